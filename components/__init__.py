@@ -1,0 +1,1 @@
+"""What Shotline does: plain Python, one package a room, no Prefect and no DVC."""
