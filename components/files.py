@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "digest", "json_text", "sha256_bytes", "sha256_file", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "digest",
+    "json_text",
+    "sha256_bytes",
+    "sha256_file",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 
 @contextlib.contextmanager

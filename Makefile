@@ -1,0 +1,34 @@
+# Everything needs Python 3.11 and pip, and nothing else: each target installs what it lacks into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO := data/sample
+
+.PHONY: install demo check test soak
+
+install: .venv/installed
+
+# torch by pip first: where a CPU build is configured pip takes it, and uv then leaves it alone.
+.venv/installed: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9 torch==2.13.0
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+demo: install
+	$(BIN)/shotline sample $(DEMO)
+	$(BIN)/shotline train $(DEMO)
+	$(BIN)/shotline classify $$(ls $(DEMO)/test/*/* | sed -n '5p;100p')
+	@echo "serve them: $(BIN)/shotline serve, then curl -F images=@$$(ls $(DEMO)/test/*/* | head -1) localhost:3000/classify"
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install
+	$(BIN)/pytest -m "not soak"
+
+soak: install
+	$(BIN)/pytest

@@ -1,0 +1,11 @@
+"""The frozen CLIP: image embeddings, four feature levels, text embeddings, and who it is.
+
+In: a name (`embedded`, `ViT-B-16/openai`, a checkpoint folder). Out: a `Backbone` that encodes and an identity
+that features are keyed by.
+"""
+
+from components.backbone.load import load_backbone, save_backbone
+from components.backbone.model import Backbone, BackboneIdentity, Encoded
+from components.backbone.settings import BackboneSettings
+
+__all__ = ["Backbone", "BackboneIdentity", "BackboneSettings", "Encoded", "load_backbone", "save_backbone"]

@@ -1,0 +1,254 @@
+"""From a backbone's name to a loaded `Backbone`; every way that can fail is one clear error."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from components.backbone.model import Backbone, BackboneIdentity
+from components.backbone.open_clip_import import import_open_clip
+from components.errors import ShotlineError, UserInputError
+from components.files import digest, write_json
+
+__all__ = ["load_backbone", "save_backbone"]
+
+EMBEDDED = "embedded"
+_CONFIGURATION = "open_clip_config.json"
+_WEIGHTS = "open_clip_model.safetensors"
+_COVARIANCE = "covariance.safetensors"
+_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class _Artefact:
+    """Where a model's architecture and weights come from: a folder, or a model with a hub tag or a weights file."""
+
+    model_name: str
+    pretrained: str | None
+    folder: Path | None
+
+
+def load_backbone(name: str, *, models: Path, device: str = "auto", precision: str = "auto") -> Backbone:
+    """Load a CLIP.
+
+    Args:
+        name: `embedded`; `MODEL/TAG` as open_clip lists them (`ViT-B-16/openai`, fetched from its hub once);
+            `MODEL/FILE.safetensors`; or a folder in open_clip's form (`open_clip_config.json` and weights).
+        models: the workspace's `models/`, which holds `embedded/`.
+        device: `auto` (CUDA where there is one), `cpu` or `cuda`.
+        precision: `auto` (bf16 on a CPU with bf16 instructions, fp16 on CUDA, else fp32), or one of those.
+
+    Raises:
+        UserInputError: no such model, tag or file; a device that is not there; weights that do not fit.
+        ShotlineError: the hub cannot be reached.
+    """
+    device_kind = _device(device)
+    return _load(_artefact(name, models), name, device_kind, _precision(precision, device_kind))
+
+
+def save_backbone(name: str, models: Path, target: Path) -> None:
+    """Save the backbone `name` into the folder `target` in open_clip's local-dir form, of the same identity.
+
+    A folder is copied file by file; a hub's model is loaded in full precision and written.
+    """
+    artefact = _artefact(name, models)
+    target.mkdir(parents=True, exist_ok=True)
+    if artefact.folder is not None:
+        for file in (_CONFIGURATION, _WEIGHTS, _COVARIANCE):
+            if (artefact.folder / file).is_file():
+                shutil.copy(artefact.folder / file, target / file)
+        return
+    open_clip = import_open_clip()
+    model = _create(open_clip, artefact, name)
+    settings = {"model_cfg": _architecture(open_clip, artefact), "preprocess_cfg": _plain(model.visual.preprocess_cfg)}
+    write_json(target / _CONFIGURATION, settings)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, target / _WEIGHTS)
+
+
+@functools.lru_cache(maxsize=2)  # one process uses one backbone, a comparison two
+def _load(artefact: _Artefact, name: str, device_kind: str, precision: str) -> Backbone:
+    open_clip = import_open_clip()
+    model = _create(open_clip, artefact, name)
+    tokenizer = open_clip.get_tokenizer(artefact.model_name)
+    settings = dict(model.visual.preprocess_cfg)
+    transform = open_clip.transform.image_transform_v2(open_clip.transform.PreprocessCfg(**settings), is_train=False)
+    weights = _weights_hash(_architecture(open_clip, artefact), model)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    model = model.to(device_kind, dtype).to(memory_format=torch.channels_last)
+    identity = BackboneIdentity(name, weights, _plain(settings), precision, device_kind)
+    return Backbone(model, tokenizer, transform, identity, _covariance(artefact))
+
+
+def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
+    with _errors_told(name), warnings.catch_warnings(), _quiet_logging():
+        warnings.simplefilter("error", UserWarning)  # open_clip only warns of an activation that does not match
+        return open_clip.create_model(
+            artefact.model_name,
+            artefact.pretrained,
+            precision="fp32",
+            require_pretrained=True,
+            force_quick_gelu=_needs_quick_gelu(open_clip, artefact),
+        )
+
+
+def _artefact(name: str, models: Path) -> _Artefact:
+    folder = models / EMBEDDED if name == EMBEDDED else Path(name)
+    if folder.is_dir():
+        if not (folder / _CONFIGURATION).is_file():
+            raise UserInputError(
+                "the backbone's folder has no open_clip_config.json",
+                on=str(folder),
+                remedy="save the model in open_clip's local-dir form, or name MODEL/TAG",
+            )
+        return _Artefact(f"local-dir:{folder}", None, folder)
+    model_name, slash, pretrained = name.partition("/")
+    if name == EMBEDDED or not slash:
+        raise UserInputError(
+            f'no backbone "{name}"',
+            on="params.yaml: backbone.name",
+            remedy="use embedded, MODEL/TAG such as ViT-B-16/openai, or a checkpoint folder",
+        )
+    open_clip = import_open_clip()
+    if model_name not in open_clip.list_models():
+        raise UserInputError(
+            f'open_clip has no model "{model_name}"',
+            on="params.yaml: backbone.name",
+            remedy="see open_clip.list_models(); ViT-B-16, ViT-B-32 and RN50 are common",
+        )
+    if pretrained not in open_clip.list_pretrained_tags_by_model(model_name):
+        if not pretrained.endswith(".safetensors") or not Path(pretrained).is_file():
+            tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
+            raise UserInputError(
+                f'"{pretrained}" is neither a tag of {model_name} nor a .safetensors file',
+                on="params.yaml: backbone.name",
+                remedy=f"use one of its tags ({tags}) or a weights file (pickled checkpoints are not opened)",
+            )
+    return _Artefact(model_name, pretrained, None)
+
+
+def _needs_quick_gelu(open_clip: Any, artefact: _Artefact) -> bool:
+    if artefact.folder is not None or artefact.pretrained is None:
+        return False  # the folder's own configuration says
+    settings = open_clip.get_pretrained_cfg(artefact.model_name, artefact.pretrained) or {}
+    return bool(settings.get("quick_gelu", False))
+
+
+def _architecture(open_clip: Any, artefact: _Artefact) -> dict[str, Any]:
+    """open_clip's model configuration, activation included."""
+    if artefact.folder is not None:
+        configuration = json.loads((artefact.folder / _CONFIGURATION).read_text(encoding="utf-8"))["model_cfg"]
+    else:
+        configuration = dict(open_clip.get_model_config(artefact.model_name))
+        configuration["quick_gelu"] = configuration.get("quick_gelu", False) or _needs_quick_gelu(open_clip, artefact)
+    return dict(configuration)
+
+
+def _weights_hash(architecture: dict[str, Any], model: torch.nn.Module) -> str:
+    """Over content, not files: the same weights saved elsewhere or in half precision without loss are the same."""
+    total = hashlib.sha256(digest(architecture).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(f"{name}{tuple(tensor.shape)}".encode())
+        total.update(tensor.contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _covariance(artefact: _Artefact) -> Tensor | None:
+    path = artefact.folder / _COVARIANCE if artefact.folder else None
+    if path is None or not path.is_file():
+        return None
+    return load_file(path)["s0"].float()
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted not in ("cpu", "cuda"):
+        raise UserInputError(f'device is "{wanted}"', on="params.yaml: backbone.device", remedy="use auto, cpu or cuda")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserInputError(
+            "torch sees no CUDA device",
+            on="params.yaml: backbone.device",
+            remedy="use auto or cpu, or install a CUDA build of torch",
+        )
+    return wanted
+
+
+def _precision(wanted: str, device_kind: str) -> str:
+    if wanted == "auto":
+        if device_kind == "cuda":
+            return "fp16"
+        # Without these instructions bf16 is emulated, slower than fp32.
+        return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_instructions() else "fp32"
+    if wanted not in _PRECISIONS:
+        raise UserInputError(
+            f'precision is "{wanted}"', on="params.yaml: backbone.precision", remedy="use auto, fp32, bf16 or fp16"
+        )
+    if wanted == "fp16" and device_kind == "cpu":
+        raise UserInputError(
+            "fp16 has no fast path on a CPU", on="params.yaml: backbone.precision", remedy="use bf16, fp32 or auto"
+        )
+    return wanted
+
+
+def _has_bf16_instructions() -> bool:
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple | list) else value for key, value in sorted(settings.items())}
+
+
+@contextlib.contextmanager
+def _quiet_logging() -> Iterator[None]:
+    # open_clip reports each loading step on the root logger.
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _errors_told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserWarning as warning:
+        raise UserInputError(
+            f"the weights were trained with another activation than the model has: {warning}",
+            on=f"backbone {name}",
+            remedy="name the model variant that the weights belong to (with or without -quickgelu)",
+        ) from warning
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        text = str(error)
+        if "download" in text:
+            raise ShotlineError(
+                "the weights could not be fetched",
+                on=f"backbone {name}",
+                remedy="check the network, put a .safetensors file in reach, or use the backbone embedded",
+            ) from error
+        raise UserInputError(
+            f"the weights could not be loaded: {text.splitlines()[0][:200]}",
+            on=f"backbone {name}",
+            remedy="check that the weights belong to this model and are complete",
+        ) from error
+    except OSError as error:
+        raise ShotlineError(
+            "the weights could not be read or fetched",
+            on=f"backbone {name}",
+            remedy="check the network and the disk, or use the backbone embedded",
+        ) from error

@@ -1,0 +1,125 @@
+"""`Backbone`: a loaded CLIP that turns images and texts into features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from components.files import digest
+
+__all__ = ["Backbone", "BackboneIdentity", "Encoded"]
+
+Tokenizer = Callable[[Sequence[str]], Tensor]
+
+
+@dataclass(frozen=True)
+class BackboneIdentity:
+    """What features depend on; two backbones of equal identity give the same features.
+
+    Attributes:
+        name: as the user wrote it; not part of the digest.
+        weights: SHA-256 of the checkpoint.
+        preprocessing: open_clip's settings (size, mean, std, interpolation, resize mode), from the artefact.
+        precision: `fp32`, `bf16` or `fp16`.
+        device_kind: `cpu` or `cuda`.
+    """
+
+    name: str
+    weights: str
+    preprocessing: dict[str, Any]
+    precision: str
+    device_kind: str
+
+    @property
+    def digest(self) -> str:
+        """One hash of all that changes features."""
+        facts = asdict(self)
+        del facts["name"]
+        return digest(facts)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Features of a batch of b images.
+
+    Attributes:
+        embedding: (b, d) float32, unit length.
+        levels: four maps (b, c_k, h_k, w_k), first to last, in the model's precision; empty where the tower has no
+            levels that we know how to read.
+        class_tokens: a ViT's class token at each level, (b, c_k); empty for a ResNet.
+    """
+
+    embedding: Tensor
+    levels: tuple[Tensor, ...] = ()
+    class_tokens: tuple[Tensor, ...] = ()
+
+
+class Backbone:
+    """A frozen CLIP on one device.
+
+    Attributes:
+        identity: what its features are keyed by.
+        logit_scale: exp of CLIP's learnt temperature, by which cosines are multiplied.
+        covariance: (d, d) generic within-class covariance of its embeddings, or None where none is known.
+        device: where batches go.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Tokenizer,
+        transform: Callable[[Image.Image], Tensor],
+        identity: BackboneIdentity,
+        covariance: Tensor | None = None,
+    ) -> None:
+        self._model = model.eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        self._transform = transform
+        self.identity = identity
+        self.covariance = covariance
+        self.device = torch.device("cuda" if identity.device_kind == "cuda" else "cpu")
+        self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[identity.precision]
+        self.logit_scale = float(self._model.logit_scale.detach().float().exp())
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """An upright RGB image as the (3, s, s) float32 tensor that the image tower was trained on."""
+        return self._transform(image)
+
+    @torch.inference_mode()
+    def encode_images(self, pixels: Tensor, *, levels: bool = False) -> Encoded:
+        """Encode a batch (b, 3, s, s) in one forward pass; `levels` asks for the four feature maps too.
+
+        A row's features depend on the batch's size but not on its other rows nor on its place among them, so that
+        batches padded to one size give each image the same bits in any company.
+        """
+        pixels = pixels.to(self.device, self._dtype).contiguous(memory_format=torch.channels_last)
+        visual = self._model.visual
+        if not levels or not hasattr(visual, "forward_intermediates"):
+            return Encoded(F.normalize(self._model.encode_image(pixels).float(), dim=-1))
+        blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
+        if blocks is not None:
+            # LDC's levels: the last block and the second, fourth and sixth before it.
+            indices = [max(0, len(blocks) - back) for back in (7, 5, 3, 1)]
+            read = visual.forward_intermediates(pixels, indices=indices, output_extra_tokens=True)
+            tokens = tuple(prefix[:, 0] for prefix in read["image_intermediates_prefix"])
+        else:
+            # A ResNet gives its stem first; LDC reads the four residual stages.
+            read = visual.forward_intermediates(pixels)
+            tokens = ()
+        maps = tuple(read["image_intermediates"][-4:])
+        return Encoded(F.normalize(read["image_features"].float(), dim=-1), maps, tokens)
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
+        """Text embeddings (len(texts), d), float32, unit length."""
+        parts = []
+        for start in range(0, len(texts), batch_size):
+            tokens = self._tokenizer(list(texts[start : start + batch_size])).to(self.device)
+            parts.append(F.normalize(self._model.encode_text(tokens).float(), dim=-1).cpu())
+        return torch.cat(parts) if parts else torch.empty(0, 0)

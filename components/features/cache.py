@@ -1,0 +1,128 @@
+"""The features cache: a folder of immutable shards, each carrying its own keys.
+
+No index file can disagree with the shards, since there is none: the keys are read from the shards when the cache is
+opened. A shard is written under a temporary name, synced and renamed, so a killed writer leaves nothing that is read.
+Two writers write two shards; a key that lies in both is harmless, since a key fixes its content.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from components.errors import ShotlineError
+from components.features.carriers import Features
+from components.files import atomic_path, sha256_bytes
+
+__all__ = ["FeatureCache"]
+
+_KEYS = "keys"
+
+
+class FeatureCache:
+    """Features by key, on disk, half precision for levels.
+
+    Opening reads every shard's keys. `read` raises for keys that `missing` names; encoding them is the work of
+    `encode_missing`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._where: dict[str, tuple[Path, int]] = {}
+        if folder.is_dir():
+            for shard in sorted(folder.glob("*.safetensors")):
+                if not shard.name.startswith("."):
+                    self._open(shard)
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of `keys` that are not cached, in their order."""
+        return [key for key in keys if key not in self._where]
+
+    def write(self, keys: Sequence[str], features: Features) -> Path:
+        """Write one shard; the same keys give the same file, so that work done twice leaves one."""
+        path = self.folder / f"{sha256_bytes(''.join(keys).encode())[:32]}.safetensors"
+        tensors = {_KEYS: torch.frombuffer(bytearray.fromhex("".join(keys)), dtype=torch.uint8).reshape(len(keys), 32)}
+        tensors["embedding"] = features.embedding.contiguous()
+        for number, level in enumerate(features.levels, 1):
+            tensors[f"level_{number}"] = level.half().contiguous()
+        with atomic_path(path) as beside:
+            save_file(tensors, beside)
+        self._remember(path, keys)
+        return path
+
+    def read(self, keys: Sequence[str], *, levels: bool = True) -> Features:
+        """The features of `keys`, in their order; levels as float16.
+
+        Raises:
+            ShotlineError: a key is not cached.
+        """
+        if absent := self.missing(keys):
+            raise ShotlineError(
+                f"{len(absent)} of {len(keys)} features are not cached",
+                on=str(self.folder),
+                remedy="run the stage features again; it encodes what is missing",
+            )
+        wanted: dict[Path, list[tuple[int, int]]] = defaultdict(list)
+        for place, key in enumerate(keys):
+            shard, row = self._where[key]
+            wanted[shard].append((place, row))
+        columns: dict[str, Tensor] = {}
+        for shard, places in wanted.items():
+            target, rows = (torch.tensor(side) for side in zip(*places, strict=True))
+            with safe_open(shard, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 (not a mapping)
+                    if name == _KEYS or (name != "embedding" and not levels):
+                        continue
+                    tensor = file.get_tensor(name)
+                    if name not in columns:
+                        columns[name] = tensor.new_empty((len(keys), *tensor.shape[1:]))
+                    columns[name][target] = tensor[rows]
+            os.utime(shard)  # what was read last is evicted last
+        embedding = columns.pop("embedding", torch.empty(0, 0))
+        return Features(embedding, tuple(columns[name] for name in sorted(columns)))
+
+    def evict(self, limit_bytes: int, *, keep: Iterable[str] = ()) -> int:
+        """Remove the shards that were read longest ago until the folder fits; those holding a key of `keep` stay.
+
+        Returns:
+            How many shards were removed.
+        """
+        kept = {self._where[key][0] for key in keep if key in self._where}
+        shards = sorted({shard for shard, _ in self._where.values()}, key=lambda shard: shard.stat().st_mtime)
+        total = sum(shard.stat().st_size for shard in shards)
+        removed = 0
+        for shard in shards:
+            if total <= limit_bytes:
+                break
+            if shard not in kept:
+                total -= shard.stat().st_size
+                shard.unlink(missing_ok=True)
+                removed += 1
+                self._where = {key: place for key, place in self._where.items() if place[0] != shard}
+        return removed
+
+    def _open(self, shard: Path) -> None:
+        try:
+            with safe_open(shard, framework="numpy") as file:
+                keys = np.ascontiguousarray(file.get_tensor(_KEYS))
+        except (SafetensorError, OSError):
+            # A damaged shard is worth less than the time to encode its images again.
+            shard.unlink(missing_ok=True)
+            return
+        text = keys.tobytes().hex()
+        self._remember(shard, [text[start : start + 64] for start in range(0, len(text), 64)])
+
+    def _remember(self, shard: Path, keys: Sequence[str]) -> None:
+        for row, key in enumerate(keys):
+            self._where[key] = (shard, row)

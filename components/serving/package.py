@@ -1,0 +1,76 @@
+"""The Bento: bundle, backbone and the code that answers, in one folder that serves without this repository."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from components.backbone import save_backbone
+from components.classifier import Bundle
+from components.files import write_text
+
+__all__ = ["build_bento"]
+
+_ROOMS = ("backbone", "classifier", "features", "heads", "ingest", "serving")
+_MODULES = ("__init__.py", "errors.py", "files.py")
+_REQUIREMENTS = (
+    "bentoml",
+    "fastapi",
+    "numpy",
+    "open_clip_torch",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "python-multipart",
+    "safetensors",
+    "scikit-learn",
+    "starlette",
+    "torch",
+)
+
+
+def build_bento(models: Path, target: Path) -> str:
+    """Build the Bento of `models/bundle` into the folder `target`; its name and version are returned.
+
+    The version is the bundle's, and what BentoML would stamp with the time of day is made a constant, so that the
+    same bundle gives the same Bento.
+    """
+    bundle = Bundle.load(models / "bundle")
+    source = Path(__file__).resolve().parents[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        context = Path(scratch) / "context"
+        for room in _ROOMS:
+            shutil.copytree(source / room, context / "components" / room, ignore=shutil.ignore_patterns("__pycache__"))
+        for module in _MODULES:
+            shutil.copy(source / module, context / "components" / module)
+        shutil.copytree(models / "bundle", context / "models" / "bundle")
+        save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
+        # BentoML's store is a place of the user's; building must not leave anything there.
+        os.environ["BENTOML_HOME"] = str(Path(scratch) / "home")
+        import bentoml
+
+        bento = bentoml.build(
+            "components.serving.service:Shotline",
+            name="shotline",
+            version=bundle.version,
+            include=["components/**", "models/**"],
+            python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
+            build_ctx=str(context),
+        )
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(bento.path, target)
+    description = target / "bento.yaml"
+    write_text(
+        description,
+        re.sub(r"(?m)^creation_time: .*$", "creation_time: '1980-01-01T00:00:00+00:00'", description.read_text()),
+    )
+    return f"shotline:{bundle.version}"
+
+
+def _pinned(name: str) -> str:
+    version = importlib.metadata.version(name).partition("+")[0]  # a local build's label is nowhere to be had
+    return f"{name}=={version}"

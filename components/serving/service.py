@@ -1,0 +1,134 @@
+"""The BentoML services: an edge that speaks HTTP in our form, over a classifier that batches.
+
+The edge reads uploads and writes answers; it loads no model. The classifier's one API is batchable, so BentoML joins
+photos of concurrent requests into one forward pass. `bentoml serve components.serving.service:Shotline` runs both,
+in a checkout (root: the repository) as in a Bento (root: its `src/`).
+"""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+__all__ = ["Classifier", "Shotline"]
+
+ROOT = Path(os.environ.get("SHOTLINE_WORKSPACE") or Path(__file__).resolve().parents[2])
+MAX_IMAGES = 64  # in one request
+MAX_BODY_BYTES = 128_000_000
+
+
+@bentoml.service(name="classifier", threads=1, traffic={"timeout": 60})
+class Classifier:
+    """Photos to answers, batched over requests."""
+
+    def __init__(self) -> None:
+        from components.serving.answers import PhotoClassifier
+
+        self._classifier = PhotoClassifier.load(ROOT / "models")
+
+    @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
+    def classify(self, photos: list[bytes]) -> list[dict[str, Any]]:
+        """One object a photo: an answer, or `error` with what is wrong with the photo."""
+        from components.serving.answers import Answer
+
+        return [
+            answer.to_json()
+            if isinstance(answer, Answer)
+            else {"error": {"code": answer.reason, "message": answer.what, "remedy": answer.remedy}}
+            for answer in self._classifier.answer(photos)
+        ]
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    def classes(self) -> list[dict[str, Any]]:
+        """The classes that answers can name."""
+        return [{"class": name, "kind": "trained"} for name in self._classifier.bundle.class_names]
+
+
+def _error(status: HTTPStatus, code: str, message: str, remedy: str) -> JSONResponse:
+    return JSONResponse({"code": code, "message": message, "remedy": remedy}, status)
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _error(
+            status, "method_not_allowed", f"{request.method} is not for {request.url.path}", "see GET /docs.json"
+        )
+    return _error(
+        status, status.phrase.lower().replace(" ", "_"), status.description or status.phrase, "see GET /docs.json"
+    )
+
+
+def _on_failure(request: Request, error: Exception) -> Response:
+    return _error(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service failed", "try again; see its log if it stays"
+    )
+
+
+edge = Starlette(exception_handlers={HTTPException: _on_http_error, Exception: _on_failure})
+
+
+@bentoml.service(name="shotline", traffic={"timeout": 60, "max_concurrency": 256})
+class Shotline:
+    """The edge: routes, limits and errors."""
+
+    classifier = bentoml.depends(Classifier)
+
+    def __init__(self) -> None:
+        edge.router.routes[:] = [
+            Route("/", self._about),
+            Route("/classes", self._classes),
+            Route("/classify", self._classify, methods=["POST"]),
+        ]
+
+    async def _about(self, request: Request) -> Response:
+        return JSONResponse({"service": "shotline", "use": "POST /classify with photos in the multipart field images"})
+
+    async def _classes(self, request: Request) -> Response:
+        return JSONResponse(await self.classifier.to_async.classes())
+
+    async def _classify(self, request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            return _error(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too_large",
+                f"the request has {length or 'an unknown number of'} bytes; at most {MAX_BODY_BYTES} are read",
+                "send fewer or smaller photos, with a Content-Length",
+            )
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            return _error(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "not_multipart",
+                "the request is not multipart/form-data",
+                "send photos in the multipart field images: curl -F images=@photo.jpg URL/classify",
+            )
+        async with request.form(max_files=MAX_IMAGES, max_fields=16) as form:
+            uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
+            photos = [await upload.read() for upload in uploads]
+        if not photos:
+            return _error(
+                HTTPStatus.BAD_REQUEST,
+                "no_images",
+                "the request has no photo in the field images",
+                "send photos in the multipart field images: curl -F images=@photo.jpg URL/classify",
+            )
+        answers = await self.classifier.to_async.classify(photos)
+        named = [{"path": upload.filename, **answer} for upload, answer in zip(uploads, answers, strict=True)]
+        if len(named) == 1 and "error" in named[0]:
+            return JSONResponse(named[0]["error"], HTTPStatus.UNPROCESSABLE_ENTITY)
+        return JSONResponse(named)
+
+
+# BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
+Shotline.mount_asgi_app(edge, path="/")  # type: ignore[attr-defined]

@@ -1,0 +1,63 @@
+"""The stage ingest: photos to manifest, quarantine and the sampled shots."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from components.errors import UserInputError
+from components.ingest import IngestSettings, ingest
+from components.stages.reporter import Reporter
+from components.stages.tables import write_tables
+from components.workspace import Workspace
+
+__all__ = ["run"]
+
+
+def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
+    """Read `data/raw`; write the tables of `components.ingest.tables` to `data/ingest`.
+
+    Raises:
+        UserInputError: the photos changed while they were being read; what has changed was perhaps not seen.
+    """
+    before = _listing(workspace.raw)
+    ingested = ingest(
+        workspace.raw,
+        settings=workspace.parameters.section("ingest", IngestSettings),
+        class_names=workspace.class_names if workspace.class_names.is_file() else None,
+        progress=lambda done, total: reporter.progress(done, total, "photos read"),
+    )
+    if changed := sorted(before.items() ^ _listing(workspace.raw).items()):
+        raise UserInputError(
+            "photos changed while they were being read",
+            on=str(workspace.raw / changed[0][0]),
+            remedy="run again once they have settled",
+        )
+    for note in ingested.notes:
+        reporter.note(note.message)
+    write_tables(
+        workspace.ingested,
+        manifest=ingested.manifest,
+        quarantine=ingested.quarantine,
+        sample=ingested.sample,
+        classes=ingested.classes,
+    )
+    reporter.note(f"{ingested.manifest.num_rows} photos of {ingested.classes.num_rows} classes")
+    if ingested.quarantine.num_rows:
+        reasons = Counter(ingested.quarantine["reason"].to_pylist())
+        told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        reporter.note(f"{ingested.quarantine.num_rows} files quarantined: {told}")
+    return {"photos": ingested.manifest.num_rows, "quarantined": ingested.quarantine.num_rows}
+
+
+def _listing(root: Path) -> dict[str, tuple[int, int]]:
+    """Each file with its size and time of change: what must stay the same while it is read."""
+    found = {}
+    for folder, _, files in os.walk(root):
+        for file in files:
+            path = Path(folder, file)
+            status = path.lstat()
+            found[path.relative_to(root).as_posix()] = (status.st_size, status.st_mtime_ns)
+    return found

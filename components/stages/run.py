@@ -1,0 +1,50 @@
+"""Running a stage by name, and how long it took."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from components.errors import UserInputError
+from components.files import write_json
+from components.stages.reporter import Reporter
+from components.workspace import Workspace
+
+__all__ = ["STAGES", "run_stage"]
+
+STAGES = ("ingest", "validate", "features", "classifier", "evaluate", "package")
+"""In the order of `dvc.yaml`; each is the module of that name in this package, with a function `run`."""
+
+Facts = dict[str, Any]
+
+
+def run_stage(name: str, workspace: Workspace, reporter: Reporter) -> Facts:
+    """Run the stage `name`, whether or not it is up to date.
+
+    Its seconds, and what it says of itself, go to `reports/timings.json`, which nothing tracks.
+
+    Raises:
+        UserInputError: there is no such stage, or something that it reads cannot be used.
+    """
+    if name not in STAGES:
+        raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
+    reporter.begin(name)
+    start = time.perf_counter()
+    run: Callable[[Workspace, Reporter], Facts] = importlib.import_module(f"components.stages.{name}").run
+    facts = run(workspace, reporter)
+    seconds = time.perf_counter() - start
+    _record(name, {"seconds": round(seconds, 3), **facts}, workspace)
+    reporter.end(name, seconds)
+    return facts
+
+
+def _record(name: str, facts: Facts, workspace: Workspace) -> None:
+    path = workspace.reports / "timings.json"
+    try:
+        timings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        timings = {}
+    write_json(path, {**timings, name: facts})

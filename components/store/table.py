@@ -1,0 +1,58 @@
+"""The Parquet file of embeddings: written by the stage features, read by Feast as its offline source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from torch import Tensor
+
+from components.files import atomic_path
+
+__all__ = ["EMBEDDING_SCHEMA", "view_id", "write_embeddings"]
+
+EMBEDDING_SCHEMA = pa.schema(
+    [
+        ("view_id", pa.string()),
+        ("image_id", pa.string()),
+        ("view", pa.int32()),
+        ("embedding", pa.list_(pa.float32())),
+        ("event_timestamp", pa.timestamp("us", tz="UTC")),
+    ]
+)
+"""A row is one view of one image; `event_timestamp` is recorded data (when the photo was there), never a file's date."""
+
+
+def view_id(image_id: str, view: int) -> str:
+    """Feast's join key of one view of one image."""
+    return f"{image_id}/{view}"
+
+
+def write_embeddings(path: Path, chunks: Iterable[tuple[list[str], list[int], Tensor]], since: datetime) -> int:
+    """Write the file chunk by chunk, one row group each.
+
+    Args:
+        chunks: (image ids, view numbers, embeddings (n, d) float32), in the order wanted.
+        since: event time of all rows.
+
+    Returns:
+        How many rows were written.
+    """
+    rows = 0
+    with atomic_path(path) as beside, pq.ParquetWriter(beside, EMBEDDING_SCHEMA) as writer:
+        for image_ids, views, embeddings in chunks:
+            flat = pa.array(embeddings.reshape(-1).numpy())
+            offsets = pa.array(range(0, embeddings.numel() + 1, embeddings.shape[1]), pa.int32())
+            columns = [
+                [view_id(image_id, view) for image_id, view in zip(image_ids, views, strict=True)],
+                image_ids,
+                pa.array(views, pa.int32()),
+                pa.ListArray.from_arrays(offsets, flat),
+                pa.array([since] * len(views), pa.timestamp("us", tz="UTC")),
+            ]
+            writer.write_table(pa.table(columns, schema=EMBEDDING_SCHEMA))
+            rows += len(views)
+    return rows

@@ -1,0 +1,122 @@
+"""Where things lie in a workspace; the one place that knows its paths."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from components.errors import UserInputError
+from components.files import write_text
+from components.workspace.parameters import Parameters
+
+__all__ = ["Workspace"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with `dvc.yaml`, `params.yaml`, `data/`, `models/` and `reports/`."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Workspace:
+        """The workspace that `start` (default: the current folder) lies in.
+
+        Raises:
+            UserInputError: no folder from there upwards is one.
+        """
+        start = (start or Path.cwd()).resolve()
+        for folder in (start, *start.parents):
+            if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+                return cls(folder)
+        raise UserInputError(
+            "no workspace here",
+            on=str(start),
+            remedy="go to a folder with dvc.yaml and params.yaml, such as a clone of Shotline",
+        )
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """What `params.yaml` says, read once."""
+        return Parameters.read(self.root / "params.yaml")
+
+    def set_parameters(self, values: Mapping[str, object]) -> None:
+        """Write values into `params.yaml`, its comments kept; None leaves a parameter as it is.
+
+        Args:
+            values: `section.name` to value.
+        """
+        wanted = {name: value for name, value in values.items() if value is not None}
+        if not wanted:
+            return
+        yaml = YAML()  # round trip
+        yaml.preserve_quotes = True
+        path = self.root / "params.yaml"
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for name, value in wanted.items():
+            section, _, key = name.partition(".")
+            content.setdefault(section, {})[key] = value
+        text = io.StringIO()
+        yaml.dump(content, text)
+        write_text(path, text.getvalue())
+        self.__dict__.pop("parameters", None)
+
+    @property
+    def raw(self) -> Path:
+        """The photos, and whatever says which class they belong to."""
+        return self.root / "data/raw"
+
+    @property
+    def class_names(self) -> Path:
+        """Folder names to words: `folder,name,description`."""
+        return self.root / "data/classes.csv"
+
+    @property
+    def ingested(self) -> Path:
+        """Output of the stage ingest."""
+        return self.root / "data/ingest"
+
+    @property
+    def validated(self) -> Path:
+        """Output of the stage validate."""
+        return self.root / "data/validate"
+
+    @property
+    def features(self) -> Path:
+        """Output of the stage features."""
+        return self.root / "data/features"
+
+    @property
+    def features_cache(self) -> Path:
+        """The features cache; nobody's output, it may be deleted at any time."""
+        return self.root / "data/cache"
+
+    @property
+    def feature_store(self) -> Path:
+        """Feast's repository."""
+        return self.root / "data/feature_store"
+
+    @property
+    def models(self) -> Path:
+        """The embedded backbone, and what stages write."""
+        return self.root / "models"
+
+    @property
+    def bundle(self) -> Path:
+        """Output of the stage classifier: the saved classifier."""
+        return self.models / "bundle"
+
+    @property
+    def bento(self) -> Path:
+        """Output of the stage package."""
+        return self.models / "bento"
+
+    @property
+    def reports(self) -> Path:
+        """Metrics, plots and pages for people."""
+        return self.root / "reports"

@@ -1,0 +1,197 @@
+"""`shotline`: the one door for people. Every command imports what it needs in its body: --help must be quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.errors import ShotlineError, UserInputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A few photos a class become a deployed image classifier.",
+)
+
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; default: the one you are in.")
+]
+
+
+@app.command()
+def train(
+    photos: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A folder with a folder per class, or a CSV, Parquet or CoOp split file. Default: data/raw as it is.",
+        ),
+    ] = None,
+    shots: Annotated[int | None, typer.Option(help="Labelled photos a class; 0 takes all.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Which photos are drawn.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="embedded, MODEL/TAG (ViT-B-16/openai) or a checkpoint folder.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let DATA take the place of other photos in data/raw.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train a classifier from photos, and measure and package it."""
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    if photos is not None:
+        _copy_photos(photos, place, replace=replace)
+    place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
+    from flows.console import ConsoleReporter, console
+
+    reporter = ConsoleReporter()
+    if plain:
+        from flows.train import run_plain
+
+        run_plain(place, reporter)
+    else:
+        if not os.environ.get("PREFECT_API_URL"):
+            console.print(
+                "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
+            )
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+        from flows.train import run_train
+
+        run_train(place, reporter)
+    _show_result(place)
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Run one stage, whether or not it is up to date; `dvc repro` calls this."""
+    from components.stages import run_stage
+    from components.workspace import Workspace
+    from flows.console import ConsoleReporter
+
+    run_stage(name, Workspace.find(workspace), ConsoleReporter())
+
+
+@app.command()
+def classify(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say what is on photos."""
+    from components.backbone import BackboneSettings
+    from components.serving.answers import Answer, PhotoClassifier
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    settings = place.parameters.section("backbone", BackboneSettings)
+    classifier = PhotoClassifier.load(place.models, settings, top=top)
+    failed = False
+    for path, answer in classifier.answer_files(images):
+        if isinstance(answer, Answer):
+            line = (
+                json.dumps({"path": str(path), **answer.to_json()}, ensure_ascii=False)
+                if as_json
+                else _readable(path, answer)
+            )
+            typer.echo(line)
+        else:
+            failed = True
+            if as_json:
+                typer.echo(
+                    json.dumps({"path": str(path), "error": f"{answer.what}; {answer.remedy}"}, ensure_ascii=False)
+                )
+            else:
+                typer.echo(f"{path}: {answer.what}; {answer.remedy}", err=True)
+    if failed:
+        raise typer.Exit(UserInputError.exit_code)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
+    seed: Annotated[int, typer.Option(help="Another seed draws other photos.")] = 1,
+) -> None:
+    """Draw a set of inspection photos, for trying Shotline without photos at hand."""
+    from components.sample import draw_sample
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    draw_sample(folder, seed=seed, progress=lambda done, total: reporter.progress(done, total, "photos"))
+    typer.echo(folder)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the bundle over HTTP: POST /classify."""
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    if not (place.bundle / "bundle.json").is_file():
+        raise UserInputError(
+            "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
+        )
+    os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
+    arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of ours become three lines and their exit code."""
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except ShotlineError as error:
+        from flows.console import show_error
+
+        show_error(error)
+        sys.exit(error.exit_code)
+
+
+def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:
+    from components.ingest import copy_photos
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    aside = copy_photos(
+        photos,
+        workspace.raw,
+        replace=replace,
+        progress=lambda done, total: reporter.progress(done, total, "photos copied"),
+    )
+    if aside is not None:
+        reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(aside)}")
+
+
+def _readable(path: Path, answer: Any) -> str:
+    best = answer.top[0]
+    rest = ", ".join(f"{ranked.class_name} {ranked.probability:.0%}" for ranked in answer.top[1:3])
+    verdict = "unknown; nearest is " if answer.abstained else ""
+    return f"{path}: {verdict}{best.class_name} {best.probability:.0%}" + (f" ({rest})" if rest else "")
+
+
+def _show_result(workspace: Any) -> None:
+    report = workspace.reports / "report.txt"
+    if report.is_file():
+        typer.echo(report.read_text(encoding="utf-8"), nl=False)
+    typer.echo(f"bundle: {os.path.relpath(workspace.bundle)}")
+    typer.echo("serve:  shotline serve")

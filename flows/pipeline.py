@@ -1,0 +1,137 @@
+"""The pipeline of `dvc.yaml`, walked in this process: DVC decides whether a stage runs, and records what it did.
+
+`dvc repro` walks the same stages through `shotline stage NAME`; both leave the same files, `dvc.lock` included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from components.errors import ShotlineError, UserInputError
+from components.workspace import Workspace
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """The stages of a workspace, in an order that respects what each reads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def stages(self) -> list[str]:
+        """Names of the stages, first to last."""
+        import networkx
+
+        with self._repository() as repo:
+            ordered = networkx.dfs_postorder_nodes(repo.index.graph)
+            return [stage.name for stage in ordered if stage.cmd]
+
+    def track_photos(self) -> None:
+        """Have DVC track `data/raw` as it is now (`dvc add`)."""
+        with self._repository() as repo:
+            repo.add([str(self._workspace.raw)])
+
+    def run(self, name: str, execute: Callable[[str], object]) -> bool:
+        """Run the stage `name` by `execute(name)` if DVC says that it must be, and record the result.
+
+        What a stage reads is hashed before it runs and again before it is recorded: what arrived in between was not
+        seen by the stage and must not be written down as if it had been.
+
+        Returns:
+            True when the stage ran, False when it was up to date or DVC restored its outputs from an earlier run.
+
+        Raises:
+            UserInputError: something that the stage reads changed while it ran; nothing is recorded.
+        """
+        with self._repository() as repo:
+            with repo.lock:
+                stage = _stage(repo, name)
+                if not stage.changed():
+                    return False
+                before = _hashes(stage)
+            with _at_work(repo, stage):
+                stage.remove_outs(ignore_remove=False, force=False)
+                restored = _restored(repo, stage)
+                if not restored:
+                    execute(name)
+            with repo.lock:
+                after = _hashes(stage)
+                if changed := sorted(path for path in before if before[path] != after[path]):
+                    raise UserInputError(
+                        f"changed while the stage {name} was running, so its result was not recorded",
+                        on=", ".join(changed),
+                        remedy="run again; what has changed will be seen",
+                    )
+                stage.save_outs()
+                stage.md5 = stage.compute_md5()
+                repo.stage_cache.save(stage)
+                stage.commit()
+                stage.dump(update_pipeline=False)
+            return not restored
+
+    @contextlib.contextmanager
+    def _repository(self) -> Iterator[Repo]:
+        from dvc.exceptions import DvcException, NotDvcRepoError
+        from dvc.lock import LockError
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # "run git add ..." after each stage helps nobody here
+        try:
+            with Repo(str(self._workspace.root)) as repo, repo.scm_context(quiet=True):
+                yield repo
+        except NotDvcRepoError as error:
+            raise UserInputError(
+                "the workspace has no DVC repository", on=str(self._workspace.root), remedy="run `dvc init` there"
+            ) from error
+        except LockError as error:
+            raise UserInputError(
+                "another run or dvc command is at work here", on=str(self._workspace.root), remedy="wait for it to end"
+            ) from error
+        except DvcException as error:
+            raise ShotlineError(
+                f"DVC failed: {error}", on=str(self._workspace.root), remedy="see what `dvc status` says"
+            ) from error
+
+
+def _stage(repo: Repo, name: str) -> PipelineStage:
+    # An index read earlier may know an older dvc.lock.
+    repo._reset()
+    (stage,) = repo.stage.collect(name)
+    return stage
+
+
+def _restored(repo: Repo, stage: PipelineStage) -> bool:
+    """Whether DVC's cache held a run of the same stage on the same inputs; its outputs are then in place."""
+    from dvc.stage.cache import RunCacheNotFoundError
+
+    try:
+        repo.stage_cache.restore(stage)
+    except RunCacheNotFoundError:
+        return False
+    return True
+
+
+def _hashes(stage: PipelineStage) -> dict[str, Any]:
+    """Hash what the stage reads, into the stage (to be recorded) and as path to hash (to be compared)."""
+    stage.save_deps()
+    return {str(dependency): dependency.hash_info.to_dict() for dependency in stage.deps}
+
+
+@contextlib.contextmanager
+def _at_work(repo: Repo, stage: PipelineStage) -> Iterator[None]:
+    """DVC's own lock on what the stage reads and writes, held while it runs: other dvc commands may read the rest."""
+    from dvc.rwlock import rwlock
+
+    reads = [dependency.fs_path for dependency in stage.deps if dependency.protocol == "local"]
+    writes = [output.fs_path for output in stage.outs]
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with rwlock(repo.tmp_dir, repo.fs, f"shotline stage {stage.name}", reads, writes, hardlink):
+        yield

@@ -1,0 +1,46 @@
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from components.errors import ShotlineError
+from components.store import EmbeddingStore, write_embeddings
+from tests.conftest import REPOSITORY
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingStore:
+    folder = tmp_path_factory.mktemp("store")
+    shutil.copy(REPOSITORY / "data/feature_store/feature_store.yaml", folder)
+    rows = write_embeddings(
+        folder / "embeddings.parquet",
+        ((["a", "b"], [view, view], embeddings()[2 * view : 2 * view + 2]) for view in range(3)),
+        SINCE,
+    )
+    assert rows == 6
+    return EmbeddingStore(folder, folder / "embeddings.parquet")
+
+
+def embeddings() -> torch.Tensor:
+    return F.normalize(torch.randn(6, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
+
+
+def test_as_many_rows_come_back_as_were_asked_for_in_their_order(store: EmbeddingStore) -> None:
+    wanted = [("b", 2), ("a", 0), ("a", 0), ("b", 0)]
+
+    assert torch.equal(store.read(wanted, SINCE), embeddings()[[5, 0, 0, 1]])
+
+
+def test_what_was_not_there_yet_is_not_found(store: EmbeddingStore) -> None:
+    with pytest.raises(ShotlineError, match="2 embeddings were asked for"):
+        store.read([("a", 0), ("b", 0)], datetime(2025, 12, 31, tzinfo=UTC))
+
+
+def test_an_unknown_view_is_an_error(store: EmbeddingStore) -> None:
+    with pytest.raises(ShotlineError, match="1 of them empty"):
+        store.read([("a", 0), ("nobody", 0)], SINCE)

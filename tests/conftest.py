@@ -1,0 +1,147 @@
+"""What tests share: a fake backbone, drawn photos, workspaces."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+import components  # noqa: F401  (telemetry off before anything else is imported)
+from components.backbone import BackboneIdentity, Encoded
+from components.files import sha256_bytes
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class FakeBackbone:
+    """A deterministic projection of a photo's colours that counts its forward passes; no weights, no open_clip."""
+
+    identity: BackboneIdentity = field(
+        default_factory=lambda: BackboneIdentity("fake", "0" * 64, {"size": 16}, "fp32", "cpu")
+    )
+    logit_scale: float = 100.0
+    covariance: Tensor | None = None
+    rows: int = 0
+    batches: int = 0
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        pixels = np.asarray(image.resize((16, 16)), dtype=np.float32) / 255
+        return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+
+    def encode_images(self, pixels: Tensor, *, levels: bool = False) -> Encoded:
+        self.rows += int((pixels.flatten(1).abs().sum(1) > 0).sum())
+        self.batches += 1
+        mixing = torch.randn(pixels[0].numel(), 32, generator=torch.Generator().manual_seed(1))
+        embedding = F.normalize(pixels.flatten(1) @ mixing, dim=-1)
+        maps = tuple(F.avg_pool2d(pixels, 2**k) for k in range(4)) if levels else ()
+        return Encoded(embedding, maps)
+
+    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
+        rows = []
+        for text in texts:
+            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+            rows.append(torch.randn(32, generator=torch.Generator().manual_seed(seed)))
+        return F.normalize(torch.stack(rows), dim=-1)
+
+
+@pytest.fixture
+def backbone() -> FakeBackbone:
+    return FakeBackbone()
+
+
+def draw_photo(path: Path, seed: int, hue: int = 0, size: tuple[int, int] = (64, 48)) -> None:
+    """A small JPEG: a coloured texture that `hue` (0 to 255) sets apart and `seed` varies."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 90, (6, 8, 3)).astype(np.uint8)
+    texture = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
+    colour = np.asarray(Image.new("HSV", (1, 1), (hue, 200, 160)).convert("RGB"))[0, 0].astype(np.int16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.clip(texture + colour - 40, 0, 255).astype(np.uint8)).save(path, quality=90)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> dict[str, Path]:
+    """Twenty photos by id."""
+    found = {}
+    for number in range(20):
+        path = tmp_path / "photos" / f"{number:02d}.jpg"
+        draw_photo(path, number, hue=number * 12)
+        found[sha256_bytes(path.read_bytes())] = path
+    return found
+
+
+@pytest.fixture(scope="session")
+def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """A fresh workspace at each call: this repository's pipeline and embedded backbone, its own git and DVC, no photos."""
+
+    def make() -> Path:
+        root = tmp_path_factory.mktemp("workspace")
+        for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+            shutil.copy(REPOSITORY / name, root / name)
+        for name in (
+            "data/.gitignore",
+            "data/classes.csv",
+            "data/feature_store/feature_store.yaml",
+            "data/feature_store/.gitignore",
+            "models/.gitignore",
+            "components/stages/versions.py",
+            ".dvc/config",
+            ".dvc/.gitignore",
+        ):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, root / name)
+        shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
+        subprocess.run(["git", "add", "--all"], cwd=root, check=True)
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "start"],
+            cwd=root,
+            check=True,
+        )
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program of this environment (`shotline`, `dvc`) as a user would; fails the test where it exits non-zero."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PREFECT_HOME": str(home / "prefect"),
+        "BENTOML_HOME": str(home / "bentoml"),
+        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc-global"),
+        "DVC_SYSTEM_CONFIG_DIR": str(home / "dvc-system"),
+        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
+    }
+
+    def run(
+        *command: str | Path, cwd: Path, expect: int = 0, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=cwd,
+            env={**environment, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == expect, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
