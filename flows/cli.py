@@ -59,9 +59,9 @@ def train(
 
     reporter = ConsoleReporter()
     if plain:
-        from flows.train import run_plain
+        from flows.pipeline import walk
 
-        run_plain(place, reporter)
+        walk(place, reporter)
     else:
         if not os.environ.get("PREFECT_API_URL"):
             console.print(
@@ -126,7 +126,7 @@ def classify(
 @app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
-    seed: Annotated[int, typer.Option(help="Another seed draws other photos.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed draws other photos.")] = 0,
 ) -> None:
     """Draw a set of inspection photos, for trying Shotline without photos at hand."""
     from components.sample import draw_sample

@@ -7,17 +7,49 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ShotlineError, UserInputError
+from components.stages import Reporter, run_stage
 from components.workspace import Workspace
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "walk"]
+
+
+def walk(
+    workspace: Workspace,
+    reporter: Reporter,
+    call: Callable[[str, Callable[[str], bool]], object] = lambda name, run: run(name),
+) -> dict[str, bool]:
+    """Take every stage in order: run what DVC says must run.
+
+    Args:
+        workspace: whose pipeline.
+        reporter: hears of progress.
+        call: how a stage's function is called with its name; a flow makes a task of it.
+
+    Returns:
+        Stage name to whether it ran (False: it was up to date).
+    """
+    pipeline = Pipeline(workspace)
+    pipeline.track_photos()
+    ran: dict[str, bool] = {}
+
+    def run(name: str) -> bool:
+        ran[name] = pipeline.run(name, lambda stage: run_stage(stage, workspace, reporter))
+        if not ran[name]:
+            reporter.note(f"{name}: up to date")
+        return ran[name]
+
+    for name in pipeline.stages():
+        call(name, run)
+    return ran
 
 
 class Pipeline:
@@ -58,8 +90,9 @@ class Pipeline:
                     return False
                 before = _hashes(stage)
             with _at_work(repo, stage):
-                stage.remove_outs(ignore_remove=False, force=False)
-                restored = _restored(repo, stage)
+                with repo.lock:
+                    stage.remove_outs(ignore_remove=False, force=False)
+                    restored = _restored(repo, stage)
                 if not restored:
                     execute(name)
             with repo.lock:
@@ -133,5 +166,7 @@ def _at_work(repo: Repo, stage: PipelineStage) -> Iterator[None]:
     reads = [dependency.fs_path for dependency in stage.deps if dependency.protocol == "local"]
     writes = [output.fs_path for output in stage.outs]
     hardlink = repo.config["core"].get("hardlink_lock", False)
-    with rwlock(repo.tmp_dir, repo.fs, f"shotline stage {stage.name}", reads, writes, hardlink):
+    # DVC knows the holder of a lock by its process and this string: its own methods must find themselves in it.
+    holder = " ".join(sys.argv)
+    with rwlock(repo.tmp_dir, repo.fs, holder, reads, writes, hardlink):
         yield

@@ -3,67 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.client.schemas import State
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed
 
-from components.stages import Reporter, SilentReporter, run_stage
+from components.stages import Reporter
 from components.workspace import Workspace
-from flows.pipeline import Pipeline
+from flows.pipeline import walk
 
-__all__ = ["run_plain", "run_train", "train"]
+__all__ = ["run_train", "train"]
 
-
-@task(cache_policy=NO_CACHE)  # whether a stage runs is DVC's decision alone
-def _stage(name: str, run: Callable[[str], bool]) -> State[bool]:
-    ran = run(name)
-    return Completed(name="Completed" if ran else "UpToDate", data=ran)
+_listener: ContextVar[Reporter | None] = ContextVar("listener", default=None)  # a flow's parameters must be plain data
 
 
-@flow(name="train", validate_parameters=False)
-def train(workspace: str = ".", reporter: Reporter | None = None) -> dict[str, bool]:
+@flow(name="train")
+def train(workspace: str = ".") -> dict[str, bool]:
     """Bring the workspace's bundle up to date with its photos and parameters.
 
     Args:
         workspace: a folder in the workspace.
-        reporter: hears of progress; silent by default.
 
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
-    return _walk(Workspace.find(Path(workspace)), reporter, in_task=True)
+    reporter = _listener.get() or LoggingReporter()
+    return walk(Workspace.find(Path(workspace)), reporter, _in_task)
 
 
 def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
     """Run the flow from a program, without the second that Prefect's heartbeat thread takes to end."""
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return train(str(workspace.root), reporter)
+    token = _listener.set(reporter)
+    try:
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return train(str(workspace.root))
+    finally:
+        _listener.reset(token)
 
 
-def run_plain(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
-    """The same stages, functions and files without Prefect."""
-    return _walk(workspace, reporter, in_task=False)
+@task(cache_policy=NO_CACHE)  # whether a stage runs is DVC's decision alone
+def _stage(name: str, run: Callable[[str], bool]) -> State[None]:
+    return Completed(name="Completed" if run(name) else "UpToDate")
 
 
-def _walk(workspace: Workspace, reporter: Reporter | None, *, in_task: bool) -> dict[str, bool]:
-    reporter = reporter or SilentReporter()
-    pipeline = Pipeline(workspace)
-    pipeline.track_photos()
-    results: dict[str, bool] = {}
+def _in_task(name: str, run: Callable[[str], bool]) -> None:
+    _stage.with_options(name=name, task_run_name=name)(name, run)
 
-    def run(name: str) -> bool:
-        results[name] = pipeline.run(name, lambda stage: run_stage(stage, workspace, reporter))
-        if not results[name]:
-            reporter.note(f"{name}: up to date")
-        return results[name]
 
-    for name in pipeline.stages():
-        if in_task:
-            _stage.with_options(name=name, task_run_name=name)(name, run)
-        else:
-            run(name)
-    return results
+class LoggingReporter:
+    """A `components.stages.Reporter` that writes to the flow run's log, for runs that no terminal watches."""
+
+    def begin(self, stage: str) -> None:
+        """Log the stage's name."""
+        get_run_logger().info("%s", stage)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Log the end alone: a log is no place for a bar."""
+        if done == total > 0:
+            get_run_logger().info("%d %s", total, what)
+
+    def note(self, text: str) -> None:
+        """Log the line."""
+        get_run_logger().info("%s", text)
+
+    def end(self, stage: str, seconds: float) -> None:
+        """Log the stage's seconds."""
+        get_run_logger().info("%s: %.1f s", stage, seconds)

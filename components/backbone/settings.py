@@ -1,11 +1,12 @@
 """The section `backbone` of `params.yaml`."""
 
-from dataclasses import dataclass
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 __all__ = ["BackboneSettings"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class BackboneSettings:
     """Which CLIP, where and in what precision; see `load_backbone` for the values."""
 

@@ -20,7 +20,7 @@ from components.features.carriers import Features
 from components.features.keys import LevelMode, View, feature_key
 from components.features.views import augment
 from components.files import sha256_bytes
-from components.ingest import load_image
+from components.ingest import Limits, load_image
 
 __all__ = ["EncodeSummary", "encode_missing", "encode_views", "level_features"]
 
@@ -50,6 +50,7 @@ def encode_missing(
     cache: FeatureCache,
     *,
     mode: LevelMode = "grid",
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> EncodeSummary:
     """Encode those of `views` that the cache lacks, and write them to it.
@@ -60,6 +61,7 @@ def encode_missing(
 
     Args:
         files: image id to its file.
+        limits: what a photo may be; as it was ingested.
         progress: called with (views done, views to do).
 
     Raises:
@@ -72,7 +74,7 @@ def encode_missing(
     done = 0
 
     def run(partition: list[View]) -> tuple[list[View], Features]:
-        return partition, encode_views(partition, files, backbone, mode)
+        return partition, encode_views(partition, files, backbone, mode, limits)
 
     before = torch.get_num_threads()
     workers = min(len(partitions), os.cpu_count() or 1) or 1
@@ -100,7 +102,13 @@ def encode_missing(
     return EncodeSummary(len(keys), len(to_do))
 
 
-def encode_views(partition: Sequence[View], files: Mapping[str, Path], backbone: Backbone, mode: LevelMode) -> Features:
+def encode_views(
+    partition: Sequence[View],
+    files: Mapping[str, Path],
+    backbone: Backbone,
+    mode: LevelMode,
+    limits: Limits | None = None,
+) -> Features:
     """The features of some views: a pure function of the photos' bytes and the backbone.
 
     Views of the same image must stand together (as sorting puts them) for it to be decoded once.
@@ -111,7 +119,7 @@ def encode_views(partition: Sequence[View], files: Mapping[str, Path], backbone:
         rows: list[Tensor] = []
         for view in partition[start : start + BATCH]:
             if view.image_id != image_id or image is None:
-                image_id, image = view.image_id, _read(view.image_id, files[view.image_id])
+                image_id, image = view.image_id, _read(view.image_id, files[view.image_id], limits)
             rows.append(backbone.preprocess(augment(image, view)))
         pixels = torch.stack(rows)
         padded = F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, BATCH - len(rows)))
@@ -137,7 +145,7 @@ def level_features(encoded: Encoded, mode: LevelMode) -> Features:
     return Features(encoded.embedding.cpu(), tuple(level.half().cpu() for level in levels))
 
 
-def _read(image_id: str, path: Path) -> Image.Image:
+def _read(image_id: str, path: Path, limits: Limits | None) -> Image.Image:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -150,4 +158,4 @@ def _read(image_id: str, path: Path) -> Image.Image:
             on=str(path),
             remedy="run again; it will be ingested as it is now",
         )
-    return load_image(content)
+    return load_image(content, limits, name=str(path))

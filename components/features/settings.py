@@ -1,13 +1,14 @@
 """The section `features` of `params.yaml`."""
 
-from dataclasses import dataclass
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from components.features.keys import LevelMode
 
 __all__ = ["FeaturesSettings"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class FeaturesSettings:
     """What is encoded and kept.
 

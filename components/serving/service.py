@@ -2,7 +2,8 @@
 
 The edge reads uploads and writes answers; it loads no model. The classifier's one API is batchable, so BentoML joins
 photos of concurrent requests into one forward pass. `bentoml serve components.serving.service:Shotline` runs both,
-in a checkout (root: the repository) as in a Bento (root: its `src/`).
+in a checkout (root: the repository) as in a Bento (root: its `src/`). `SHOTLINE_DEVICE` and `SHOTLINE_PRECISION` say
+where and how it computes; see `components.backbone.load_backbone`.
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ class Classifier:
     """Photos to answers, batched over requests."""
 
     def __init__(self) -> None:
+        from components.backbone import BackboneSettings
         from components.serving.answers import PhotoClassifier
 
-        self._classifier = PhotoClassifier.load(ROOT / "models")
+        settings = BackboneSettings(
+            device=os.environ.get("SHOTLINE_DEVICE", "auto"), precision=os.environ.get("SHOTLINE_PRECISION", "auto")
+        )
+        self._classifier = PhotoClassifier.load(ROOT / "models", settings)
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def classify(self, photos: list[bytes]) -> list[dict[str, Any]]:

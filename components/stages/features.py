@@ -108,6 +108,7 @@ def encode_into_cache(
         backbone,
         cache,
         mode=mode,
+        limits=workspace.parameters.section("ingest", IngestSettings).limits,
         progress=lambda done, total: reporter.progress(done, total, "views encoded"),
     )
 

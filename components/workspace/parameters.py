@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from components.errors import UserInputError
 
@@ -53,10 +53,10 @@ class Parameters:
 
 
 def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
-    """Check `values` against the dataclass `settings` and build it.
+    """Build the pydantic dataclass `settings` from `values`; what they leave out has its default.
 
     Raises:
-        UserInputError: an unknown key (with the nearest known one) or a value of the wrong type, with the value found.
+        UserInputError: an unknown key (with the nearest known one) or a value out of range, with the value found.
     """
     known = [item.name for item in dataclasses.fields(settings)]  # type: ignore[arg-type]
     for key, value in values.items():
@@ -65,10 +65,13 @@ def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
             hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
             raise UserInputError(f'unknown parameter "{key}" (value {value!r})', on=where, remedy=hint)
     try:
-        return TypeAdapter(settings).validate_python(values)
+        # YAML has lists, settings are frozen.
+        return settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or where
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0]) if first["loc"] else "a value"
         raise UserInputError(
-            f"{place} is {first.get('input')!r}: {first['msg']}", on=where, remedy="correct the value"
+            f"{key} is {values.get(key, first.get('input'))!r}",
+            on=where,
+            remedy=first["msg"].removeprefix("Value error, "),
         ) from error

@@ -1,0 +1,129 @@
+"""Photo sets for measuring: a folder of photos becomes cached features once, and a drawn task as often as wanted."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from components.backbone import Backbone, load_backbone
+from components.features import FeatureCache, Features, View, class_embeddings, encode_missing, feature_key
+from components.heads import Support
+from components.ingest import IngestSettings, draw_sample, ingest
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+TEMPLATES = ("a photo of a {}.",)
+
+
+@dataclass
+class PhotoSet:
+    """A set of labelled photos with a test split, and a backbone that looks at them.
+
+    Attributes:
+        root: its folder, in any layout that `components.ingest` reads; a `classes.csv` there may give names.
+        backbone: encodes.
+        cache: folder of the features cache, kept between runs.
+        views: augmented views of each training photo beside the clean one.
+    """
+
+    root: Path
+    backbone: Backbone
+    cache: Path
+    views: int = 0
+
+    @cached_property
+    def _ingested(self):  # type: ignore[no-untyped-def]
+        with tempfile.TemporaryDirectory() as folder:
+            return ingest(self.root, settings=IngestSettings(shots=0), class_names=_names(self.root, Path(folder)))
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Words of each class, in the order of labels."""
+        return self._ingested.classes["name"].to_pylist()
+
+    @cached_property
+    def text_embeddings(self) -> Tensor:
+        """(classes, d)."""
+        return class_embeddings(self.class_names, TEMPLATES, self.backbone)
+
+    @cached_property
+    def _label(self) -> dict[str, int]:
+        place = {name: number for number, name in enumerate(self._ingested.classes["class"].to_pylist())}
+        manifest = self._ingested.manifest
+        return {i: place[c] for i, c in zip(manifest["id"].to_pylist(), manifest["class"].to_pylist(), strict=True)}
+
+    @cached_property
+    def _group(self) -> dict[str, int]:
+        groups = self._ingested.manifest["group"].to_pylist()
+        number = {group: position for position, group in enumerate(sorted(set(groups)))}
+        return {i: number[g] for i, g in zip(self._ingested.manifest["id"].to_pylist(), groups, strict=True)}
+
+    def support(self, shots: int, seed: int) -> Support:
+        """A support set drawn as the stage ingest draws it."""
+        ids = self._ids("support", shots, seed)
+        views = [View(image_id, number) for image_id in ids for number in range(1 + self.views)]
+        return Support(
+            features=self._features(views),
+            labels=torch.tensor([self._label[view.image_id] for view in views]),
+            images=torch.arange(len(ids)).repeat_interleave(1 + self.views),
+            groups=torch.tensor([self._group[view.image_id] for view in views]),
+            views=torch.tensor([view.number for view in views]),
+            n_classes=len(self.class_names),
+            text_embeddings=self.text_embeddings,
+            logit_scale=self.backbone.logit_scale,
+            covariance=self.backbone.covariance,
+            seed=seed,
+        )
+
+    @cached_property
+    def query(self) -> tuple[Features, Tensor]:
+        """Features and labels of all test photos."""
+        ids = self._ids("query", 0, 0)
+        return self._features([View(image_id) for image_id in ids]), torch.tensor([self._label[i] for i in ids])
+
+    def _ids(self, role: str, shots: int, seed: int) -> list[str]:
+        sample = draw_sample(self._ingested.manifest, shots=shots, seed=seed, validation_shots=0)
+        return [i for i, r in zip(sample["id"].to_pylist(), sample["role"].to_pylist(), strict=True) if r == role]
+
+    def _features(self, views: list[View]) -> Features:
+        manifest = self._ingested.manifest
+        files = {
+            image_id: self.root / path
+            for image_id, path in zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True)
+        }
+        cache = FeatureCache(self.cache)
+        encode_missing(views, files, self.backbone, cache)
+        keys = [feature_key(view, self.backbone.identity.digest, "grid") for view in views]
+        parts = []
+        for start in range(0, len(keys), 1024):  # whole grids of all photos need not be in memory at once
+            read = cache.read(keys[start : start + 1024])
+            parts.append(Features(read.embedding, read.pooled_levels()))
+        return Features.concatenate(parts)
+
+
+def photo_set(root: Path, *, cache: Path, backbone: str = "embedded", views: int = 0) -> PhotoSet:
+    """The photo set under `root`; exits with a line where there is none."""
+    if not root.is_dir():
+        sys.exit(f"{root} is no folder; unpack the photo set there")
+    return PhotoSet(root, load_backbone(backbone, models=MODELS), cache, views)
+
+
+def _names(root: Path, folder: Path) -> Path | None:
+    """A classes.csv of ours made from the set's own, which says `class` where ours says `folder`."""
+    theirs = root / "classes.csv"
+    if not theirs.is_file():
+        return None
+    with theirs.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    key = "folder" if "folder" in rows[0] else "class"
+    ours = folder / "classes.csv"
+    with ours.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows([["folder", "name"], *([row[key], row["name"]] for row in rows)])
+    return ours

@@ -1,0 +1,30 @@
+"""Photos in, tables out: every image of a folder opened once, judged, measured and drawn from.
+
+In: a photo folder (folder per class, train/val/test, a manifest or a CoOp split file), optionally a classes.csv, and
+`IngestSettings`. Out: `Ingested`, the tables manifest, quarantine, sample and classes (`tables` has their columns).
+`load_image` is the one way from a photo's bytes to pixels, for the features and for serving too.
+"""
+
+from components.ingest.copying import copy_photos
+from components.ingest.decode import Limits, PhotoError, load_image
+from components.ingest.manifest import Ingested, Progress, ingest
+from components.ingest.names import words_of
+from components.ingest.near_duplicates import groups_of
+from components.ingest.sampling import draw_sample
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import Note
+
+__all__ = [
+    "IngestSettings",
+    "Ingested",
+    "Limits",
+    "Note",
+    "PhotoError",
+    "Progress",
+    "copy_photos",
+    "draw_sample",
+    "groups_of",
+    "ingest",
+    "load_image",
+    "words_of",
+]

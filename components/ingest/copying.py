@@ -1,0 +1,92 @@
+"""Photos from anywhere into the workspace's photo folder."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from components.errors import UserInputError
+from components.ingest.listings import find_listing, read_source
+from components.ingest.sources import is_passed_over, place
+
+__all__ = ["copy_photos"]
+
+
+def copy_photos(
+    source: Path, target: Path, *, replace: bool = False, progress: Callable[[int, int], None] | None = None
+) -> Path | None:
+    """Copy what `source` names as photos, with the list that names them, into the folder `target`.
+
+    What lies there already with the same size and time of change is not copied again.
+
+    Args:
+        source: a photo folder in any layout of `ingest`, or one list of photos (CSV, Parquet, CoOp split file).
+        target: the workspace's photo folder.
+        replace: whether other photos in `target` may be moved aside.
+        progress: called with (files done, files in all).
+
+    Returns:
+        Where the photos went that were in `target` before, or None where nothing had to go.
+
+    Raises:
+        UserInputError: there is nothing at `source`, or `target` holds other photos and `replace` is False.
+    """
+    if not source.exists():
+        raise UserInputError("there is no such folder or file", on=str(source), remedy="check the path")
+    root = (source if source.is_dir() else source.parent).resolve()
+    if root == target.resolve():
+        return None
+    names = _files(root, "auto" if source.is_dir() else source.name)
+    others = {path.relative_to(target).as_posix() for path in _present(target)} - set(names)
+    aside = None
+    if others:
+        if not replace:
+            raise UserInputError(
+                f"the workspace already has {len(others)} other photos or lists, such as {min(others)}",
+                on=str(target),
+                remedy="add --replace to train on DATA alone (what is there is moved aside), or put DATA's photos there yourself",
+            )
+        aside = next(
+            path for number in itertools.count(1) if not (path := target.with_name(f"{target.name}.{number}")).exists()
+        )
+        target.rename(aside)
+    for done, (name, follow) in enumerate(names.items(), 1):
+        _copy(root / name, target / name, follow=follow)
+        if progress:
+            progress(done, len(names))
+    return aside
+
+
+def _files(root: Path, listing: str) -> dict[str, bool]:
+    """Path of each file to copy, and whether a link there may be followed: one that leads out of `root` may not."""
+    source = read_source(root, listing)
+    names = {entry.path: place(root, entry) is None for entry in source.entries}
+    chosen = find_listing(root) if listing == "auto" else root / listing
+    beside = [root / "classes.csv", *([chosen] if chosen else [])]
+    names |= {path.name: True for path in beside if path.is_file()}
+    return {name: follow for name, follow in sorted(names.items()) if (root / name).is_file()}
+
+
+def _present(target: Path) -> list[Path]:
+    if not target.is_dir():
+        return []
+    return [path for path in target.rglob("*") if path.is_file() and not is_passed_over(path.name)]
+
+
+def _copy(source: Path, target: Path, *, follow: bool) -> None:
+    if target.is_file() and _stamp(target) == _stamp(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside and renamed: a killed copy leaves a hidden file, which is passed over, and DVC's cache, to which the old
+    # file may be linked, is not written through. A link that leads out is copied as a link: ingest quarantines it.
+    beside = target.with_name(f".{target.name}.copying")
+    beside.unlink(missing_ok=True)
+    shutil.copy2(source, beside, follow_symlinks=follow)
+    beside.replace(target)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,265 @@
+"""From a photo folder to its tables: every file is opened, hashed, decoded and measured once."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from components.errors import UserInputError
+from components.files import sha256_bytes
+from components.ingest.blur import MEASURED_SIZE_PX, blur_of
+from components.ingest.decode import Limits, PhotoError, decode, read_photo
+from components.ingest.duplicates import without_duplicates
+from components.ingest.listings import read_source
+from components.ingest.names import ClassName, name_classes
+from components.ingest.near_duplicates import groups_of, thumbnail_of
+from components.ingest.sampling import draw_sample
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import Entry, Listing, Note, Rejected, place
+from components.ingest.tables import CLASSES, MANIFEST, QUARANTINE
+
+__all__ = ["Ingested", "Photo", "Progress", "examine", "ingest"]
+
+Progress = Callable[[int, int], None]  # files done, files in all; called in the caller's thread
+_CHUNK_FILES = 16
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What `ingest` found.
+
+    Attributes:
+        manifest: `tables.MANIFEST`, one row per accepted photo, sorted by id.
+        quarantine: `tables.QUARANTINE`, one row per file not used, sorted by path.
+        sample: `tables.SAMPLE`, the drawn support, validation and query photos.
+        classes: `tables.CLASSES`, one row per class with an accepted photo.
+        layout: `folders`, `split_folders`, `manifest` or `coop`.
+        notes: what the user should know and that stopped nothing.
+    """
+
+    manifest: pa.Table
+    quarantine: pa.Table
+    sample: pa.Table
+    classes: pa.Table
+    layout: str
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An accepted photo: its place in the data and what was measured; the fields of `tables.MANIFEST`."""
+
+    id: str
+    path: str
+    label: str
+    split: str | None
+    width: int
+    height: int
+    mode: str
+    size_bytes: int
+    blur: float
+    flaw: str | None
+    thumbnail: bytes
+
+
+def ingest(
+    root: Path,
+    *,
+    settings: IngestSettings,
+    class_names: Path | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Ingested:
+    """Read a photo folder: what is in it, what is wrong with it, and which photos are the shots.
+
+    The result depends on the photos' bytes, paths and classes and on the settings alone; not on the order of files,
+    the time, or the number of workers. Nothing is moved or deleted.
+
+    Args:
+        root: the photo folder; see `sources` for its layouts.
+        settings: the section `ingest` of params.yaml.
+        class_names: a classes.csv (columns folder, name, optional description), or None.
+        progress: called as files are done.
+        workers: threads that decode; None takes one a core. Each holds one photo at a time.
+
+    Raises:
+        UserInputError: the folder or its list cannot be used as a whole; bad photos never raise.
+    """
+    if not root.is_dir():
+        raise UserInputError(
+            "there is no such folder" if not root.exists() else "it is a file, not a folder",
+            on=str(root),
+            remedy="give a folder that holds one folder of photos per class",
+        )
+    root = root.resolve()
+    listing = read_source(root, settings.listing)
+    _check_classes(root, listing)
+    found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)
+    photos, duplicates = without_duplicates([photo for photo in found if isinstance(photo, Photo)])
+    rejected = listing.rejected + [file for file in found if isinstance(file, Rejected)] + duplicates
+    _check_photos(root, photos, rejected)
+    named, notes = name_classes(
+        {photo.label for photo in photos},
+        from_list=listing.names,
+        class_names=class_names,
+        beside=root / "classes.csv",
+    )
+    manifest = _manifest_table(photos, named, settings.near_duplicate)
+    return Ingested(
+        manifest=manifest,
+        quarantine=_quarantine_table(rejected),
+        sample=draw_sample(
+            manifest, shots=settings.shots, seed=settings.seed, validation_shots=settings.validation_shots_used
+        ),
+        classes=pa.Table.from_pylist(
+            [
+                {"class": label, "name": name.name, "description": name.description, "named_by": name.named_by}
+                for label, name in named.items()
+            ],
+            schema=CLASSES,
+        ),
+        layout=listing.layout,
+        notes=tuple(listing.notes + notes + _lost_classes(listing, photos)),
+    )
+
+
+def examine(root: Path, entry: Entry, limits: Limits) -> Photo | Rejected:
+    """Open, hash, decode and measure one file, once.
+
+    Args:
+        root: the photo folder, resolved.
+        entry: the file, with its class and split.
+        limits: what a photo may be.
+    """
+    refused = place(root, entry)
+    if refused is not None:
+        return refused
+    try:
+        content = read_photo(root / entry.path, limits, name=entry.path)
+        decoded = decode(content, limits, name=entry.path, at_least_px=MEASURED_SIZE_PX)
+    except PhotoError as error:
+        return Rejected(entry.path, entry.label, entry.split, error.reason, error.what)
+    grey = decoded.image.convert("L")
+    return Photo(
+        id=sha256_bytes(content),
+        path=entry.path,
+        label=entry.label,
+        split=entry.split,
+        width=decoded.width,
+        height=decoded.height,
+        mode=decoded.mode,
+        size_bytes=len(content),
+        blur=blur_of(grey),
+        flaw=decoded.flaw,
+        thumbnail=thumbnail_of(grey),
+    )
+
+
+def _examine_all(
+    root: Path, entries: list[Entry], limits: Limits, workers: int, progress: Progress | None
+) -> list[Photo | Rejected]:
+    """Every entry examined, in the order of their paths."""
+    # Threads, not processes: decoders work outside the interpreter's lock, nothing has to be sent between processes,
+    # and no process has to start, which for a few hundred photos would cost more than the photos.
+    entries = sorted(entries, key=lambda entry: (entry.path, entry.label, entry.split or ""))
+    chunks = [entries[start : start + _CHUNK_FILES] for start in range(0, len(entries), _CHUNK_FILES)]
+    done: dict[int, list[Photo | Rejected]] = {}
+
+    def examine_chunk(number: int) -> tuple[int, list[Photo | Rejected]]:
+        return number, [examine(root, entry, limits) for entry in chunks[number]]
+
+    n_done = 0
+    with ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool:
+        waiting: Iterator[int] = iter(range(len(chunks)))
+        running = {pool.submit(examine_chunk, number) for number in islice(waiting, 2 * workers)}
+        while running:
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                number, done[number] = future.result()
+                n_done += len(done[number])
+                if progress is not None:
+                    progress(n_done, len(entries))
+            running |= {pool.submit(examine_chunk, number) for number in islice(waiting, len(finished))}
+    return [file for number in sorted(done) for file in done[number]]
+
+
+def _check_classes(root: Path, listing: Listing) -> None:
+    labels = sorted({entry.label for entry in listing.entries})
+    if not labels:
+        raise UserInputError(
+            "the folders hold no files" + (", only links to folders" if listing.rejected else ""),
+            on=str(root),
+            remedy="put photos into each class's folder",
+        )
+    if len(labels) == 1:
+        only = root / labels[0]
+        inner = sorted(path for path in only.iterdir() if path.is_dir()) if only.is_dir() else []
+        raise UserInputError(
+            f"there is one class only, {labels[0]}",
+            on=str(root),
+            remedy=f"if the classes are the folders inside it, give {only}"
+            if len(inner) > 1
+            else "add a folder of photos for at least one more class",
+        )
+
+
+def _check_photos(root: Path, photos: list[Photo], rejected: list[Rejected]) -> None:
+    learnt_from = sorted({photo.label for photo in photos if photo.split in (None, "train")})
+    if len(learnt_from) >= 2:
+        return
+    reasons = Counter(file.reason for file in rejected)
+    why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    found = f"only the class {learnt_from[0]} has photos" if learnt_from else "no class has a photo"
+    raise UserInputError(
+        f"{found} that can be learnt from{f'; refused: {why}' if why else ''}",
+        on=str(root),
+        remedy=f"correct {rejected[0].path} first: {rejected[0].detail}"
+        if rejected
+        else "add photos of at least two classes to train",
+    )
+
+
+def _lost_classes(listing: Listing, photos: list[Photo]) -> list[Note]:
+    lost = {entry.label for entry in listing.entries} - {photo.label for photo in photos}
+    return [
+        Note("lost_class", f"every file of class {label} was refused, so it is no class here; see the quarantine")
+        for label in sorted(lost)
+    ]
+
+
+def _manifest_table(photos: list[Photo], named: dict[str, ClassName], near_duplicate: float) -> pa.Table:
+    photos = sorted(photos, key=lambda photo: photo.id)
+    # Sorted by id, so a group's first row is its lowest id.
+    groups = groups_of([photo.thumbnail for photo in photos], near_duplicate)
+    rows = [
+        {
+            "id": photo.id,
+            "path": photo.path,
+            "class": photo.label,
+            "name": named[photo.label].name,
+            "split": photo.split,
+            "width": photo.width,
+            "height": photo.height,
+            "mode": photo.mode,
+            "bytes": photo.size_bytes,
+            "blur": photo.blur,
+            "error": photo.flaw,
+            "thumbnail": photo.thumbnail,
+            "group": photos[first].id,
+        }
+        for photo, first in zip(photos, groups, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=MANIFEST)
+
+
+def _quarantine_table(rejected: list[Rejected]) -> pa.Table:
+    rows = [
+        {"path": file.path, "class": file.label, "split": file.split, "reason": file.reason, "detail": file.detail}
+        for file in sorted(rejected, key=lambda file: (file.path, file.reason, file.label, file.split or ""))
+    ]
+    return pa.Table.from_pylist(rows, schema=QUARANTINE)

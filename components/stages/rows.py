@@ -1,0 +1,124 @@
+"""Labelled rows for the heads: Feast's embeddings joined with levels from the cache, labels and groups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from components.backbone import load_backbone
+from components.errors import UserInputError
+from components.features import FeatureCache, Features, FeaturesSettings, View
+from components.ingest import IngestSettings
+from components.stages.features import encode_into_cache
+from components.stages.reporter import Reporter
+from components.stages.tables import read_table
+from components.store import EmbeddingStore
+from components.workspace import Workspace
+
+__all__ = ["Rows", "read_backbone_facts", "read_rows"]
+
+_CHUNK = 1024  # rows whose whole levels are in memory at once
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled views of photos.
+
+    Attributes:
+        image_ids: of each row.
+        features: n rows, levels pooled.
+        labels: (n,) int64, positions in the table of classes.
+        images: (n,) int64; all views of a photo share one.
+        groups: (n,) int64; all views of a photo and of its near-duplicates share one.
+        views: (n,) int64; 0 is the clean view.
+    """
+
+    image_ids: list[str]
+    features: Features
+    labels: Tensor
+    images: Tensor
+    groups: Tensor
+    views: Tensor
+
+
+def read_rows(workspace: Workspace, roles: Sequence[str], reporter: Reporter) -> Rows:
+    """The rows of photos with one of `roles` (support, validation, query), in the order of keys.parquet."""
+    keys = read_table(workspace.features, "keys")
+    keys = keys.filter(pc.is_in(keys["role"], value_set=pa.array(list(roles), pa.string())))
+    sample = read_table(workspace.validated, "sample")
+    manifest = read_table(workspace.validated, "manifest")
+    place = {
+        name: number for number, name in enumerate(read_table(workspace.validated, "classes")["class"].to_pylist())
+    }
+    label_of = {row["id"]: place[row["class"]] for row in sample.select(["id", "class"]).to_pylist()}
+    group_of = {row["id"]: row["group"] for row in manifest.select(["id", "group"]).to_pylist()}
+    number_of = {group: number for number, group in enumerate(sorted(set(group_of.values())))}
+
+    image_ids: list[str] = keys["image_id"].to_pylist()
+    image_number = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
+    views: list[int] = keys["view"].to_pylist()
+    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
+    store = EmbeddingStore(workspace.feature_store, workspace.features / "embeddings.parquet")
+    embedding = store.read(list(zip(image_ids, views, strict=True)), since) if image_ids else torch.empty(0, 0)
+    return Rows(
+        image_ids,
+        Features(embedding, _pooled_levels(workspace, keys["key"].to_pylist(), image_ids, views, reporter)),
+        torch.tensor([label_of[image_id] for image_id in image_ids], dtype=torch.int64),
+        torch.tensor([image_number[image_id] for image_id in image_ids], dtype=torch.int64),
+        torch.tensor([number_of[group_of[image_id]] for image_id in image_ids], dtype=torch.int64),
+        torch.tensor(views, dtype=torch.int64),
+    )
+
+
+def read_backbone_facts(workspace: Workspace) -> dict[str, Any]:
+    """What the stage features wrote of the backbone that made the features."""
+    path = workspace.features / "backbone.json"
+    if not path.is_file():
+        raise UserInputError(
+            "the output of an earlier stage is missing", on=str(path), remedy="run `shotline train` or `dvc repro`"
+        )
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
+
+
+def _pooled_levels(
+    workspace: Workspace, keys: list[str], image_ids: list[str], views: list[int], reporter: Reporter
+) -> tuple[Tensor, ...]:
+    cache = FeatureCache(workspace.features_cache)
+    absent = set(cache.missing(keys))
+    if absent:
+        # After a pull the list of keys is there and the cache may not be.
+        wanted = [
+            View(image_id, number)
+            for key, image_id, number in zip(keys, image_ids, views, strict=True)
+            if key in absent
+        ]
+        _encode_as_recorded(wanted, cache, workspace, reporter)
+    parts = [
+        Features(torch.empty(0), cache.read(keys[start : start + _CHUNK]).pooled_levels())
+        for start in range(0, len(keys), _CHUNK)
+    ]
+    return tuple(torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True))
+
+
+def _encode_as_recorded(views: list[View], cache: FeatureCache, workspace: Workspace, reporter: Reporter) -> None:
+    facts = read_backbone_facts(workspace)
+    backbone = load_backbone(
+        facts["name"], models=workspace.models, device=facts["device_kind"], precision=facts["precision"]
+    )
+    if backbone.identity.digest != facts["digest"]:
+        raise UserInputError(
+            "the features were made with other weights than the backbone has now",
+            on=f"backbone {facts['name']}",
+            remedy="run the stage features again",
+        )
+    mode = workspace.parameters.section("features", FeaturesSettings).mode
+    encode_into_cache(views, workspace, backbone, cache, mode, reporter)

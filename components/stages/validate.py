@@ -1,0 +1,62 @@
+"""The stage validate: Great Expectations on the manifest; critical stops, bad is quarantined."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.files import write_json
+from components.ingest import IngestSettings, draw_sample
+from components.stages.reporter import Reporter
+from components.stages.tables import read_table, write_tables
+from components.validate import ValidateSettings, validate
+from components.workspace import Workspace
+
+__all__ = ["run"]
+
+
+def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
+    """Read `data/ingest`; write the validated tables and the verdict to `data/validate`, Data Docs to `reports`.
+
+    Raises:
+        ValidationError: a critical check failed; the verdict and the pages are there to be read.
+    """
+    settings = workspace.parameters.section("ingest", IngestSettings)
+    docs = workspace.reports / "validation"
+    verdict = validate(
+        read_table(workspace.ingested, "manifest"),
+        read_table(workspace.ingested, "quarantine"),
+        read_table(workspace.ingested, "sample"),
+        shots=settings.shots,
+        settings=workspace.parameters.section("validate", ValidateSettings),
+        docs=docs,
+    )
+    write_json(workspace.validated / "verdict.json", verdict.as_json())
+    for answer in verdict.answers:
+        if answer.passed is False:
+            reporter.note(
+                f"{answer.check.severity}: {len(answer.failing)} rows where it does not hold that {answer.check.title}"
+            )
+    reporter.note(f"the checks as a page: {os.path.relpath(docs / 'index.html')}")
+    verdict.stop_if_critical()
+    # Drawn again: where a bad photo fell out, the class's next one takes its place.
+    sample = draw_sample(
+        verdict.manifest, shots=settings.shots, seed=settings.seed, validation_shots=settings.validation_shots_used
+    )
+    write_tables(
+        workspace.validated,
+        manifest=verdict.manifest,
+        quarantine=verdict.quarantine,
+        sample=sample,
+        classes=_learnt(read_table(workspace.ingested, "classes"), sample),
+    )
+    return {"photos": verdict.manifest.num_rows, "quarantined": verdict.quarantine.num_rows}
+
+
+def _learnt(classes: pa.Table, sample: pa.Table) -> pa.Table:
+    """The classes with support photos; a class that only the query photos know has no place in the classifier."""
+    support = sample.filter(pc.equal(sample["role"], "support"))
+    return classes.filter(pc.is_in(classes["class"], value_set=support["class"].combine_chunks().unique()))

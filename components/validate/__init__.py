@@ -1,0 +1,11 @@
+"""What must hold of the photos before anything is learnt from them: the Great Expectations suite, as code.
+
+In: the tables manifest, quarantine and sample of `components.ingest`, and `ValidateSettings`. Out: a `Verdict` with the
+validated tables, an answer per check with the rows that failed, and pages that open without a network. Critical
+failures stop the run (`Verdict.stop_if_critical`), bad rows are quarantined, warnings are reported.
+"""
+
+from components.validate.settings import ValidateSettings
+from components.validate.verdict import ValidationError, Verdict, validate
+
+__all__ = ["ValidateSettings", "ValidationError", "Verdict", "validate"]

@@ -1,0 +1,177 @@
+"""The verdict on the photos: what was checked, what failed on which rows, and what goes on from here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.errors import UserInputError
+from components.validate.checks import class_checks, photo_checks
+from components.validate.docs import write_docs
+from components.validate.expectations import Answer, Suite, run_suite
+from components.validate.frames import classes_frame, files_frame, photos_frame, sample_frame
+from components.validate.settings import ValidateSettings
+
+__all__ = ["ValidationError", "Verdict", "validate"]
+
+_ROWS_NAMED = 20
+_ROWS_IN_JSON = 200
+
+
+class ValidationError(UserInputError):
+    """The photos cannot be trained on; catch it where the verdict should still be shown."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `validate` found, and the tables that later stages read.
+
+    Attributes:
+        manifest: the manifest without bad rows.
+        quarantine: the quarantine with the bad rows added.
+        sample: the drawn photos without bad ones.
+        answers: one per check, also where it does not apply.
+    """
+
+    manifest: pa.Table
+    quarantine: pa.Table
+    sample: pa.Table
+    answers: tuple[Answer, ...]
+
+    @property
+    def critical(self) -> tuple[Answer, ...]:
+        """The checks whose failure stops the run."""
+        return tuple(a for a in self.answers if a.passed is False and a.check.severity == "critical")
+
+    @property
+    def passed(self) -> bool:
+        """Whether the run may go on."""
+        return not self.critical
+
+    def stop_if_critical(self) -> None:
+        """Stop the run where it must; to be called after the verdict has been written.
+
+        Raises:
+            ValidationError: naming the first rows of the first critical check, and the other critical checks.
+        """
+        if self.passed:
+            return
+        first, *others = self.critical
+        rows = "; ".join(row_text(row) for row in first.failing[:_ROWS_NAMED])
+        more = len(first.failing) - _ROWS_NAMED
+        also = f"; also failed: {', '.join(answer.check.code for answer in others)}" if others else ""
+        raise ValidationError(
+            f"it does not hold that {first.check.title}{also}",
+            on=(rows or first.check.suite) + (f"; and {more} more" if more > 0 else ""),
+            remedy=first.check.remedy,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict in plain types, the same for the same photos; at most 200 rows are named per check."""
+        return {
+            "version": 1,
+            "passed": self.passed,
+            "photos": self.manifest.num_rows,
+            "quarantined": self.quarantine.num_rows,
+            "checks": [
+                {
+                    "code": answer.check.code,
+                    "suite": answer.check.suite,
+                    "severity": answer.check.severity,
+                    "title": answer.check.title,
+                    "passed": answer.passed,
+                    "skipped": answer.check.skipped,
+                    "rows": answer.n_rows,
+                    "failing": len(answer.failing),
+                    "failing_rows": list(answer.failing[:_ROWS_IN_JSON]),
+                    "remedy": None if answer.passed is not False else answer.check.remedy,
+                }
+                for answer in self.answers
+            ],
+        }
+
+
+def validate(
+    manifest: pa.Table,
+    quarantine: pa.Table,
+    sample: pa.Table,
+    *,
+    shots: int,
+    settings: ValidateSettings,
+    docs: Path | None,
+) -> Verdict:
+    """Check the photos with Great Expectations and write its Data Docs.
+
+    Bad rows are dropped first, and the classes are checked as they are without them. It does not raise because of what
+    it finds: write the verdict, then call its `stop_if_critical`.
+
+    Args:
+        manifest: accepted photos, as `ingest` made it.
+        quarantine: files that are not used.
+        sample: drawn photos.
+        shots: support photos a class that were asked for; 0 means all.
+        settings: the section `validate` of params.yaml.
+        docs: folder for the pages; its own earlier pages are replaced, nothing else in it is touched. None writes none.
+    """
+    has_query = "query" in sample["role"].to_pylist()
+    names = dict(zip(manifest["class"].to_pylist(), manifest["name"].to_pylist(), strict=True))
+    checks = photo_checks(
+        settings,
+        has_splits=manifest["split"].null_count < manifest.num_rows,
+        has_query=has_query or "validation" in sample["role"].to_pylist(),
+        n_classes=len(names),
+    )
+    frames = {
+        "photos": photos_frame(manifest, sample),
+        "files": files_frame(manifest, quarantine),
+        "sample": sample_frame(sample, manifest),
+    }
+    suites = [
+        run_suite(name, frame, [check for check in checks if check.suite == name]) for name, frame in frames.items()
+    ]
+    bad = _bad_rows(suites)
+    kept = pc.invert(pc.is_in(manifest["path"], value_set=pa.array(sorted(bad), pa.string())))
+    dropped = manifest.filter(pc.invert(kept))
+    validated = manifest.filter(kept)
+    drawn = sample.filter(pc.invert(pc.is_in(sample["id"], value_set=dropped["id"].combine_chunks())))
+    # A class that was never learnt from is gone with its rows; one that lost all its shots must be seen to fail.
+    learnt = set(sample.filter(pc.equal(sample["role"], "support"))["class"].to_pylist())
+    classes = classes_frame({label: names.get(label, label) for label in learnt}, drawn)
+    suites.append(run_suite("classes", classes, class_checks(settings, shots=shots, has_query=has_query)))
+    verdict = Verdict(
+        manifest=validated,
+        quarantine=_with_bad(quarantine, dropped, bad),
+        sample=drawn,
+        answers=tuple(answer for suite in suites for answer in suite.answers),
+    )
+    if docs is not None:
+        write_docs(docs, suites, photos=validated.num_rows, quarantine=verdict.quarantine, classes=classes)
+    return verdict
+
+
+def row_text(row: dict[str, Any]) -> str:
+    """One failing row in words: where it is, and what was found there."""
+    keys = [key for key in ("path", "class") if row.get(key)]
+    found = [f"{key} {value}" for key, value in row.items() if key not in keys]
+    return (str(row[keys[0]]) if keys else "") + (f" ({', '.join(found)})" if found else "")
+
+
+def _bad_rows(suites: Sequence[Suite]) -> dict[str, dict[str, str]]:
+    """Path of each photo to drop: reason and detail, by the first check that it failed."""
+    bad: dict[str, dict[str, str]] = {}
+    for suite in suites:
+        for answer in suite.answers:
+            if answer.check.severity == "bad":
+                for row in answer.failing:
+                    found = {"reason": answer.check.reason, "detail": answer.check.detail.format(**row)}
+                    bad.setdefault(row["path"], found)
+    return bad
+
+
+def _with_bad(quarantine: pa.Table, dropped: pa.Table, bad: dict[str, dict[str, str]]) -> pa.Table:
+    rows = [row | bad[row["path"]] for row in dropped.select(["path", "class", "split"]).to_pylist()]
+    added = pa.Table.from_pylist(rows, schema=quarantine.schema)
+    return pa.concat_tables([quarantine, added]).sort_by([("path", "ascending"), ("reason", "ascending")])

@@ -1,0 +1,76 @@
+"""Photos into a workspace."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.errors import UserInputError
+from components.ingest import IngestSettings, copy_photos, ingest
+
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return tmp_path / "workspace" / "data" / "raw"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_the_layout_names_is_copied_and_nothing_else(two_classes: Path, raw: Path) -> None:
+    (two_classes / "README.md").write_text("x")
+    (two_classes / "classes.csv").write_text("folder,name\ncrack,fissure\n")
+    (two_classes / "crack" / ".DS_Store").write_text("x")
+    (two_classes / "crack" / "notes.txt").write_text("x")
+    told: list[tuple[int, int]] = []
+    assert copy_photos(two_classes, raw, progress=lambda done, total: told.append((done, total))) is None
+    expected = tree(two_classes)
+    del expected["README.md"], expected["crack/.DS_Store"]
+    assert tree(raw) == expected
+    assert told[-1] == (8, 8)
+
+
+def test_a_list_chooses_its_photos(two_classes: Path, raw: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (two_classes / name).write_text("path,class\ncrack/0.png,x\npit/0.png,y\npit/gone.png,y\n")
+    copy_photos(two_classes / "b.csv", raw)
+    assert sorted(tree(raw)) == ["b.csv", "crack/0.png", "pit/0.png"]
+    found = ingest(raw, settings=IngestSettings())
+    assert found.layout == "manifest"
+    assert found.quarantine["reason"].to_pylist() == ["missing"]
+
+
+def test_the_same_photos_again_touch_nothing_and_new_ones_are_added(two_classes: Path, raw: Path, draw: Draw) -> None:
+    copy_photos(two_classes, raw)
+    before = {path: path.stat().st_ino for path in raw.rglob("*")}
+    draw(two_classes / "crack" / "new.png", 50)
+    assert copy_photos(two_classes, raw) is None
+    assert copy_photos(raw, raw) is None
+    after = {path: path.stat().st_ino for path in raw.rglob("*")}
+    assert after.keys() - before.keys() == {raw / "crack" / "new.png"}
+    assert {path: after[path] for path in before} == before
+
+
+def test_other_photos_are_only_replaced_when_told_and_are_kept(two_classes: Path, raw: Path) -> None:
+    copy_photos(two_classes, raw)
+    first = tree(raw)
+    (two_classes / "crack" / "0.png").unlink()
+    with pytest.raises(UserInputError, match="--replace"):
+        copy_photos(two_classes, raw)
+    assert tree(raw) == first
+    aside = copy_photos(two_classes, raw, replace=True)
+    assert aside is not None
+    assert tree(aside) == first
+    assert "crack/0.png" not in tree(raw)
+
+
+def test_what_cannot_be_copied_is_refused_before_anything_is(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserInputError, match="no such folder"):
+        copy_photos(tmp_path / "nowhere", raw)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserInputError, match="neither class folders nor a list"):
+        copy_photos(tmp_path / "empty", raw)
+    assert not raw.exists()

@@ -1,0 +1,40 @@
+"""Groups of near-duplicates."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from components.ingest import groups_of
+from components.ingest.near_duplicates import THUMBNAIL_BYTES, thumbnail_of
+
+
+def test_groups_are_closed_and_named_by_their_first(picture: Callable[..., Image.Image]) -> None:
+    base = np.asarray(picture(1, (16, 16)).convert("L"), dtype=float)
+    other = np.asarray(picture(2, (16, 16)).convert("L"), dtype=float)
+    steps = [base, 0.88 * base + 0.12 * other, 0.76 * base + 0.24 * other]  # each like the next, the ends less so
+    rows = [thumbnail_of(picture(9).convert("L"))] + [step.round().astype(np.uint8).tobytes() for step in steps]
+    ends = np.corrcoef(steps[0].ravel(), steps[2].ravel())[0, 1]
+    nexts = min(np.corrcoef(steps[i].ravel(), steps[i + 1].ravel())[0, 1] for i in (0, 1))
+    assert ends < nexts
+    assert groups_of(rows, (ends + nexts) / 2).tolist() == [0, 1, 1, 1]
+    assert groups_of([rows[1], rows[3]], (ends + nexts) / 2).tolist() == [0, 1]
+
+
+def test_flat_photos_are_alone() -> None:
+    flat = [bytes([level]) * THUMBNAIL_BYTES for level in (90, 90, 200)]
+    assert groups_of(flat, 0.985).tolist() == [0, 1, 2]
+    assert groups_of([], 0.985).tolist() == []
+
+
+def test_ten_thousand_photos_take_seconds_and_blocks_lose_nobody() -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (10_000, THUMBNAIL_BYTES), dtype=np.uint8)
+    pixels[9_999] = pixels[3]  # far apart: in different blocks
+    pixels[5_000] = np.clip(pixels[3] * 0.8, 0, 255)
+    start = time.perf_counter()
+    groups = groups_of([row.tobytes() for row in pixels], 0.985)
+    assert time.perf_counter() - start < 20
+    assert np.flatnonzero(groups == 3).tolist() == [3, 5_000, 9_999]
+    assert len(np.unique(groups)) == 9_998
