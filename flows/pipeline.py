@@ -88,11 +88,12 @@ class Pipeline:
                 stage = _stage(repo, name)
                 if not stage.changed():
                     return False
-                before = _hashes(stage)
             with _at_work(repo, stage):
                 with repo.lock:
                     stage.remove_outs(ignore_remove=False, force=False)
+                    # Before the hashes are taken: restoring compares what is there with what dvc.lock says.
                     restored = _restored(repo, stage)
+                    before = _hashes(stage)
                 if not restored:
                     execute(name)
             with repo.lock:

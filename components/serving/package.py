@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import re
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
-from components.backbone import save_backbone
-from components.classifier import Bundle
+from components.backbone import BackboneSettings, save_backbone
 from components.files import write_text
+from components.serving.answers import PhotoClassifier
 
 __all__ = ["build_bento"]
 
@@ -33,13 +35,13 @@ _REQUIREMENTS = (
 )
 
 
-def build_bento(models: Path, target: Path) -> str:
+def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
     """Build the Bento of `models/bundle` into the folder `target`; its name and version are returned.
 
     The version is the bundle's, and what BentoML would stamp with the time of day is made a constant, so that the
     same bundle gives the same Bento.
     """
-    bundle = Bundle.load(models / "bundle")
+    bundle = PhotoClassifier.load(models, settings).bundle  # refuses weights that it was not made with
     source = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as scratch:
         context = Path(scratch) / "context"
@@ -53,14 +55,17 @@ def build_bento(models: Path, target: Path) -> str:
         os.environ["BENTOML_HOME"] = str(Path(scratch) / "home")
         import bentoml
 
-        bento = bentoml.build(
-            "components.serving.service:Shotline",
-            name="shotline",
-            version=bundle.version,
-            include=["components/**", "models/**"],
-            python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
-            build_ctx=str(context),
-        )
+        logging.getLogger("bentoml").setLevel(logging.ERROR)  # that weights are large is known
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
+            bento = bentoml.build(
+                "components.serving.service:Shotline",
+                name="shotline",
+                version=bundle.version,
+                include=["components/**", "models/**"],
+                python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
+                build_ctx=str(context),
+            )
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(bento.path, target)
     description = target / "bento.yaml"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from components.files import atomic_path, write_json
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
 from components.stages.tables import read_table, write_tables
+from components.stages.threads import one_thread
 from components.store import write_embeddings
 from components.workspace import Workspace
 
@@ -122,12 +122,8 @@ def _chunks(views: list[View], keys: list[str], cache: FeatureCache) -> Iterator
 
 def _write_texts(folder: Path, workspace: Workspace, settings: FeaturesSettings, backbone: Backbone) -> None:
     names = read_table(workspace.validated, "classes")["name"].to_pylist()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the same bits whatever the machine's number of cores
-    try:
+    with one_thread():
         tensors = {"text_embeddings": class_embeddings(names, settings.templates, backbone)}
-    finally:
-        torch.set_num_threads(threads)
     if backbone.covariance is not None:
         tensors["covariance"] = backbone.covariance
     with atomic_path(folder / "texts.safetensors") as beside:

@@ -1,6 +1,5 @@
 import shutil
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import torch

@@ -1,0 +1,209 @@
+"""The bundle: the saved classifier as a folder of safetensors and JSON; never pickle, and no time, host or path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from components.errors import UserInputError
+from components.features.carriers import Features
+from components.files import digest, json_text, sha256_bytes, write_bytes, write_text
+from components.heads import Head, HeadState, head_from_state
+
+__all__ = ["Bundle", "SupportRecord"]
+
+_VERSION = 1
+_FACTS = "bundle.json"
+_PARTS = ("head.safetensors", "support.safetensors", "text.safetensors")
+_REMEDY = "train again, or restore the folder (`dvc checkout models/bundle`)"
+
+
+@dataclass(frozen=True)
+class SupportRecord:
+    """What adding a class later needs to know of the photos behind the trained ones.
+
+    Attributes:
+        embeddings: (n, d) float32, the clean view of each support image, unit length.
+        labels: (n,) int64.
+        groups: (n,) int64; near-duplicates share one.
+        out_of_fold: (n, C) float32 logits, uncalibrated, from heads that had not seen the image; NaN where none.
+        covariance: (d, d) float32, the backbone's generic within-class covariance, or None.
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+    groups: Tensor
+    out_of_fold: Tensor
+    covariance: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A classifier that can be saved, loaded and asked.
+
+    Attributes:
+        class_names: of the C classes, as in the data.
+        display_names: the same as words.
+        head: fitted.
+        temperature: the head's logits are divided by it.
+        threshold: a photo whose highest probability is lower is unknown; None: it never abstains.
+        backbone: identity of the backbone (name, weights, preprocessing, ...).
+        logit_scale: what the backbone multiplies cosines with.
+        templates: prompts that the text embeddings were made with.
+        split: class name to the ids of its support images.
+        provenance: what it was made from (seed, shots, parameters, ...); no time, host or path.
+        why: why this head.
+        evidence: what it was chosen and calibrated on: `out_of_fold`, `validation` or `prior`.
+        support: what adding classes later needs.
+        text_embeddings: (C, d) float32, or None.
+    """
+
+    class_names: tuple[str, ...]
+    display_names: tuple[str, ...]
+    head: Head
+    temperature: float
+    threshold: float | None
+    backbone: dict[str, Any]
+    logit_scale: float
+    templates: tuple[str, ...]
+    split: dict[str, list[str]]
+    why: str
+    evidence: str
+    support: SupportRecord
+    text_embeddings: Tensor | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.class_names) != len(set(self.class_names)) or len(self.class_names) != len(self.display_names):
+            raise ValueError("a bundle's class names are distinct, and each has a display name")
+
+    def predict(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Calibrated probabilities (n, C) float32, and whether each photo is probably none of the classes, (n,) bool."""
+        probabilities = torch.softmax(self.head.scores(features) / self.temperature, 1)
+        if self.threshold is None:
+            return probabilities, torch.zeros(len(probabilities), dtype=torch.bool)
+        return probabilities, probabilities.max(1).values < self.threshold
+
+    @cached_property
+    def version(self) -> str:
+        """12 hexadecimal digits that name this very bundle: same content, same version."""
+        return digest(self._facts(self._files()))[:12]
+
+    def save(self, folder: Path) -> None:
+        """Write `folder`; the same bundle gives the same bytes. `bundle.json` comes last and vouches for the rest."""
+        files = self._files()
+        for name, content in files.items():
+            write_bytes(folder / name, content)
+        write_text(folder / _FACTS, json_text(self._facts(files)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Read what `save` wrote.
+
+        Raises:
+            UserInputError: the folder holds no bundle, half of one, or one of another version.
+        """
+        facts = _read_facts(folder)
+        try:
+            tensors = {name: _read_tensors(folder / name, facts["files"][name]) for name in _PARTS}
+            head = HeadState(facts["head"]["name"], tensors["head.safetensors"], facts["head"]["settings"])
+            kept = tensors["support.safetensors"]
+            return cls(
+                class_names=tuple(facts["class_names"]),
+                display_names=tuple(facts["display_names"]),
+                head=head_from_state(head),
+                temperature=facts["temperature"],
+                threshold=facts["threshold"],
+                backbone=facts["backbone"],
+                logit_scale=facts["logit_scale"],
+                templates=tuple(facts["templates"]),
+                split=facts["split"],
+                why=facts["why"],
+                evidence=facts["evidence"],
+                support=SupportRecord(
+                    kept["embeddings"], kept["labels"], kept["groups"], kept["out_of_fold"], kept.get("covariance")
+                ),
+                text_embeddings=tensors["text.safetensors"].get("text_embeddings"),
+                provenance=facts["provenance"],
+            )
+        except KeyError as error:
+            raise UserInputError(f"the bundle lacks {error}", on=str(folder), remedy=_REMEDY) from error
+
+    def _files(self) -> dict[str, bytes]:
+        text = {} if self.text_embeddings is None else {"text_embeddings": self.text_embeddings}
+        kept = {
+            "embeddings": self.support.embeddings,
+            "labels": self.support.labels,
+            "groups": self.support.groups,
+            "out_of_fold": self.support.out_of_fold,
+        }
+        if self.support.covariance is not None:
+            kept["covariance"] = self.support.covariance
+        parts = {"head": self.head.state().tensors, "text": text, "support": kept}
+        # No metadata: safetensors writes several keys in random order.
+        return {
+            f"{part}.safetensors": save({name: tensor.contiguous() for name, tensor in tensors.items()})
+            for part, tensors in parts.items()
+        }
+
+    def _facts(self, files: dict[str, bytes]) -> dict[str, Any]:
+        state = self.head.state()
+        return {
+            "version": _VERSION,
+            "class_names": list(self.class_names),
+            "display_names": list(self.display_names),
+            "head": {"name": state.name, "settings": state.settings},
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+            "backbone": self.backbone,
+            "logit_scale": self.logit_scale,
+            "templates": list(self.templates),
+            "split": self.split,
+            "why": self.why,
+            "evidence": self.evidence,
+            "provenance": self.provenance,
+            "files": {name: sha256_bytes(content) for name, content in files.items()},
+        }
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    path = folder / _FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserInputError(
+            "there is no classifier here", on=str(folder), remedy="run `shotline train DATA` first"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserInputError("the bundle's facts cannot be read", on=str(path), remedy=_REMEDY) from error
+    version = facts.get("version") if isinstance(facts, dict) else None
+    if version != _VERSION:
+        raise UserInputError(
+            f"the bundle has version {version!r}; this program reads version {_VERSION}",
+            on=str(path),
+            remedy="train again, or use the program that wrote it",
+        )
+    if not isinstance(facts.get("files"), dict):
+        raise UserInputError("the bundle's facts name no files", on=str(path), remedy=_REMEDY)
+    return facts  # type: ignore[no-any-return]
+
+
+def _read_tensors(path: Path, expected: str) -> dict[str, Tensor]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserInputError("a part of the bundle is missing", on=str(path), remedy=_REMEDY) from error
+    if sha256_bytes(content) != expected:
+        raise UserInputError("this file is not the one that bundle.json was written with", on=str(path), remedy=_REMEDY)
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise UserInputError("not a safetensors file", on=str(path), remedy=_REMEDY) from error

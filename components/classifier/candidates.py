@@ -1,0 +1,145 @@
+"""Candidates: heads fitted on the support set, and what each says of photos that it was not fitted on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from components.errors import UserInputError
+from components.files import write_bytes, write_json
+from components.heads import Head, HeadState, Support, head_class, head_from_state, usable_heads
+
+__all__ = ["Candidate", "HeldOut", "fit_candidate", "fit_candidates", "held_out", "load_candidates", "save_candidates"]
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted head with its out-of-fold logits.
+
+    Attributes:
+        name: in metrics and reports.
+        head: fitted on the whole support set.
+        out_of_fold: (repeats, n, C) float32: of the clean view of each image (the rows of `support.clean`), from heads
+            fitted without the image's fold; NaN where an image is never held out.
+        temperature: logits divided by it are calibrated; 1 until a choice has found it.
+    """
+
+    name: str
+    head: Head
+    out_of_fold: Tensor
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Logits of rows that no fitted head has seen.
+
+    Attributes:
+        logits: (m, C).
+        labels: (m,) int64.
+        images: (m,) int64, the image of each row; an image comes once a repeat.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    images: Tensor
+
+
+def fit_candidates(
+    support: Support, names: Sequence[str] | None = None, progress: Callable[[str], None] | None = None
+) -> list[Candidate]:
+    """Fit the named heads (all where None) that this support set can feed, each with its out-of-fold logits."""
+    candidates = []
+    for name in usable_heads(support, names):
+        if progress is not None:
+            progress(name)
+        candidates.append(fit_candidate(name, head_class(name), support))
+    return candidates
+
+
+def fit_candidate(name: str, make_head: Callable[[], Head], support: Support) -> Candidate:
+    """Fit one head on all of the support set, and once more without each fold of it."""
+    head = make_head().fit(support)
+    clean = support.clean
+    row_of = {image: row for row, image in enumerate(clean.images.tolist())}
+    scores = torch.full((len(support.folds), len(clean), support.n_classes), float("nan"))
+    for repeat, folds in enumerate(support.folds):
+        for fold in range(int(folds.max()) + 1):
+            tested = torch.nonzero((folds == fold) & (support.views == 0)).flatten()
+            if len(tested) == 0:
+                continue
+            fitted = make_head().fit(support.rows(folds != fold))
+            place = [row_of[image] for image in support.images[tested].tolist()]
+            scores[repeat, place] = fitted.scores(support.features[tested])
+    return Candidate(name, head, scores)
+
+
+def held_out(candidate: Candidate, support: Support) -> HeldOut:
+    """The candidate's out-of-fold logits as rows, repeats one after the other, without what was never held out."""
+    clean = support.clean
+    if candidate.out_of_fold.shape[1:] != (len(clean), support.n_classes):
+        raise ValueError(
+            f"{candidate.name}: out-of-fold logits are {tuple(candidate.out_of_fold.shape)}; "
+            f"expected (repeats, {len(clean)}, {support.n_classes})"
+        )
+    there = ~candidate.out_of_fold.isnan().any(2)
+    rows = torch.nonzero(there)[:, 1]
+    return HeldOut(candidate.out_of_fold[there], clean.labels[rows], clean.images[rows])
+
+
+def save_candidates(candidates: Sequence[Candidate], folder: Path) -> None:
+    """Write every candidate to `folder`: one safetensors file each and `candidates.json`; the same input, the same bytes.
+
+    Out-of-fold logits are kept in half precision: figures are made from them, no choice.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for candidate in candidates:
+        state = candidate.head.state()
+        tensors = {f"head.{name}": tensor.contiguous() for name, tensor in state.tensors.items()}
+        tensors["out_of_fold"] = candidate.out_of_fold.half()
+        write_bytes(folder / f"{candidate.name}.safetensors", save(tensors))
+    heads = [
+        {
+            "name": candidate.name,
+            "head": candidate.head.state().name,
+            "settings": candidate.head.state().settings,
+            "temperature": candidate.temperature,
+        }
+        for candidate in candidates
+    ]
+    write_json(folder / "candidates.json", {"version": _VERSION, "candidates": heads})
+
+
+def load_candidates(folder: Path) -> list[Candidate]:
+    """What `save_candidates` wrote, in its order.
+
+    Raises:
+        UserInputError: the folder is missing, half there, or of another version.
+    """
+    remedy = "run the stage classifier again"
+    try:
+        listed = json.loads((folder / "candidates.json").read_text(encoding="utf-8"))
+        if listed["version"] != _VERSION:
+            raise UserInputError(
+                f"version {listed['version']}; this one reads {_VERSION}", on=str(folder), remedy=remedy
+            )
+        candidates = []
+        for entry in listed["candidates"]:
+            tensors = load((folder / f"{entry['name']}.safetensors").read_bytes())
+            out_of_fold = tensors.pop("out_of_fold").float()
+            learnt = {name.removeprefix("head."): tensor for name, tensor in tensors.items()}
+            head = head_from_state(HeadState(entry["head"], learnt, entry["settings"]))
+            candidates.append(Candidate(entry["name"], head, out_of_fold, entry["temperature"]))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise UserInputError("the fitted heads cannot be read", on=str(folder), remedy=remedy) from error
+    return candidates

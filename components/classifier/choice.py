@@ -1,0 +1,201 @@
+"""The honest choice: which head is shipped, at which temperature, and why; made without a query image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from components.classifier.calibration import abstention_threshold, fit_temperature
+from components.classifier.candidates import Candidate, HeldOut, held_out
+from components.errors import UserInputError
+from components.heads import Head, Support
+from components.heads.pooling import log_loss
+
+__all__ = ["Choice", "Verdict", "choose"]
+
+PRIOR_ORDER = ("map_lr", "tip_adapter_f", "linear_probe", "zero_shot", "gda", "nearest_mean")
+"""Who is shipped where there is no evidence: by mean accuracy at one photo a class (docs/experiments/heads.md)."""
+
+_VALIDATION_SHOTS = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the evidence says of one candidate.
+
+    Attributes:
+        log_loss: nats a photo after temperature, lower is better; NaN without evidence.
+        top1: share of right answers, 0 to 1; NaN without evidence.
+        temperature: logits are divided by it.
+        below_zero_shot: its share of right answers is lower than zero-shot's by more than a standard error.
+    """
+
+    log_loss: float
+    top1: float
+    temperature: float
+    below_zero_shot: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The head to ship, with what makes its scores probabilities.
+
+    Attributes:
+        name: of the candidate.
+        head: fitted.
+        temperature: logits are divided by it.
+        threshold: a photo whose highest probability is lower is unknown; None where nothing says where to draw it.
+        evidence: what the choice was made on: `out_of_fold`, `validation` or `prior`.
+        why: one sentence for people.
+        verdicts: of every candidate, by name.
+        out_of_fold: (n, C) float32 logits of the clean rows from the first drawing of folds, NaN where never held out.
+    """
+
+    name: str
+    head: Head
+    temperature: float
+    threshold: float | None
+    evidence: str
+    why: str
+    verdicts: dict[str, Verdict]
+    out_of_fold: Tensor
+
+    def calibrated(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates with the temperatures that the evidence gave them."""
+        return [replace(candidate, temperature=self.verdicts[candidate.name].temperature) for candidate in candidates]
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    support: Support,
+    *,
+    validation: Support | None = None,
+    unknown_share: float = 0.05,
+) -> Choice:
+    """The candidate with the lowest log-loss after temperature among those that are not below zero-shot.
+
+    Args:
+        candidates: fitted on `support`; other families hand theirs in with their own out-of-fold logits.
+        support: what they were fitted on.
+        validation: further labelled photos that no candidate has seen. Of each class the first min(shots, 4) count,
+            and they take the place of the folds where they are at least as many photos as the folds hold out.
+        unknown_share: share of held-out photos that may be taken for unknown.
+
+    Raises:
+        UserInputError: there is no candidate.
+    """
+    if not candidates:
+        raise UserInputError(
+            "no head can be fitted on these photos", on="classifier.heads", remedy="name a head that needs no words"
+        )
+    kind, evidence = _evidence(candidates, support, validation)
+    if len(next(iter(evidence.values())).labels) == 0:
+        return _by_prior(candidates)
+    verdicts = _verdicts(evidence)
+    allowed = {name: verdict for name, verdict in verdicts.items() if not verdict.below_zero_shot}
+    # a thousandth of a nat says nothing; where all are that close, prior knowledge decides
+    name = min(allowed, key=lambda name: (round(allowed[name].log_loss, 3), _prior_rank(name), name))
+    chosen = next(candidate for candidate in candidates if candidate.name == name)
+    found = evidence[name]
+    probabilities = torch.softmax(found.logits.double() / verdicts[name].temperature, 1)
+    return Choice(
+        name=name,
+        head=chosen.head,
+        temperature=verdicts[name].temperature,
+        threshold=abstention_threshold(probabilities, unknown_share),
+        evidence=kind,
+        why=_reason(name, verdicts, kind, len(found.images.unique())),
+        verdicts=verdicts,
+        out_of_fold=chosen.out_of_fold[0],
+    )
+
+
+def _evidence(
+    candidates: Sequence[Candidate], support: Support, validation: Support | None
+) -> tuple[str, dict[str, HeldOut]]:
+    from_folds = {candidate.name: held_out(candidate, support) for candidate in candidates}
+    if validation is None:
+        return "out_of_fold", from_folds
+    rows = _first_of_each_class(validation.clean, support.shots.clamp_max(_VALIDATION_SHOTS))
+    if len(rows) < len(next(iter(from_folds.values())).images.unique()):
+        return "out_of_fold", from_folds
+    return "validation", {
+        candidate.name: HeldOut(candidate.head.scores(rows.features), rows.labels, rows.images)
+        for candidate in candidates
+    }
+
+
+def _first_of_each_class(support: Support, most: Tensor) -> Support:
+    seen, rows = [0] * support.n_classes, []
+    for row, label in enumerate(support.labels.tolist()):
+        if seen[label] < int(most[label]):
+            seen[label] += 1
+            rows.append(row)
+    return support.rows(torch.tensor(rows, dtype=torch.int64))
+
+
+def _verdicts(evidence: dict[str, HeldOut]) -> dict[str, Verdict]:
+    right = {name: _right_by_image(rows) for name, rows in evidence.items()}
+    verdicts = {}
+    for name, rows in evidence.items():
+        temperature = fit_temperature(rows.logits, rows.labels)
+        below = False
+        if "zero_shot" in right and right[name].keys() == right["zero_shot"].keys():
+            gain = torch.tensor([right[name][image] - right["zero_shot"][image] for image in right[name]])
+            below = float(gain.mean()) + _standard_error(gain) < -1e-9  # one image more or less is not yet below
+        verdicts[name] = Verdict(
+            log_loss=log_loss(rows.logits.double() / temperature, rows.labels),
+            top1=float((rows.logits.argmax(1) == rows.labels).double().mean()),
+            temperature=temperature,
+            below_zero_shot=below,
+        )
+    return verdicts
+
+
+def _right_by_image(rows: HeldOut) -> dict[int, float]:
+    """Share of repeats in which each image was answered rightly; repeats of one image are no independent photos."""
+    images, place = rows.images.unique(return_inverse=True)
+    right = (rows.logits.argmax(1) == rows.labels).double()
+    total = torch.zeros(len(images), dtype=torch.float64).index_add_(0, place, right)
+    return dict(zip(images.tolist(), (total / torch.bincount(place)).tolist(), strict=True))
+
+
+def _standard_error(values: Tensor) -> float:
+    return float(values.double().std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+
+
+def _reason(name: str, verdicts: dict[str, Verdict], kind: str, n_images: int) -> str:
+    where = {"out_of_fold": "held-out folds of the support set", "validation": "validation photos"}[kind]
+    others = sorted((verdict.log_loss, other) for other, verdict in verdicts.items() if other != name)
+    against = ", ".join(f"{other} {loss:.3f}" for loss, other in others[:2])
+    barred = [other for other, verdict in verdicts.items() if verdict.below_zero_shot]
+    return (
+        f"{name} has the lowest log-loss, {verdicts[name].log_loss:.3f}, on {n_images} photos in {where}"
+        + (f" ({against})" if against else "")
+        + (f"; below zero-shot there and so left out: {', '.join(barred)}" if barred else "")
+    )
+
+
+def _by_prior(candidates: Sequence[Candidate]) -> Choice:
+    chosen = min(candidates, key=lambda candidate: (_prior_rank(candidate.name), candidate.name))
+    return Choice(
+        name=chosen.name,
+        head=chosen.head,
+        temperature=1.0,
+        threshold=None,
+        evidence="prior",
+        why=(
+            f"one photo a class leaves nothing to compare heads on: {chosen.name} is shipped on prior knowledge, "
+            "its probabilities are not calibrated, and it never abstains"
+        ),
+        verdicts={candidate.name: Verdict(math.nan, math.nan, 1.0) for candidate in candidates},
+        out_of_fold=chosen.out_of_fold[0],
+    )
+
+
+def _prior_rank(name: str) -> int:
+    return PRIOR_ORDER.index(name) if name in PRIOR_ORDER else len(PRIOR_ORDER)

@@ -1,0 +1,91 @@
+"""Every head measured once: on query images, or out of fold where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from components.classifier import Bundle, Candidate, expected_calibration_error, held_out
+from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
+from components.evaluate.query import Query
+from components.heads import Support
+
+__all__ = ["Evaluation", "evaluate"]
+
+_BEFORE = ("zero_shot", "nearest_mean")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        evidence: `query` or `out_of_fold`.
+        n_query: number of query images; None without a query split.
+        heads: figures by head; empty where nothing could be measured.
+        uncalibrated_ece: of each head's raw logits, by head.
+        shipped: name of the head in the bundle.
+        probabilities: (n, C), the shipped head's.
+        labels: (n,) int64.
+        abstained: (n,) bool.
+        confused: pairs of classes mistaken most.
+    """
+
+    evidence: str
+    n_query: int | None
+    heads: dict[str, Figures]
+    uncalibrated_ece: dict[str, float]
+    shipped: str
+    probabilities: Tensor
+    labels: Tensor
+    abstained: Tensor
+    confused: list[Confused]
+
+
+def evaluate(
+    candidates: Sequence[Candidate], bundle: Bundle, support: Support, query: Query | None = None
+) -> Evaluation:
+    """Measure the candidates, and the bundle as it answers, on `query`, or on their out-of-fold logits without one.
+
+    Args:
+        candidates: with their temperatures (`Choice.calibrated`, `load_candidates`).
+        bundle: whose head is one of them.
+        support: what they were fitted on.
+        query: None or empty where every photo is support.
+    """
+    shipped = bundle.head.state().name
+    logits: dict[str, Tensor] = {}
+    if query is not None and len(query) > 0:
+        labels = query.labels
+        logits = {candidate.name: candidate.head.scores(query.features) for candidate in candidates}
+        answers, abstained = bundle.predict(query.features)
+    else:
+        query = None
+        rows = {candidate.name: held_out(candidate, support) for candidate in candidates}
+        logits = {name: found.logits for name, found in rows.items()}
+        labels = rows[shipped].labels
+        answers = torch.softmax(rows[shipped].logits / bundle.temperature, 1)
+        abstained = answers.max(1).values < (bundle.threshold or 0.0)
+    if len(labels) == 0:
+        return Evaluation("out_of_fold", None, {}, {}, shipped, answers, labels, abstained, [])
+    calibrated = {
+        candidate.name: torch.softmax(logits[candidate.name] / candidate.temperature, 1) for candidate in candidates
+    }
+    calibrated[shipped] = answers
+    before = next((calibrated[name] for name in _BEFORE if name in calibrated), answers)
+    return Evaluation(
+        evidence="out_of_fold" if query is None else "query",
+        n_query=None if query is None else len(query),
+        heads={name: figures(probabilities, labels) for name, probabilities in calibrated.items()},
+        uncalibrated_ece={
+            name: expected_calibration_error(torch.softmax(raw, 1), labels) for name, raw in logits.items()
+        },
+        shipped=shipped,
+        probabilities=answers,
+        labels=labels,
+        abstained=abstained,
+        confused=confused_pairs(confusion(before, labels), confusion(answers, labels)),
+    )

@@ -1,0 +1,21 @@
+"""The heads: what maps features to class scores.
+
+In comes a `Support` (features, labels and folds of the labelled photos, text embeddings); out comes a fitted `Head`
+that scores any `Features` and can be written down as a `HeadState`. One module a family; `HEADS` has them by name.
+A new head is a class with the methods of `Head` and one line in `registry.py`.
+"""
+
+from components.heads.protocol import Head, HeadState
+from components.heads.registry import HEADS, head_class, head_from_state, usable_heads
+from components.heads.support import Support, stratified_folds
+
+__all__ = [
+    "HEADS",
+    "Head",
+    "HeadState",
+    "Support",
+    "head_class",
+    "head_from_state",
+    "stratified_folds",
+    "usable_heads",
+]

@@ -1,0 +1,122 @@
+"""Linear probes: multinomial logistic regression on the embedding, or on all levels and the embedding."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from components.errors import UserInputError
+from components.features.carriers import Features
+from components.heads.pooling import log_loss, pool_weights
+from components.heads.protocol import HeadState
+from components.heads.softmax import softmax_regression
+from components.heads.support import Support
+
+__all__ = ["LinearProbe", "LinearProbeLevels"]
+
+_PENALTIES = (1.0, 0.1, 0.01)  # 1 / C in scikit-learn's words, for inputs of mean square length 1; strongest first
+_DEFAULT_PENALTY = 0.1  # where there are no folds
+_FOLDS_LOOKED_AT = 2
+
+
+class LinearProbe:
+    """Logistic regression on centred embeddings of mean square length 1.
+
+    The penalty is the one of three with the lowest log-loss, after temperature, on held-out folds of the support set.
+
+    Attributes:
+        shift_, scale_: (p,) float32; inputs become `(x - shift) * scale`.
+        weight_: (p, C) float32, `bias_`: (C,) float32.
+        penalty_: float, the one chosen.
+    """
+
+    name: ClassVar[str] = "linear_probe"
+    needs_text: ClassVar[bool] = False
+
+    shift_: Tensor
+    scale_: Tensor
+    weight_: Tensor
+    bias_: Tensor
+    penalty_: float
+
+    def fit(self, support: Support) -> Self:
+        """Choose the penalty on folds, then fit on all images."""
+        images = support.image_means
+        raw = self._inputs(images.features)
+        self.shift_, self.scale_ = self._standardisation(raw)
+        inputs = (raw - self.shift_) * self.scale_
+        self.penalty_ = _chosen_penalty(inputs, images)
+        self.weight_, self.bias_ = softmax_regression(inputs, images.labels, images.n_classes, penalty=self.penalty_)
+        return self
+
+    def scores(self, features: Features) -> Tensor:
+        """(n, C) float32."""
+        return torch.addmm(self.bias_, (self._inputs(features) - self.shift_) * self.scale_, self.weight_)
+
+    def state(self) -> HeadState:
+        """Standardisation, weights, bias and the penalty chosen."""
+        tensors = {"shift": self.shift_, "scale": self.scale_, "weight": self.weight_, "bias": self.bias_}
+        return HeadState(self.name, tensors, {"penalty": self.penalty_})
+
+    @classmethod
+    def from_state(cls, state: HeadState) -> Self:
+        """See `Head.from_state`."""
+        head = cls()
+        head.shift_, head.scale_ = state.tensors["shift"], state.tensors["scale"]
+        head.weight_, head.bias_ = state.tensors["weight"], state.tensors["bias"]
+        head.penalty_ = state.settings["penalty"]
+        return head
+
+    @staticmethod
+    def _inputs(features: Features) -> Tensor:
+        return features.embedding
+
+    @staticmethod
+    def _standardisation(raw: Tensor) -> tuple[Tensor, Tensor]:
+        shift = raw.mean(0)
+        length = (raw - shift).square().sum(1).mean().sqrt().clamp_min(1e-6)
+        return shift, (1 / length).expand(raw.shape[1]).contiguous()
+
+
+class LinearProbeLevels(LinearProbe):
+    """Logistic regression on the pooled levels and the embedding, side by side, each column standardised."""
+
+    name: ClassVar[str] = "linear_probe_levels"
+
+    @staticmethod
+    def _inputs(features: Features) -> Tensor:
+        if not features.levels:
+            raise UserInputError(
+                "this head reads the image tower's levels, and the features carry none",
+                on=f"head {LinearProbeLevels.name}",
+                remedy="encode with a level mode (pooled, grid or full), or leave this head out",
+            )
+        return torch.cat([*features.pooled_levels(), features.embedding], dim=1)
+
+    @staticmethod
+    def _standardisation(raw: Tensor) -> tuple[Tensor, Tensor]:
+        shift = raw.mean(0)
+        deviation = raw.std(0, correction=0)
+        # a channel that (almost) never fires would otherwise be blown up to the size of the others
+        return shift, 1 / (deviation.clamp_min(1e-3 * float(deviation.max()) + 1e-12) * raw.shape[1] ** 0.5)
+
+
+def _chosen_penalty(inputs: Tensor, images: Support) -> float:
+    folds = images.folds[0]
+    looked_at = [fold for fold in range(int(folds.max()) + 1) if (folds == fold).any()][:_FOLDS_LOOKED_AT]
+    if not looked_at:
+        return _DEFAULT_PENALTY
+    losses = torch.zeros(len(_PENALTIES), dtype=torch.float64)
+    for fold in looked_at:
+        held_out, start = folds == fold, None
+        labels = images.labels[held_out]
+        for index, penalty in enumerate(_PENALTIES):  # each starts where the stronger one ended
+            start = softmax_regression(
+                inputs[~held_out], images.labels[~held_out], images.n_classes, penalty=penalty, start=start
+            )
+            logits = torch.addmm(start[1], inputs[held_out], start[0])
+            (weight,) = pool_weights([logits], labels, [1.0])
+            losses[index] += log_loss(weight * logits, labels) * len(labels)
+    return _PENALTIES[int(losses.argmin())]

@@ -1,0 +1,141 @@
+"""MAP-LR: Gaussian class means a posteriori, the classes' words, and logistic regression on top of both."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from components.features.carriers import Features
+from components.heads.gaussian import TwoCovariance, fit_two_covariance
+from components.heads.pooling import pool_weights, spread
+from components.heads.protocol import HeadState
+from components.heads.softmax import softmax_regression
+from components.heads.support import Support
+
+__all__ = ["MapLR"]
+
+# Figures for each of these: docs/experiments/heads.md.
+_PENALTY = 0.4
+_SMOOTHING = 0.1
+_CORRECTION_WEIGHT = 0.5
+_CORRECTION_FROM_SHOTS = 8  # without words and with fewer photos the correction has nothing reliable to add
+_SPREAD_WITHOUT_TEXT = 2.0
+_SPREAD_BESIDE_TEXT = 1.5
+
+
+class MapLR:
+    """`logits = g P(x) + s T(x) + (z V + b) / 2`.
+
+    `P` are the log-densities of `TwoCovariance`, `z` its whitened embedding, `T` zero-shot's logits where there are
+    words. How loud photos and words speak (`g`, `s`) minimises the log-loss on held-out folds of the support set,
+    drawn to a prior of weight one photo: words at their own temperature, photos at a spread of 1.5. `V`, `b` are
+    logistic regression with the rest as offset, weight decay and label smoothing; halved, since what it corrects are
+    scores that have seen the very photos. Without words it is left out under 8 photos a class.
+
+    Attributes:
+        gaussian_: the fitted `TwoCovariance`.
+        weight_: (d, C) float32 on whitened rows, `bias_`: (C,) float32: correction and Gaussian part together.
+        quadratic_: (d, C) float32 on squared whitened rows.
+        text_: (C, d) float32, times `s`; None without words.
+        photo_weight_, text_weight_: `g` and `s`.
+    """
+
+    name: ClassVar[str] = "map_lr"
+    needs_text: ClassVar[bool] = False
+
+    centre_: Tensor
+    whitening_: Tensor
+    weight_: Tensor
+    quadratic_: Tensor
+    bias_: Tensor
+    text_: Tensor | None
+    photo_weight_: float
+    text_weight_: float
+
+    def fit(self, support: Support) -> Self:
+        """Closed form, two weights by folds, then one convex problem."""
+        images = support.image_means
+        embedding, labels, n_classes = images.features.embedding, images.labels, images.n_classes
+        gaussian = fit_two_covariance(embedding, labels, n_classes, images.covariance)
+        whitened = gaussian.whiten(embedding)
+        seen = gaussian.scores(whitened)
+        if images.text_embeddings is None:
+            self.photo_weight_, self.text_weight_, self.text_ = _SPREAD_WITHOUT_TEXT / spread(seen), 0.0, None
+        else:
+            self.photo_weight_, self.text_weight_ = _voices(images, seen)
+            self.text_ = (self.text_weight_ * images.logit_scale * images.text_embeddings).float().contiguous()
+        self.centre_, self.whitening_ = gaussian.centre, gaussian.whitening
+        self.weight_ = self.photo_weight_ * gaussian.linear
+        self.quadratic_ = self.photo_weight_ * gaussian.quadratic
+        self.bias_ = self.photo_weight_ * gaussian.bias
+        if self.text_ is not None or float(images.shots.double().mean()) >= _CORRECTION_FROM_SHOTS:
+            offset = self.photo_weight_ * seen
+            if self.text_ is not None:
+                offset = offset + embedding @ self.text_.T
+            V, b = softmax_regression(
+                whitened, labels, n_classes, penalty=_PENALTY, offset=offset, smoothing=_SMOOTHING, max_iterations=40
+            )
+            self.weight_ = self.weight_ + _CORRECTION_WEIGHT * V
+            self.bias_ = self.bias_ + _CORRECTION_WEIGHT * b
+        return self
+
+    def scores(self, features: Features) -> Tensor:
+        """(n, C) float32."""
+        whitened = self.whiten(features)
+        scores = torch.addmm(self.bias_, whitened, self.weight_)
+        if self.quadratic_.any():
+            scores = scores + whitened.square() @ self.quadratic_
+        return scores if self.text_ is None else scores + features.embedding @ self.text_.T
+
+    def whiten(self, features: Features) -> Tensor:
+        """(n, d) float32, unit length: the space in which classes are compared."""
+        return TwoCovariance(self.centre_, self.whitening_, self.weight_, self.quadratic_, self.bias_).whiten(
+            features.embedding
+        )
+
+    def state(self) -> HeadState:
+        """Everything that `scores` multiplies with, and the two weights."""
+        tensors = {
+            "centre": self.centre_,
+            "whitening": self.whitening_,
+            "weight": self.weight_,
+            "quadratic": self.quadratic_,
+            "bias": self.bias_,
+        }
+        if self.text_ is not None:
+            tensors["text"] = self.text_
+        return HeadState(self.name, tensors, {"photo_weight": self.photo_weight_, "text_weight": self.text_weight_})
+
+    @classmethod
+    def from_state(cls, state: HeadState) -> Self:
+        """See `Head.from_state`."""
+        head = cls()
+        head.centre_, head.whitening_ = state.tensors["centre"], state.tensors["whitening"]
+        head.weight_, head.quadratic_ = state.tensors["weight"], state.tensors["quadratic"]
+        head.bias_, head.text_ = state.tensors["bias"], state.tensors.get("text")
+        head.photo_weight_ = state.settings["photo_weight"]
+        head.text_weight_ = state.settings["text_weight"]
+        return head
+
+
+def _voices(images: Support, seen: Tensor) -> tuple[float, float]:
+    """Weights of the Gaussian's and of zero-shot's logits."""
+    assert images.text_embeddings is not None
+    embedding, labels, folds = images.features.embedding, images.labels, images.folds[0]
+    zero_shot = images.logit_scale * embedding @ images.text_embeddings.T
+    # zero-shot has seen no photo, so that its own temperature may be read off the photos it is tried on
+    (text_weight,) = pool_weights([zero_shot], labels, [1.0], strength=1.0)
+    unseen = torch.zeros_like(seen)
+    for fold in range(int(folds.max()) + 1):
+        held_out = folds == fold
+        if held_out.any():
+            fitted = fit_two_covariance(embedding[~held_out], labels[~held_out], images.n_classes, images.covariance)
+            unseen[held_out] = fitted.scores(fitted.whiten(embedding[held_out]))
+    tried = folds >= 0
+    if not tried.any():
+        return _SPREAD_BESIDE_TEXT / spread(seen), text_weight
+    prior = (_SPREAD_BESIDE_TEXT / spread(unseen[tried]), text_weight)
+    photo_weight, text_weight = pool_weights([unseen[tried], zero_shot[tried]], labels[tried], prior, strength=1.0)
+    return photo_weight, text_weight

@@ -1,0 +1,88 @@
+"""Log-linear pools: how loudly each of several scores should speak, learnt from labelled rows.
+
+With one part this is temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["log_loss", "pool_weights", "spread"]
+
+_LOG_BOUND = 7.0  # weights lie within e^-7 and e^7 of where they start
+_MOST_STEPS = 60
+_TOLERANCE = 1e-6
+
+
+def pool_weights(
+    parts: Sequence[Tensor], labels: Tensor, prior: Sequence[float], *, strength: float = 0.0
+) -> list[float]:
+    """Positive weights `w` that minimise the log-loss of `sum_j w_j parts_j`.
+
+    Args:
+        parts: logits (n, C) each, of rows that none of them was fitted on.
+        labels: (n,) int64.
+        prior: where each weight starts and is drawn to; positive.
+        strength: 1 counts the prior like a standard normal on log(w / prior) beside the n rows; 0 ignores it.
+
+    Returns:
+        One weight a part. `prior` itself where there are no rows.
+    """
+    if len(labels) == 0:
+        return [float(value) for value in prior]
+    stacked = torch.stack([part.double() for part in parts])
+    chosen = stacked[:, torch.arange(len(labels)), labels]
+    start = torch.tensor(prior, dtype=torch.float64).log()
+
+    def objective(log_weights: Tensor) -> tuple[float, Tensor]:
+        logits = torch.tensordot(log_weights.exp(), stacked, dims=1)
+        pull = log_weights - start
+        loss = (logits.logsumexp(1) - log_weights.exp() @ chosen).sum() + strength * pull @ pull / 2
+        return float(loss), logits
+
+    # Newton's method with Levenberg's damping: one to three unknowns, ten looks at the rows or so.
+    # (scipy's L-BFGS-B calls a threaded BLAS for them, which stalls on a busy machine.)
+    point, damping = start.clone(), 1e-3
+    loss, logits = objective(point)
+    for _ in range(_MOST_STEPS):
+        weights = point.exp()
+        probability = torch.softmax(logits, 1)
+        mean = (probability * stacked).sum(2)  # (parts, n): what each part says on average
+        slope = weights * (mean - chosen).sum(1) + strength * (point - start)
+        centred = stacked - mean[:, :, None]
+        curvature = torch.einsum("inc,jnc,nc->ij", centred, centred, probability) * torch.outer(weights, weights)
+        curvature += torch.diag((weights * (mean - chosen).sum(1)).clamp_min(0) + strength)
+        if slope.abs().max() <= _TOLERANCE * len(labels):
+            break
+        while damping < 1e8:
+            ridge = torch.diag(damping * (curvature.diagonal() + 1e-12))
+            step = torch.linalg.solve(curvature + ridge, slope).clamp(-2.0, 2.0)
+            tried = torch.clamp(point - step, start - _LOG_BOUND, start + _LOG_BOUND)
+            tried_loss, tried_logits = objective(tried)
+            if tried_loss < loss:
+                damping = max(damping / 10, 1e-9)
+                break
+            damping *= 10
+        else:
+            break
+        moved = float((tried - point).abs().max())
+        point, loss, logits = tried, tried_loss, tried_logits
+        if moved < _TOLERANCE:
+            break
+    return [float(value) for value in point.exp()]
+
+
+def log_loss(logits: Tensor, labels: Tensor) -> float:
+    """Mean negative log-likelihood in nats; lower is better."""
+    return float(torch.nn.functional.cross_entropy(logits.double(), labels))
+
+
+def spread(scores: Tensor) -> float:
+    """Standard deviation of a row's scores over the classes, averaged over rows; at least 1e-6.
+
+    Scores divided by it are on one scale whatever produced them.
+    """
+    return max(float(scores.double().std(dim=1, correction=0).mean()), 1e-6)

@@ -1,0 +1,58 @@
+"""Every head by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from components.errors import UserInputError
+from components.heads.gda import GDA
+from components.heads.linear_probe import LinearProbe, LinearProbeLevels
+from components.heads.map_lr import MapLR
+from components.heads.nearest_mean import NearestMean
+from components.heads.protocol import Head, HeadState
+from components.heads.support import Support
+from components.heads.tip_adapter import TipAdapter, TipAdapterF
+from components.heads.zero_shot import ZeroShot
+
+__all__ = ["HEADS", "head_class", "head_from_state", "usable_heads"]
+
+HEADS: dict[str, type[Head]] = {
+    head.name: head
+    for head in (
+        ZeroShot,
+        NearestMean,
+        LinearProbe,
+        LinearProbeLevels,
+        TipAdapter,
+        TipAdapterF,
+        GDA,
+        MapLR,
+    )
+}
+
+
+def head_class(name: str) -> type[Head]:
+    """The head of that name.
+
+    Raises:
+        UserInputError: where there is none.
+    """
+    if name not in HEADS:
+        raise UserInputError(f'there is no head "{name}"', on="heads", remedy=f"use some of {', '.join(HEADS)}")
+    return HEADS[name]
+
+
+def head_from_state(state: HeadState) -> Head:
+    """The fitted head that a state was taken from, whatever its kind."""
+    return head_class(state.name).from_state(state)
+
+
+def usable_heads(support: Support, names: Iterable[str] | None = None) -> list[str]:
+    """Of the named heads (all where None) those that this support set can fit: words and levels are there."""
+    names = list(HEADS) if names is None else list(names)
+    return [
+        name
+        for name in names
+        if not (head_class(name).needs_text and support.text_embeddings is None)
+        and not (name == LinearProbeLevels.name and not support.features.levels)
+    ]

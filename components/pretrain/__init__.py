@@ -1,0 +1,24 @@
+"""The recipe of the embedded CLIP: from a lexicon, a sentence encoder and labelled pictures to `models/embedded`.
+
+In: `PretrainParameters` and `PretrainSources`. Out: a folder in open_clip's `local-dir:` format with the generic
+within-class covariance beside it. Nothing else in Shotline imports this room; the finished weights are what is shipped.
+"""
+
+from components.pretrain.parameters import (
+    Architecture,
+    ImageTraining,
+    PretrainParameters,
+    TextDistillation,
+    TextPlacement,
+)
+from components.pretrain.recipe import PretrainSources, pretrain
+
+__all__ = [
+    "Architecture",
+    "ImageTraining",
+    "PretrainParameters",
+    "PretrainSources",
+    "TextDistillation",
+    "TextPlacement",
+    "pretrain",
+]

@@ -1,0 +1,257 @@
+"""The image tower: trained to find its class among the text embeddings of all classes, which stay as they are."""
+
+import copy
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.pretrain.architecture import encode_images
+from components.pretrain.augment import mix, normalise, random_views
+from components.pretrain.journal import Journal
+from components.pretrain.parameters import ImageTraining, PretrainParameters
+from components.pretrain.pictures import Pictures
+
+__all__ = ["embed_pictures", "steps_of", "train_image_tower"]
+
+
+def steps_of(training: ImageTraining, n_pictures: int) -> list[tuple[int, int]]:
+    """(last step, pixels) of each stage."""
+    ends: list[tuple[int, int]] = []
+    for epochs, side in training.stages:
+        steps = max(1, round(epochs * n_pictures / training.batch))
+        ends.append(((ends[-1][0] if ends else 0) + steps, side))
+    return ends
+
+
+def train_image_tower(
+    visual: nn.Module,
+    pictures: Pictures,
+    text_embeddings: Tensor,
+    vocabulary: Tensor,
+    parameters: PretrainParameters,
+    journal: Journal,
+    name: str = "image",
+) -> tuple[nn.Module, float]:
+    """Train `visual` on `pictures`; goes on from the journal's checkpoint where there is one.
+
+    The loss is the cross-entropy over the classes plus `geometry` times a second one over a whole vocabulary, whose
+    targets are how near each word lies to the picture's class: it keeps the embedding at its class's place in the text
+    space, so that classes without pictures are found too.
+
+    Args:
+        visual: the image tower, changed in place.
+        pictures: what to learn from.
+        text_embeddings: one row a class of `pictures`, `(classes, embed_dim)`, unit length; not trained.
+        vocabulary: text embeddings of many names, `(words, embed_dim)`, unit length.
+        parameters: `image`, `left_out`, `seed`, `threads`, `bfloat16` and `checkpoint_every` are read.
+        journal: log and checkpoint.
+        name: of the checkpoint.
+
+    Returns:
+        The moving average of the tower's weights, and the logit scale (not its logarithm).
+    """
+    training = parameters.image
+    rows = pictures.rows_without(parameters.left_out)
+    ends = steps_of(training, len(rows))
+    n_steps = ends[-1][0]
+    cast(Any, visual).to(memory_format=torch.channels_last)  # torch declares no types for this form
+    learner = _Learner(visual, _Goal(pictures, rows, text_embeddings, vocabulary, training), training)
+    average = copy.deepcopy(visual).eval()
+    optimiser = _optimiser(learner, training)
+    step = 0
+    state = journal.load(name)
+    if state is not None:
+        step = int(state["step"])
+        learner.load_state_dict(state["learner"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+    workers = _Workers(learner, parameters.threads)
+    learner.train()
+    started, seen, running = time.perf_counter(), 0, 0.0
+    while step < n_steps:
+        side = next(pixels for end, pixels in ends if step < end)
+        batch = _rows_of(step, rows, training.batch, parameters.seed)
+        for group in optimiser.param_groups:
+            group["lr"] = training.learning_rate * _schedule(step, n_steps, training.warmup_steps)
+        # Every step draws from its own seed: a run that was stopped goes on with the numbers that it would have had.
+        seed = (parameters.seed * 1_000_003 + step) * 64
+        optimiser.zero_grad(set_to_none=True)
+        running += workers.gradients(pictures, batch, side, seed, parameters.bfloat16) * len(batch)
+        nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
+        optimiser.step()
+        learner.log_scale.data.clamp_(max=math.log(100))
+        step += 1
+        _move_average(average, visual, min(training.averaging, (1 + step) / (10 + step)))
+        seen += len(batch)
+        if step % 100 == 0 or step == n_steps:
+            journal.record(
+                "image_step",
+                step=step,
+                of=n_steps,
+                side=side,
+                loss=round(running / seen, 4),
+                scale=round(learner.scale, 2),
+                images_per_s=round(seen / (time.perf_counter() - started), 1),
+            )
+            started, seen, running = time.perf_counter(), 0, 0.0
+        if step % parameters.checkpoint_every == 0 or step == n_steps:
+            journal.save(
+                name,
+                {
+                    "step": step,
+                    "learner": learner.state_dict(),
+                    "average": average.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                },
+            )
+    return average, learner.scale
+
+
+@torch.no_grad()
+def embed_pictures(
+    visual: nn.Module, pictures: Pictures, side: int, rows: Tensor | None = None, batch: int = 128
+) -> Tensor:
+    """Unit-length embeddings `(n, embed_dim)` of all pictures or of `rows`, at `side` pixels, without augmentation."""
+    visual.eval()
+    parts: list[Tensor] = []
+    for chunk in (torch.arange(len(pictures.labels)) if rows is None else rows).split(batch):
+        values = F.interpolate(
+            normalise(pictures.batch(chunk)), size=(side, side), mode="bicubic", antialias=True, align_corners=False
+        )
+        parts.append(F.normalize(encode_images(visual, values.contiguous(memory_format=torch.channels_last)), dim=1))
+    return torch.cat(parts)
+
+
+def _rows_of(step: int, rows: Tensor, batch: int, seed: int) -> Tensor:
+    per_epoch = len(rows) // batch
+    if per_epoch == 0:  # fewer pictures than one batch
+        return rows
+    epoch, place = divmod(step, per_epoch)
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed * 7919 + epoch))
+    return rows[order[place * batch : (place + 1) * batch]]
+
+
+def _schedule(step: int, n_steps: int, warmup: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, n_steps - warmup)))
+
+
+def _optimiser(learner: "_Learner", training: ImageTraining) -> torch.optim.Optimizer:
+    weights = [parameter for parameter in learner.parameters() if parameter.ndim > 1]
+    gains = [parameter for parameter in learner.parameters() if parameter.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "weight_decay": training.weight_decay},
+        {"params": gains, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+
+
+@torch.no_grad()
+def _move_average(average: nn.Module, visual: nn.Module, decay: float) -> None:
+    means, values = list(average.state_dict().values()), list(visual.state_dict().values())
+    real = [index for index, mean in enumerate(means) if mean.is_floating_point()]
+    torch._foreach_lerp_([means[index] for index in real], [values[index] for index in real], 1 - decay)
+    for index in set(range(len(means))) - set(real):  # batch counters
+        means[index].copy_(values[index])
+
+
+class _Goal:
+    """What an image embedding should resemble: its class among the classes, and the class's place in the vocabulary."""
+
+    def __init__(
+        self, pictures: Pictures, rows: Tensor, text_embeddings: Tensor, vocabulary: Tensor, training: ImageTraining
+    ) -> None:
+        kept = torch.unique(pictures.labels[rows])
+        # Softmax ignores what all columns share; taken out once, it costs no precision.
+        centre = vocabulary.mean(dim=0)
+        self.columns = text_embeddings[kept] - centre
+        self.words = vocabulary - centre
+        nearness = F.normalize(self.columns, dim=1) @ F.normalize(self.words, dim=1).T
+        self.word_targets = F.softmax(training.geometry_scale * nearness, dim=1)
+        self.position = torch.full((len(pictures.folders),), -1).scatter(0, kept, torch.arange(len(kept)))
+        self.training = training
+
+    def loss(self, embeddings: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
+        """Mean loss of unit-length embeddings `(n, embed_dim)` with class probabilities `(n, classes)`."""
+        loss = F.cross_entropy(
+            scale * embeddings @ self.columns.T, targets, label_smoothing=self.training.label_smoothing
+        )
+        if self.training.geometry == 0:
+            return loss
+        near = F.cross_entropy(scale * embeddings @ self.words.T, targets @ self.word_targets)
+        return loss + self.training.geometry * near
+
+
+class _Learner(nn.Module):
+    """The tower with its logit scale and its goal: from pictures to a loss."""
+
+    def __init__(self, visual: nn.Module, goal: _Goal, training: ImageTraining) -> None:
+        super().__init__()
+        self.visual = visual
+        self.log_scale = nn.Parameter(torch.tensor(math.log(training.initial_scale)))
+        self.goal = goal
+        self.training_parameters = training
+
+    @property
+    def scale(self) -> float:
+        return float(self.log_scale.detach().exp())
+
+    def loss(self, pictures: Pictures, rows: Tensor, side: int, seed: int, bfloat16: bool) -> Tensor:
+        training, goal = self.training_parameters, self.goal
+        generator = torch.Generator().manual_seed(seed)
+        views = random_views(
+            pictures.batch(rows), side, zoom=training.zoom, erasing=training.erasing, generator=generator
+        )
+        targets = F.one_hot(goal.position[pictures.labels[rows]], len(goal.columns)).float()
+        if float(torch.rand((), generator=generator)) < training.mixing:
+            views, targets = mix(views, targets, generator=generator)
+        views = views.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            embeddings = encode_images(self.visual, views)
+        return goal.loss(F.normalize(embeddings.float(), dim=1), self.log_scale.exp(), targets)
+
+
+class _Workers:
+    """Each thread runs its part of a batch through a replica of the learner that shares the learner's weights.
+
+    With several threads inside one operation, a core that somebody else uses makes the others spin at every barrier (a
+    tenth of the speed was seen); whole replicas meet once a step.
+    """
+
+    def __init__(self, learner: _Learner, threads: int) -> None:
+        self._replicas = [learner]
+        for _ in range(threads - 1):
+            replica = copy.copy(learner)  # the goal is shared
+            replica._modules = dict(learner._modules)
+            replica._parameters = dict(learner._parameters)
+            replica.visual = copy.deepcopy(learner.visual)
+            replica.log_scale = nn.Parameter(learner.log_scale.detach())
+            for own, shared in zip(replica.parameters(), learner.parameters(), strict=True):
+                own.data = shared.data
+            self._replicas.append(replica.train())
+        self._pool = ThreadPoolExecutor(threads)
+
+    def gradients(self, pictures: Pictures, rows: Tensor, side: int, seed: int, bfloat16: bool) -> float:
+        """Leave the gradient of the mean loss over `rows` in the learner; returns that loss."""
+        parts = rows.chunk(len(self._replicas))
+
+        def run(worker: int) -> float:
+            replica, part = self._replicas[worker], parts[worker]
+            loss = replica.loss(pictures, part, side, seed + worker, bfloat16) * (len(part) / len(rows))
+            loss.backward()
+            return float(loss.detach())
+
+        total = sum(self._pool.map(run, range(len(parts))))
+        learner = self._replicas[0]
+        for replica in self._replicas[1 : len(parts)]:
+            for own, shared in zip(replica.parameters(), learner.parameters(), strict=True):
+                if own.grad is not None and shared.grad is not None:
+                    shared.grad += own.grad
+                own.grad = None
+        return total

@@ -1,0 +1,148 @@
+"""The whole recipe: place the texts, distil the text tower, train the image tower, write the model."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.files import atomic_path, digest, write_json
+from components.pretrain.architecture import build, word_tokens
+from components.pretrain.export import export_model, within_class_covariance
+from components.pretrain.image import embed_pictures, train_image_tower
+from components.pretrain.journal import Journal
+from components.pretrain.parameters import PretrainParameters
+from components.pretrain.pictures import Pictures, read_pictures
+from components.pretrain.placement import Placement
+from components.pretrain.sentences import SentenceEncoder, packaged_folder
+from components.pretrain.text import TextTargets, text_basis, train_text_tower, warm_start
+from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
+
+__all__ = ["ImageTargets", "PretrainSources", "gather_texts", "image_targets", "place_texts", "pretrain"]
+
+
+@dataclass(frozen=True)
+class PretrainSources:
+    """What the recipe reads.
+
+    Attributes:
+        pictures: folder with `classes.csv`, `train.zip` and `val.zip`.
+        lexicon: `text_lexicon.npz`.
+        sentence_encoder: folder with `model.safetensors` and `tokenizer.json` of all-MiniLM-L6-v2; None: the package's.
+    """
+
+    pictures: Path
+    lexicon: Path
+    sentence_encoder: Path | None = None
+
+
+@dataclass(frozen=True)
+class ImageTargets:
+    """Text embeddings that the image tower learns to find, unit length.
+
+    Attributes:
+        classes: one row a picture class, `(classes, embed_dim)`.
+        vocabulary: one row a name of the lexicon, `(names, embed_dim)`.
+    """
+
+    classes: Tensor
+    vocabulary: Tensor
+
+
+def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path, output: Path) -> dict[str, Any]:
+    """Train the embedded CLIP, or go on where an interrupted run stopped.
+
+    Args:
+        parameters: every number of the run.
+        sources: data and the sentence encoder.
+        run: folder for checkpoints, decoded arrays and `log.jsonl`; give the same one to go on.
+        output: folder that gets the finished model.
+
+    Returns:
+        Facts about the result, as written to `output/pretrain.json`.
+    """
+    torch.set_num_threads(1)  # the image tower's threads are whole workers; see its module
+    torch.manual_seed(parameters.seed)
+    journal = Journal(run, parameters.digest())
+    journal.record("start", parameters=parameters.as_json())
+    train = read_pictures(sources.pictures, "train", run / "arrays")
+    validation = read_pictures(sources.pictures, "val", run / "arrays")
+
+    texts = place_texts(parameters, sources, train, run)
+    basis = text_basis(_unit(texts), parameters.architecture.text_width)
+    model: Any = build(parameters.architecture)
+    warm_start(model, texts, basis, parameters.seed)
+    train_text_tower(model, texts, parameters, journal)
+
+    targets = image_targets(texts, train, basis)
+    tower, scale = train_image_tower(model.visual, train, targets.classes, targets.vocabulary, parameters, journal)
+    model.visual = tower
+    model.logit_scale.data.fill_(math.log(scale))
+
+    side = parameters.architecture.image_size
+    rows = train.rows_without(parameters.left_out)
+    covariance = within_class_covariance(embed_pictures(tower, train, side, rows), train.labels[rows])
+    model.to(memory_format=torch.contiguous_format)
+    export_model(model, parameters.architecture, covariance, output)
+    facts = {
+        "parameters": parameters.as_json(),
+        "texts": len(texts.texts),
+        "pictures": len(rows),
+        "zero_shot_top1": round(_zero_shot(tower, validation, targets.classes, side), 4),
+    }
+    write_json(output / "pretrain.json", facts)
+    journal.record("done", zero_shot_top1=facts["zero_shot_top1"])
+    return facts
+
+
+def gather_texts(parameters: PretrainParameters, names: tuple[str, ...], classes: tuple[str, ...]) -> list[str]:
+    """All texts to distil, distinct, the lexicon's `names` first; nothing named in `names_left_out` is among them."""
+    words = whole_words(word_tokens())
+    made = phrases(list(names), words, parameters.placement.phrases, parameters.seed)
+    dropped = {name.lower() for name in parameters.names_left_out}
+    every = dict.fromkeys([*names, *(name.lower() for name in classes), *words, *made])
+    return [text for text in every if text not in dropped]
+
+
+def place_texts(parameters: PretrainParameters, sources: PretrainSources, train: Pictures, run: Path) -> TextTargets:
+    """Where every text lies: the lexicon's names where the real CLIP puts them, the rest where the map puts them."""
+    lexicon = read_lexicon(sources.lexicon).without(parameters.names_left_out)
+    texts = gather_texts(parameters, lexicon.names, train.names)
+    sentences = _sentences(texts, sources, run)
+    n = len(lexicon.names)
+    placement = Placement(parameters.placement).fit(texts[:n], sentences[:n], lexicon.cores)
+    cores = torch.cat([lexicon.cores, placement.place(texts[n:], sentences[n:])])
+    return TextTargets(lexicon, tuple(texts), cores)
+
+
+def image_targets(texts: TextTargets, pictures: Pictures, basis: Tensor) -> ImageTargets:
+    """Class names and vocabulary as the text tower can say them: within its `basis`."""
+    position = {text: row for row, text in enumerate(texts.texts)}
+    sayable = F.normalize(_unit(texts) @ basis.T @ basis, dim=1)
+    # A class whose name is left out has no place; its row is never read, since its pictures are left out as well.
+    rows = torch.tensor([position.get(name.lower(), 0) for name in pictures.names])
+    return ImageTargets(sayable[rows], sayable[: len(texts.lexicon.names)])
+
+
+def _unit(texts: TextTargets) -> Tensor:
+    return F.normalize(texts.cores + texts.lexicon.mean, dim=1)
+
+
+def _sentences(texts: list[str], sources: PretrainSources, run: Path) -> Tensor:
+    # Minutes of work for the whole vocabulary: kept for a run that goes on.
+    from safetensors.torch import load_file, save_file
+
+    kept = run / f"sentences-{digest(texts)[:16]}.safetensors"
+    if not kept.exists():
+        vectors = SentenceEncoder(sources.sentence_encoder or packaged_folder()).encode(texts)
+        with atomic_path(kept) as beside:
+            save_file({"sentences": vectors.half()}, beside)
+    return load_file(kept)["sentences"].float()
+
+
+def _zero_shot(tower: nn.Module, pictures: Pictures, classes: Tensor, side: int) -> float:
+    found = (embed_pictures(tower, pictures, side) @ classes.T).argmax(dim=1)
+    return float((found == pictures.labels).float().mean())

@@ -1,0 +1,110 @@
+"""The stage classifier: heads fitted on the support set, the honest choice, calibration; the bundle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from components.classifier import (
+    Bundle,
+    Choice,
+    ClassifierSettings,
+    SupportRecord,
+    choose,
+    fit_candidates,
+    save_candidates,
+)
+from components.heads import Support
+from components.ingest import IngestSettings
+from components.stages.reporter import Reporter
+from components.stages.rows import Rows, read_backbone_facts, read_rows
+from components.stages.tables import read_table
+from components.stages.threads import one_thread
+from components.workspace import Workspace
+
+__all__ = ["read_support", "run"]
+
+
+def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
+    """Write the chosen classifier to `models/bundle`, all fitted candidates to `models/heads`.
+
+    No query image is read here.
+    """
+    settings = workspace.parameters.section("classifier", ClassifierSettings)
+    rows = read_rows(workspace, ["support"], reporter)
+    validation = read_rows(workspace, ["validation"], reporter)
+    names: list[str] = []
+
+    def tell(name: str) -> None:
+        names.append(name)
+        reporter.note(f"fitting {name}")
+
+    with one_thread():
+        support = read_support(workspace, rows)
+        candidates = fit_candidates(support, settings.heads, tell)
+        choice = choose(
+            candidates,
+            support,
+            validation=read_support(workspace, validation) if validation.image_ids else None,
+            unknown_share=settings.unknown_share,
+        )
+    save_candidates(choice.calibrated(candidates), workspace.models / "heads")
+    bundle = _bundle(workspace, choice, support, rows)
+    bundle.save(workspace.bundle)
+    reporter.note(choice.why)
+    return {"heads": names, "shipped": choice.name, "version": bundle.version}
+
+
+def read_support(workspace: Workspace, rows: Rows) -> Support:
+    """Labelled rows with what is known of their classes beforehand, as heads and choice take them."""
+    settings = workspace.parameters.section("classifier", ClassifierSettings)
+    texts = load_file(workspace.features / "texts.safetensors")
+    return Support(
+        features=rows.features,
+        labels=rows.labels,
+        images=rows.images,
+        groups=rows.groups,
+        views=rows.views,
+        n_classes=len(texts["text_embeddings"]),
+        text_embeddings=texts["text_embeddings"],
+        logit_scale=read_backbone_facts(workspace)["logit_scale"],
+        covariance=texts.get("covariance"),
+        seed=workspace.parameters.section("ingest", IngestSettings).seed,
+        n_folds=settings.folds,
+        n_repeats=settings.repeats,
+    )
+
+
+def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows) -> Bundle:
+    facts = read_backbone_facts(workspace)
+    classes = read_table(workspace.validated, "classes")
+    ingest = workspace.parameters.section("ingest", IngestSettings)
+    clean: Tensor = rows.views == 0
+    clean_ids = [image_id for image_id, is_clean in zip(rows.image_ids, clean.tolist(), strict=True) if is_clean]
+    split: dict[str, list[str]] = {name: [] for name in classes["class"].to_pylist()}
+    for image_id, label in zip(clean_ids, support.clean.labels.tolist(), strict=True):
+        split[classes["class"][label].as_py()].append(image_id)
+    return Bundle(
+        class_names=tuple(classes["class"].to_pylist()),
+        display_names=tuple(classes["name"].to_pylist()),
+        head=choice.head,
+        temperature=choice.temperature,
+        threshold=choice.threshold,
+        backbone={key: facts[key] for key in ("name", "weights", "preprocessing", "precision", "device_kind")},
+        logit_scale=facts["logit_scale"],
+        templates=tuple(facts["templates"]),
+        split=split,
+        why=choice.why,
+        evidence=choice.evidence,
+        support=SupportRecord(
+            embeddings=support.clean.features.embedding,
+            labels=support.clean.labels,
+            groups=support.clean.groups,
+            out_of_fold=choice.out_of_fold,
+            covariance=support.covariance,
+        ),
+        text_embeddings=support.text_embeddings,
+        provenance={"shots": ingest.shots, "seed": ingest.seed, "head": choice.name},
+    )

@@ -1,0 +1,36 @@
+"""The stage evaluate: every head measured once, on the query photos or out of fold; nothing is chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.classifier import Bundle, load_candidates
+from components.evaluate import Query, evaluate, metrics, table, write_plots
+from components.files import write_json, write_text
+from components.ingest import IngestSettings
+from components.stages.classifier import read_support
+from components.stages.reporter import Reporter
+from components.stages.rows import read_rows
+from components.stages.threads import one_thread
+from components.workspace import Workspace
+
+__all__ = ["run"]
+
+
+def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
+    """Write `reports/metrics.json`, `reports/plots` and the table `reports/report.txt`."""
+    ingest = workspace.parameters.section("ingest", IngestSettings)
+    query = read_rows(workspace, ["query"], reporter)
+    support = read_rows(workspace, ["support"], reporter)
+    bundle = Bundle.load(workspace.bundle)
+    with one_thread():
+        evaluation = evaluate(
+            load_candidates(workspace.models / "heads"),
+            bundle,
+            read_support(workspace, support),
+            Query(query.features, query.labels) if query.image_ids else None,
+        )
+    write_json(workspace.reports / "metrics.json", metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed))
+    write_plots(evaluation, bundle, workspace.reports / "plots")
+    write_text(workspace.reports / "report.txt", table(evaluation, bundle))
+    return {"evidence": evaluation.evidence, "query": evaluation.n_query}

@@ -1,0 +1,19 @@
+"""The stage package: the Bento."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.backbone import BackboneSettings
+from components.serving.package import build_bento
+from components.stages.reporter import Reporter
+from components.workspace import Workspace
+
+__all__ = ["run"]
+
+
+def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
+    """Build the Bento of `models/bundle` in `models/bento`."""
+    tag = build_bento(workspace.models, workspace.bento, workspace.parameters.section("backbone", BackboneSettings))
+    reporter.note(f"Bento {tag}")
+    return {"bento": tag}

@@ -1,0 +1,31 @@
+"""A bundle of drawn photos."""
+
+from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_candidates
+from components.heads import Support
+
+
+def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bundle, list[Candidate]]:
+    """The bundle that `support` leads to, and the candidates it was chosen from."""
+    candidates = fit_candidates(support, heads)
+    choice = choose(candidates, support)
+    clean = support.clean
+    names = tuple(f"cls_{label:02}" for label in range(support.n_classes))
+    bundle = Bundle(
+        class_names=names,
+        display_names=tuple(f"kind {label} キズ" for label in range(support.n_classes)),
+        head=choice.head,
+        temperature=choice.temperature,
+        threshold=choice.threshold,
+        backbone={"name": "drawn", "weights": "0" * 64},
+        logit_scale=support.logit_scale,
+        templates=("a photo of a {}.",),
+        split={name: [f"{name}-{image}" for image in range(3)] for name in names},
+        why=choice.why,
+        evidence=choice.evidence,
+        support=SupportRecord(
+            clean.features.embedding, clean.labels, clean.groups, choice.out_of_fold, support.covariance
+        ),
+        text_embeddings=support.text_embeddings,
+        provenance={"seed": support.seed},
+    )
+    return bundle, choice.calibrated(candidates)

@@ -1,0 +1,139 @@
+"""A bundle answers the same after a trip through a folder, repeats its bytes, and names what is wrong with a folder."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+from components.classifier import Bundle
+from components.errors import UserInputError
+from components.heads import HEADS
+from tests.components.classifier.saved import drawn_bundle
+from tests.components.heads.drawn import drawn_support
+
+
+@pytest.mark.parametrize("name", list(HEADS))
+def test_save_load_predict_is_identical(name: str, tmp_path: Path) -> None:
+    support = drawn_support(shots=[3, 6, 4, 5, 4], levels=True, noise=1.0)
+    bundle, _ = drawn_bundle(support, [name])
+    bundle.save(tmp_path)
+    loaded = Bundle.load(tmp_path)
+    for before, after in zip(bundle.predict(support.features), loaded.predict(support.features), strict=True):
+        assert torch.equal(before, after)
+    assert loaded.version == bundle.version
+    assert loaded.class_names == bundle.class_names
+    assert loaded.display_names == bundle.display_names
+    assert (loaded.split, loaded.why, loaded.provenance) == (bundle.split, bundle.why, bundle.provenance)
+    assert torch.equal(loaded.support.embeddings, bundle.support.embeddings)
+    assert loaded.head.state().name == name
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(2, 6), st.integers(1, 5), st.booleans(), st.booleans())
+def test_same_photos_same_bytes(n_classes: int, shots: int, words: bool, generic: bool) -> None:
+    folders = []
+    with tempfile.TemporaryDirectory() as root:
+        for attempt in ("one", "two"):
+            support = drawn_support(n_classes, shots, 16, words=words)
+            if generic:
+                object.__setattr__(support, "covariance", torch.eye(16))
+            drawn_bundle(support)[0].save(Path(root) / attempt)
+            folders.append({path.name: path.read_bytes() for path in (Path(root) / attempt).iterdir()})
+    assert folders[0] == folders[1]
+    assert set(folders[0]) == {"bundle.json", "head.safetensors", "support.safetensors", "text.safetensors"}
+
+
+def test_nothing_of_the_machine_is_written(tmp_path: Path) -> None:
+    drawn_bundle(drawn_support())[0].save(tmp_path)
+    assert str(tmp_path) not in (tmp_path / "bundle.json").read_text()
+    for part in tmp_path.glob("*.safetensors"):
+        with safe_open(part, "pt") as file:
+            assert len(file.metadata() or {}) <= 1
+
+
+def test_probabilities_and_abstention() -> None:
+    support = drawn_support(shots=8, noise=3.0, word_noise=3.0)
+    bundle, _ = drawn_bundle(support, ["map_lr"])
+    probabilities, abstained = bundle.predict(support.features)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(40))
+    assert bundle.temperature != 1.0
+    expected = torch.softmax(bundle.head.scores(support.features) / bundle.temperature, 1)
+    torch.testing.assert_close(probabilities, expected)
+    assert bundle.threshold is not None
+    assert torch.equal(abstained, probabilities.max(1).values < bundle.threshold)
+    one_shot, _ = drawn_bundle(drawn_support(shots=1), ["map_lr"])
+    assert not one_shot.predict(support.features)[1].any()
+
+
+def test_the_version_names_the_content() -> None:
+    first, _ = drawn_bundle(drawn_support())
+    assert first.version == drawn_bundle(drawn_support())[0].version
+    assert first.version != drawn_bundle(drawn_support(seed=1))[0].version
+    assert len(first.version) == 12
+
+
+def test_a_bundle_that_replaces_another_is_whole(tmp_path: Path) -> None:
+    drawn_bundle(drawn_support(seed=1))[0].save(tmp_path)
+    second = drawn_bundle(drawn_support())[0]
+    second.save(tmp_path)
+    assert Bundle.load(tmp_path).version == second.version
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    drawn_bundle(drawn_support())[0].save(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserInputError, match="no classifier here"):
+        Bundle.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("part", ["head.safetensors", "text.safetensors", "support.safetensors"])
+def test_half_a_folder(folder: Path, part: str) -> None:
+    (folder / part).unlink()
+    with pytest.raises(UserInputError, match="missing") as caught:
+        Bundle.load(folder)
+    assert part in caught.value.on
+
+
+def test_parts_of_two_bundles(folder: Path, tmp_path: Path) -> None:
+    drawn_bundle(drawn_support(seed=5))[0].save(tmp_path / "other")
+    shutil.copy(tmp_path / "other/head.safetensors", folder)
+    with pytest.raises(UserInputError, match="not the one that"):
+        Bundle.load(folder)
+
+
+def test_another_version(folder: Path) -> None:
+    facts = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps({**facts, "version": 7}))
+    with pytest.raises(UserInputError, match="version 7; this program reads version 1"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"version": 1}', '{"version": 1, "files": {}}'])
+def test_broken_facts(folder: Path, content: str) -> None:
+    (folder / "bundle.json").write_text(content)
+    with pytest.raises(UserInputError):
+        Bundle.load(folder)
+
+
+def test_lacking_facts(folder: Path) -> None:
+    facts = json.loads((folder / "bundle.json").read_text())
+    del facts["temperature"]
+    (folder / "bundle.json").write_text(json.dumps(facts))
+    with pytest.raises(UserInputError, match="lacks 'temperature'"):
+        Bundle.load(folder)
+
+
+def test_a_name_twice_is_refused() -> None:
+    bundle, _ = drawn_bundle(drawn_support(n_classes=2))
+    with pytest.raises(ValueError, match="distinct"):
+        Bundle(**{**bundle.__dict__, "class_names": ("a", "a")})

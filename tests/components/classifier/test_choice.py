@@ -1,0 +1,130 @@
+"""The choice follows the evidence, keeps to zero-shot where nothing beats it, and says why."""
+
+import math
+
+import pytest
+import torch
+
+from components.classifier import Candidate, choose, fit_candidates
+from components.errors import UserInputError
+from components.heads import Support
+from components.heads.nearest_mean import NearestMean
+from tests.components.heads.drawn import drawn_support
+
+
+def said(name: str, support: Support, right: float, loudness: float = 4.0, seed: int = 0) -> Candidate:
+    """A candidate whose out-of-fold logits are right in that share of rows."""
+    random = torch.Generator().manual_seed(seed)
+    n = len(support.clean)
+    labels = support.clean.labels
+    wrong = (labels + 1) % support.n_classes
+    answer = torch.where(torch.arange(n) < round(right * n), labels, wrong)
+    logits = loudness * torch.nn.functional.one_hot(answer, support.n_classes).float()
+    logits = logits + 0.01 * torch.randn(n, support.n_classes, generator=random)
+    return Candidate(name, NearestMean().fit(support), logits.repeat(2, 1, 1))
+
+
+def test_lowest_log_loss_after_temperature_wins_however_loud() -> None:
+    support = drawn_support(shots=20)
+    loud, quiet = said("loud", support, 0.9, loudness=90.0), said("quiet", support, 0.8, loudness=1.0)
+    choice = choose([quiet, loud], support)
+    assert choice.name == "loud"
+    assert choice.evidence == "out_of_fold"
+    assert choice.verdicts["loud"].top1 == pytest.approx(0.9)
+    assert choice.temperature == choice.verdicts["loud"].temperature > 10
+    assert "loud has the lowest log-loss" in choice.why
+    assert "quiet" in choice.why
+
+
+def test_what_is_clearly_below_zero_shot_is_never_shipped() -> None:
+    support = drawn_support(shots=20)
+    zero_shot = said("zero_shot", support, 0.9)
+    worse = said("worse", support, 0.8)
+    # very sure where it is right, torn between two where it is wrong: more mistakes at a lower log-loss
+    logits = 10 * worse.out_of_fold[0]
+    logits[80:] = torch.nn.functional.one_hot(support.labels[80:], 5) * 39.9
+    logits[80:] += torch.nn.functional.one_hot((support.labels[80:] + 1) % 5, 5) * 40.0
+    worse = Candidate("worse", worse.head, logits.repeat(2, 1, 1))
+    choice = choose([worse, zero_shot], support)
+    assert choice.verdicts["worse"].log_loss < choice.verdicts["zero_shot"].log_loss
+    assert choice.verdicts["worse"].below_zero_shot
+    assert choice.name == "zero_shot"
+    assert "left out: worse" in choice.why
+
+
+def test_a_hair_below_zero_shot_is_noise() -> None:
+    support = drawn_support(shots=20)
+    assert (
+        not choose([said("zero_shot", support, 0.90), said("near", support, 0.89)], support)
+        .verdicts["near"]
+        .below_zero_shot
+    )
+
+
+def test_one_shot_goes_by_prior_and_says_so() -> None:
+    support = drawn_support(shots=1, levels=True)
+    choice = choose(fit_candidates(support), support)
+    assert (choice.name, choice.evidence, choice.temperature, choice.threshold) == ("map_lr", "prior", 1.0, None)
+    assert "prior knowledge" in choice.why
+    assert math.isnan(choice.verdicts["gda"].log_loss)
+
+
+def test_validation_photos_decide_where_there_are_enough() -> None:
+    support = drawn_support(shots=2, n_classes=5)
+    candidates = fit_candidates(support, ["gda", "nearest_mean"])
+    validation = drawn_support(shots=9, n_classes=5)
+    choice = choose(candidates, support, validation=validation)
+    assert choice.evidence == "validation"
+    assert "10 photos" in choice.why  # min(shots, 4) = 2 of each of 5 classes
+    assert choose(candidates, support, validation=drawn_support(shots=1)).evidence == "out_of_fold"
+
+
+def test_validation_photos_decide_at_one_shot() -> None:
+    support = drawn_support(shots=1)
+    choice = choose(
+        fit_candidates(support, ["gda", "nearest_mean"]), support, validation=drawn_support(shots=1, seed=1)
+    )
+    assert choice.evidence == "validation"
+    assert choice.threshold is not None
+
+
+def test_same_evidence_same_choice_whatever_the_order() -> None:
+    support = drawn_support(shots=6, noise=3.0, word_noise=3.0)
+    candidates = fit_candidates(support)
+    first, second = choose(candidates, support), choose(candidates[::-1], support)
+    assert (first.name, first.temperature, first.threshold) == (second.name, second.temperature, second.threshold)
+
+
+def test_equal_evidence_goes_by_prior() -> None:
+    support = drawn_support(shots=6)
+    candidates = [said(name, support, 1.0) for name in ("a_new_one", "nearest_mean", "linear_probe")]
+    assert choose(candidates, support).name == "linear_probe"
+
+
+def test_no_candidate() -> None:
+    with pytest.raises(UserInputError, match="no head can be fitted"):
+        choose([], drawn_support())
+
+
+def test_calibrated_candidates_carry_their_temperatures() -> None:
+    support = drawn_support(shots=6)
+    candidates = fit_candidates(support, ["gda", "map_lr"])
+    choice = choose(candidates, support)
+    assert [each.temperature for each in choice.calibrated(candidates)] == [
+        choice.verdicts[name].temperature for name in ("gda", "map_lr")
+    ]
+
+
+def test_of_many_validation_photos_four_a_class_count() -> None:
+    support = drawn_support(shots=[2, 2, 1, 1, 9])
+    candidates = fit_candidates(support, ["gda"])
+    choice = choose(candidates, support, validation=drawn_support(shots=9))
+    assert choice.evidence == "validation"
+    assert f"on {2 + 2 + 1 + 1 + 4} photos" in choice.why
+
+
+def test_validation_photos_may_lack_a_class() -> None:
+    support = drawn_support(shots=1)
+    photos = drawn_support(shots=3, seed=2)
+    choice = choose(fit_candidates(support, ["gda"]), support, validation=photos.rows(photos.labels > 0))
+    assert "on 4 photos" in choice.why

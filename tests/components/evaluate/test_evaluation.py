@@ -1,0 +1,121 @@
+"""Evaluation measures on query images or out of fold, says which, and changes nothing."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from components.evaluate import Query, evaluate, metrics, table, write_plots
+from components.features.carriers import Features
+from components.files import json_text
+from components.heads import Support
+from tests.components.classifier.saved import drawn_bundle
+from tests.components.heads.drawn import drawn_support, drawn_task
+
+
+def hard_support() -> Support:
+    return drawn_support(shots=6, noise=3.0, word_noise=3.0)
+
+
+def drawn_query(n: int = 30) -> Query:
+    embedding, labels, _ = drawn_task(5, n, 32, noise=3.0, word_noise=3.0, seed=0, draw=1)
+    return Query(Features(embedding), labels)
+
+
+def test_on_query_images() -> None:
+    support = hard_support()
+    bundle, candidates = drawn_bundle(support)
+    query = drawn_query()
+    found = evaluate(candidates, bundle, support, query)
+    probabilities, abstained = bundle.predict(query.features)
+    assert (found.evidence, found.n_query) == ("query", 150)
+    assert torch.equal(found.probabilities, probabilities)
+    assert torch.equal(found.abstained, abstained)
+    assert set(found.heads) == {candidate.name for candidate in candidates}
+    top1 = (probabilities.argmax(1) == query.labels).double().mean()
+    assert found.heads[found.shipped].top1 == pytest.approx(float(top1))
+    assert 0.3 < found.heads[found.shipped].top1 < 1.0
+
+
+def test_out_of_fold_without_a_query_split() -> None:
+    support = hard_support()
+    bundle, candidates = drawn_bundle(support)
+    for query in (None, Query(support.features[:0], support.labels[:0])):
+        found = evaluate(candidates, bundle, support, query)
+        assert (found.evidence, found.n_query, len(found.labels)) == ("out_of_fold", None, 60)
+        assert 0.3 < found.heads[found.shipped].top1 < 1.0
+        assert found.abstained.double().mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_scrambled_query_labels_change_figures_and_nothing_else(tmp_path: Path) -> None:
+    support = hard_support()
+    query = drawn_query()
+    scrambled = Query(query.features, query.labels.roll(37))
+    written = []
+    for number, photos in enumerate((query, scrambled)):
+        bundle, candidates = drawn_bundle(support)
+        found = evaluate(candidates, bundle, support, photos)
+        bundle.save(tmp_path / str(number))
+        written.append((found.heads, {path.name: path.read_bytes() for path in (tmp_path / str(number)).iterdir()}))
+    assert written[0][0] != written[1][0]
+    assert written[0][1] == written[1][1]
+
+
+def test_metrics_have_the_promised_form() -> None:
+    support = hard_support()
+    bundle, candidates = drawn_bundle(support)
+    content = json.loads(
+        json_text(metrics(evaluate(candidates, bundle, support, drawn_query()), bundle, shots=6, seed=3))
+    )
+    assert set(content) == {"version", "shots", "seed", "backbone", "data", "evidence", "heads", "shipped", "confused"}
+    assert content["data"] == {"classes": 5, "support": 30, "query": 150}
+    assert (content["version"], content["shots"], content["seed"], content["backbone"]) == (1, 6, 3, "drawn")
+    assert content["evidence"] == "query"
+    for name, figures in content["heads"].items():
+        assert set(figures) == {"top1", "top5", "balanced", "ece", "nll"}
+        assert all(0 <= figures[key] <= 1 for key in ("top1", "top5", "balanced", "ece")), name
+    assert set(content["shipped"]) == {"head", "top1", "ece", "why"}
+    assert content["shipped"]["top1"] == content["heads"][content["shipped"]["head"]]["top1"]
+    assert content["confused"]
+    assert set(content["confused"][0]) == {"class", "taken_for", "before", "after"}
+    assert content["confused"][0]["class"].startswith("cls_")
+
+
+def test_metrics_of_one_shot_without_query_are_empty_not_wrong() -> None:
+    support = drawn_support(shots=1)
+    bundle, candidates = drawn_bundle(support)
+    found = evaluate(candidates, bundle, support)
+    content = metrics(found, bundle, shots=1, seed=0)
+    json_text(content)
+    assert content["heads"] == {}
+    assert content["data"]["query"] is None
+    assert content["shipped"]["top1"] is None
+    assert "nothing could be measured" in table(found, bundle)
+
+
+def test_plots(tmp_path: Path) -> None:
+    support = hard_support()
+    bundle, candidates = drawn_bundle(support)
+    write_plots(evaluate(candidates, bundle, support, drawn_query()), bundle, tmp_path)
+    rows = {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in tmp_path.iterdir()}
+    assert set(rows) == {"confusion", "reliability", "coverage", "heads"}
+    assert len(rows["confusion"]) == 150
+    assert set(rows["confusion"][0]) == {"actual", "predicted"}
+    assert sum(int(row["photos"]) for row in rows["reliability"]) == 150
+    assert float(rows["coverage"][-1]["coverage"]) == 1.0
+    one_shot, few = drawn_bundle(drawn_support(shots=1))
+    write_plots(evaluate(few, one_shot, drawn_support(shots=1)), one_shot, tmp_path)
+    assert (tmp_path / "confusion.csv").read_text() == "actual,predicted\n"
+
+
+def test_table_names_the_shipped_head_the_reason_and_the_evidence() -> None:
+    support = hard_support()
+    bundle, candidates = drawn_bundle(support)
+    text = table(evaluate(candidates, bundle, support, drawn_query()), bundle)
+    assert "150 query photos" in text
+    assert f"{bundle.head.state().name} *" in text
+    assert bundle.why in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 100
+    assert "held-out folds" in table(evaluate(candidates, bundle, support), bundle)

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from components.pretrain import PretrainParameters, TextPlacement
+from components.pretrain.architecture import build, encode_texts, token_ids, tokenise
+from components.pretrain.placement import Placement
+from components.pretrain.text import TextTargets, text_basis, warm_start
+from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
+
+
+def test_short_tokens_give_what_open_clip_gives_for_full_length(parameters: PretrainParameters) -> None:
+    model = build(parameters.architecture).eval()
+    tokens = tokenise(["a red thing", "dog"], 77)
+    assert tokens.shape[1] < 10
+    padded = F.pad(tokens, (0, 77 - tokens.shape[1]))
+    with torch.no_grad():
+        torch.testing.assert_close(encode_texts(model, tokens), model.encode_text(padded), atol=1e-5, rtol=1e-5)
+
+
+def test_a_template_and_a_name_tokenised_apart_join() -> None:
+    whole = token_ids(["a photo of a golden retriever."])[0]
+    before, name, after = token_ids(["a photo of a ", "golden retriever", "."])
+    assert whole == [*before, *name, *after]
+
+
+def test_the_lexicon_knows_each_name_once(lexicon_path: Path) -> None:
+    lexicon = read_lexicon(lexicon_path)
+    assert len(lexicon.names) == 7
+    assert len(lexicon.entries) == 8
+    assert lexicon.without(("apple",)).cores.shape == (6, 16)
+    assert all(name != "apple" for name, _, _ in lexicon.without(("apple",)).entries)
+
+
+def test_placement_returns_known_names_where_they_are(lexicon_path: Path) -> None:
+    lexicon = read_lexicon(lexicon_path)
+    sentences = F.normalize(torch.randn(7, 12, generator=torch.Generator().manual_seed(0)), dim=1)
+    names = list(lexicon.names)
+    placement = Placement(TextPlacement(ridge=1e-4)).fit(names, sentences, lexicon.cores)
+    placed = placement.place(names, sentences)
+    assert F.cosine_similarity(placed, lexicon.cores).min() > 0.99
+    torch.testing.assert_close(placed.norm(dim=1), lexicon.cores.norm(dim=1).mean().expand(7))
+
+
+def test_warm_start_puts_whole_words_where_they_lie(parameters: PretrainParameters, lexicon_path: Path) -> None:
+    lexicon = read_lexicon(lexicon_path)
+    targets = TextTargets(lexicon, lexicon.names, lexicon.cores)
+    basis = text_basis(lexicon.vectors, parameters.architecture.text_width)
+    torch.testing.assert_close(basis @ basis.T, torch.eye(8), atol=1e-5, rtol=0)
+    model = build(parameters.architecture)
+    warm_start(model, targets, basis, seed=0)
+    dog = token_ids(["dog"])[0][0]
+    torch.testing.assert_close(
+        model.token_embedding.weight[dog].detach(), 0.5 * basis @ lexicon.cores[lexicon.names.index("dog")]
+    )
+
+
+def test_phrases_are_distinct_and_repeat_with_the_seed() -> None:
+    made = phrases(["dog", "chair"], ["apple", "stone"], 50, seed=3)
+    assert len(set(made)) == 50
+    assert made == phrases(["dog", "chair"], ["apple", "stone"], 50, seed=3)
+    assert made != phrases(["dog", "chair"], ["apple", "stone"], 50, seed=4)
+
+
+def test_whole_words_have_letters_only() -> None:
+    assert whole_words({"dog</w>": 0, "do": 1, "an</w>": 2, "x-y</w>": 3, "été</w>": 4}) == ["dog"]

@@ -1,0 +1,53 @@
+"""One workspace that was trained by the flow, shared by the stories that only look at it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import draw_photo
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+CLASSES = ("amber", "green", "violet", "blue", "red")
+TEMPORARY_SERVER = {"PREFECT_API_URL": ""}
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five colours, eight training and four test photos each."""
+    root = tmp_path_factory.mktemp("photos")
+    for number, name in enumerate(CLASSES):
+        for photo in range(12):
+            split = "train" if photo < 8 else "test"
+            draw_photo(root / split / name / f"{photo:02d}.jpg", 100 * number + photo, hue=50 * number)
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(make_workspace: Callable[[], Path], run_command: Run, photo_folder: Path) -> Path:
+    """A workspace after `shotline train PHOTOS --shots 4` with Prefect's temporary server. Not to be changed."""
+    workspace = make_workspace()
+    done = run_command("shotline", "train", photo_folder, "--shots", "4", cwd=workspace, env=TEMPORARY_SERVER)
+    (workspace / "reports/printed.txt").write_text(done.stdout)
+    return workspace
+
+
+@pytest.fixture
+def copy_of_trained(trained: Path, tmp_path: Path) -> Path:
+    """A copy of `trained` that a story may change."""
+    return Path(shutil.copytree(trained, tmp_path / "copy", symlinks=True))
+
+
+def tree_digest(folder: Path) -> dict[str, str]:
+    """Each file under `folder` with the hash of its bytes."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

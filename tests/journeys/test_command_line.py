@@ -1,0 +1,68 @@
+"""What a newcomer types, and what they read."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from tests.conftest import REPOSITORY, draw_photo
+from tests.journeys.conftest import CLASSES, TEMPORARY_SERVER, Run
+
+
+def test_help_is_there_in_half_a_second(run_command: Run) -> None:
+    run_command("shotline", "--help", cwd=REPOSITORY)  # compiles what was never imported before
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        said = run_command("shotline", "--help", cwd=REPOSITORY).stdout
+        seconds.append(time.perf_counter() - start)
+
+    assert "classify" in said
+    assert min(seconds) < 0.5
+
+
+def test_train_ends_with_the_table_the_bundle_and_the_line_that_serves(trained: Path) -> None:
+    printed = (trained / "reports/printed.txt").read_text()
+
+    assert "map_lr" in printed
+    assert "bundle: models/bundle" in printed
+    assert "shotline serve" in printed
+
+
+def test_classify_names_the_colours(trained: Path, photo_folder: Path, run_command: Run) -> None:
+    photos = [next((photo_folder / "test" / name).iterdir()) for name in CLASSES]
+
+    printed = run_command("shotline", "classify", "--json", *photos, cwd=trained).stdout
+
+    answers = [json.loads(line) for line in printed.splitlines()]
+    assert [answer["top"][0]["class"] for answer in answers] == list(CLASSES)
+    assert all(answer.keys() == {"path", "top", "abstained", "bank"} for answer in answers)
+
+
+def test_a_bad_photo_is_told_and_the_rest_go_on(
+    trained: Path, photo_folder: Path, run_command: Run, tmp_path: Path
+) -> None:
+    good = next((photo_folder / "test/red").iterdir())
+    (tmp_path / "text.jpg").write_text("not a photo")
+
+    done = run_command(
+        "shotline", "classify", "--json", tmp_path / "text.jpg", tmp_path / "nobody.jpg", good, cwd=trained, expect=2
+    )
+
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [sorted(answer) for answer in answers[:2]] == [["error", "path"]] * 2
+    assert answers[2]["top"][0]["class"] == "red"
+
+
+def test_mistakes_end_with_what_to_do_and_exit_2(trained: Path, run_command: Run, tmp_path: Path) -> None:
+    draw_photo(tmp_path / "one_class/red/1.jpg", 1)
+    for command, told in (
+        (("train", tmp_path / "nowhere"), "there is no such folder or file"),
+        (("train", tmp_path / "one_class"), "--replace"),
+        (("stage", "nothing"), 'there is no stage "nothing"'),
+    ):
+        done = run_command("shotline", *command, cwd=trained, expect=2, env=TEMPORARY_SERVER)
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+    assert "no workspace here" in run_command("shotline", "classify", "x.jpg", cwd=tmp_path, expect=2).stderr

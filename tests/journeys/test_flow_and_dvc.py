@@ -1,0 +1,85 @@
+"""A flow and `dvc repro` are two doors to the same pipeline, and neither records what it has not seen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.errors import UserInputError
+from components.workspace import Workspace
+from flows.pipeline import Pipeline
+from tests.conftest import draw_photo
+from tests.journeys.conftest import Run, tree_digest
+
+STAGES = ("ingest", "validate", "features", "classifier", "evaluate", "package")
+
+
+@pytest.fixture(scope="module")
+def reproduced(make_workspace: Callable[[], Path], run_command: Run, photo_folder: Path) -> Path:
+    """Another clean workspace with the same photos and parameters, made by `dvc repro`."""
+    workspace = make_workspace()
+    shutil.copytree(photo_folder, workspace / "data/raw")
+    Workspace.find(workspace).set_parameters({"ingest.shots": 4})
+    run_command("dvc", "add", "data/raw", cwd=workspace)
+    run_command("dvc", "repro", cwd=workspace)
+    return workspace
+
+
+def test_after_the_flow_dvc_has_nothing_to_do(trained: Path, run_command: Run) -> None:
+    assert "up to date" in run_command("dvc", "status", cwd=trained).stdout
+    repro = run_command("dvc", "repro", cwd=trained).stdout
+    assert [f"Stage '{name}' didn't change, skipping" in repro for name in STAGES] == [True] * len(STAGES)
+
+
+def test_after_dvc_repro_the_flow_skips_every_stage(reproduced: Path, run_command: Run) -> None:
+    said = run_command("shotline", "train", "--plain", cwd=reproduced).stderr
+
+    assert [f"{name}: up to date" in said for name in STAGES] == [True] * len(STAGES)
+
+
+def test_two_clean_clones_one_by_flow_and_one_by_repro_are_the_same(trained: Path, reproduced: Path) -> None:
+    assert tree_digest(trained / "models/bundle") == tree_digest(reproduced / "models/bundle")
+    assert (trained / "dvc.lock").read_text() == (reproduced / "dvc.lock").read_text()
+
+
+def test_a_photo_that_arrives_during_a_run_is_never_recorded_as_seen(copy_of_trained: Path, run_command: Run) -> None:
+    draw_photo(copy_of_trained / "data/raw/train/red/early.jpg", 901)
+
+    def photo_arrives(name: str) -> None:
+        run_command("shotline", "stage", name, cwd=copy_of_trained)
+        draw_photo(copy_of_trained / "data/raw/train/red/late.jpg", 902)
+
+    with pytest.raises(UserInputError, match="changed while the stage ingest was running"):
+        Pipeline(Workspace.find(copy_of_trained)).run("ingest", photo_arrives)
+
+    status = json.loads(run_command("dvc", "status", "--json", cwd=copy_of_trained).stdout)
+    assert {"changed deps": {"data/raw": "modified"}} in status["ingest"]
+
+
+def test_a_pull_into_an_empty_clone_classifies_and_goes_on_with_an_empty_cache(
+    copy_of_trained: Path, run_command: Run, tmp_path: Path, photo_folder: Path
+) -> None:
+    run_command("dvc", "remote", "add", "--default", "store", tmp_path / "remote", cwd=copy_of_trained)
+    run_command("dvc", "push", cwd=copy_of_trained)
+    for command in (
+        ("add", "--all"),
+        ("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "trained"),
+    ):
+        subprocess.run(["git", *command], cwd=copy_of_trained, check=True, capture_output=True)
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(copy_of_trained), str(clone)], check=True)
+    run_command("dvc", "pull", cwd=clone)
+    photo = next((photo_folder / "test/red").iterdir())
+
+    answer = json.loads(run_command("shotline", "classify", "--json", photo, cwd=clone).stdout)
+    assert answer["top"][0]["class"] == "red"
+
+    assert not (clone / "data/cache").exists()
+    before = tree_digest(clone / "models/bundle")
+    run_command("shotline", "stage", "classifier", cwd=clone)
+    assert tree_digest(clone / "models/bundle") == before

@@ -1,0 +1,42 @@
+"""Query photos measure and choose nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.journeys.conftest import CLASSES, Run, tree_digest
+
+
+def test_scrambling_the_query_labels_changes_the_metrics_and_nothing_else(
+    trained: Path, copy_of_trained: Path, run_command: Run
+) -> None:
+    test_photos = copy_of_trained / "data/raw/test"
+    for number, name in enumerate(CLASSES):
+        (test_photos / name).rename(test_photos / f"{number}.moving")
+    for number in range(len(CLASSES)):
+        (test_photos / f"{number}.moving").rename(test_photos / CLASSES[(number + 1) % len(CLASSES)])
+
+    run_command("shotline", "train", "--plain", cwd=copy_of_trained)
+
+    straight, scrambled = (
+        json.loads((root / "reports/metrics.json").read_text()) for root in (trained, copy_of_trained)
+    )
+    assert tree_digest(copy_of_trained / "models/bundle") == tree_digest(trained / "models/bundle")
+    assert scrambled["shipped"]["head"] == straight["shipped"]["head"]
+    assert scrambled["shipped"]["why"] == straight["shipped"]["why"]
+    assert scrambled["shipped"]["top1"] < straight["shipped"]["top1"] - 0.5
+
+
+def test_without_a_test_split_the_figures_are_out_of_fold_and_say_so(
+    make_workspace: Callable[[], Path], run_command: Run, photo_folder: Path
+) -> None:
+    workspace = make_workspace()
+
+    printed = run_command("shotline", "train", photo_folder / "train", "--shots", "0", "--plain", cwd=workspace).stdout
+
+    metrics = json.loads((workspace / "reports/metrics.json").read_text())
+    assert metrics["evidence"] == "out_of_fold"
+    assert metrics["data"] == {"classes": 5, "support": 40, "query": None}
+    assert "out of fold" in printed
