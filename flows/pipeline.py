@@ -119,7 +119,8 @@ class Pipeline:
 
         logging.getLogger("dvc").setLevel(logging.WARNING)  # "run git add ..." after each stage helps nobody here
         try:
-            with Repo(str(self._workspace.root)) as repo, repo.scm_context(quiet=True):
+            # DVC reads the paths of dvc.yaml from the current folder.
+            with contextlib.chdir(self._workspace.root), Repo() as repo, repo.scm_context(quiet=True):
                 yield repo
         except NotDvcRepoError as error:
             raise UserInputError(

@@ -27,7 +27,13 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def random_views(
-    pixels: Tensor, side: int, *, zoom: tuple[float, float], erasing: float, generator: torch.Generator
+    pixels: Tensor,
+    side: int,
+    *,
+    zoom: tuple[float, float],
+    colour: float,
+    erasing: float,
+    generator: torch.Generator,
 ) -> Tensor:
     """One random view of each picture.
 
@@ -36,6 +42,7 @@ def random_views(
         side: side of the views, in pixels.
         zoom: smallest and largest side of the crop as a part of the picture's; above 1 the border is mirrored, which
             keeps the detail of a sharp photo that the small originals do not have when enlarged.
+        colour: largest change of brightness, contrast and saturation.
         erasing: share of views with one grey rectangle.
         generator: source of every random number.
 
@@ -64,22 +71,24 @@ def random_views(
         dim=1,
     )
     # Colours first: the originals are smaller than the views.
-    values = _recolour(normalise(pixels).contiguous(), uniform)
+    values = _recolour(normalise(pixels).contiguous(), colour, uniform)
     grid = F.affine_grid(affine, [n, 3, side, side], align_corners=False)
     views = F.grid_sample(values, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     return _erase(views, erasing, uniform)
 
 
-def _recolour(values: Tensor, uniform: Uniform) -> Tensor:
-    """Brightness, contrast and saturation by up to 0.3 each; one picture in ten loses its colours."""
+def _recolour(values: Tensor, most: float, uniform: Uniform) -> Tensor:
+    """Brightness, contrast and saturation by up to `most` each; one picture in ten loses its colours."""
+    if most == 0:
+        return values
     n = values.shape[0]
-    colour = uniform(0.7, 1.3, n, 1, 1, 1)
+    colour = uniform(1 - most, 1 + most, n, 1, 1, 1)
     colour = torch.where(uniform(0, 1, n, 1, 1, 1) < 0.1, torch.zeros(()), colour)
-    contrast = uniform(0.7, 1.3, n, 1, 1, 1)
+    contrast = uniform(1 - most, 1 + most, n, 1, 1, 1)
     grey = values.mean(dim=1, keepdim=True)
     middle = grey.mean(dim=(2, 3), keepdim=True)
     # middle + contrast * (grey + colour * (values - grey) - middle) + brightness, gathered by what it multiplies
-    shared = grey * (contrast * (1 - colour)) + (middle * (1 - contrast) + uniform(-0.3, 0.3, n, 1, 1, 1))
+    shared = grey * (contrast * (1 - colour)) + (middle * (1 - contrast) + uniform(-most, most, n, 1, 1, 1))
     return (values * (contrast * colour)).add_(shared)
 
 

@@ -189,12 +189,18 @@ class _Goal:
 
 
 class _Learner(nn.Module):
-    """The tower with its logit scale and its goal: from pictures to a loss."""
+    """The tower with its logit scale and its goal: from pictures to a loss.
+
+    Names of like things lie close together in the text space, so the loss against them hardly tells a tower apart what
+    they share. A free linear classifier on the same embedding does; it is dropped after training.
+    """
 
     def __init__(self, visual: nn.Module, goal: _Goal, training: ImageTraining) -> None:
         super().__init__()
         self.visual = visual
         self.log_scale = nn.Parameter(torch.tensor(math.log(training.initial_scale)))
+        width = goal.columns.shape[1]
+        self.free_head = nn.Sequential(nn.BatchNorm1d(width), nn.Linear(width, len(goal.columns)))
         self.goal = goal
         self.training_parameters = training
 
@@ -206,7 +212,12 @@ class _Learner(nn.Module):
         training, goal = self.training_parameters, self.goal
         generator = torch.Generator().manual_seed(seed)
         views = random_views(
-            pictures.batch(rows), side, zoom=training.zoom, erasing=training.erasing, generator=generator
+            pictures.batch(rows),
+            side,
+            zoom=training.zoom,
+            colour=training.colour,
+            erasing=training.erasing,
+            generator=generator,
         )
         targets = F.one_hot(goal.position[pictures.labels[rows]], len(goal.columns)).float()
         if float(torch.rand((), generator=generator)) < training.mixing:
@@ -214,7 +225,12 @@ class _Learner(nn.Module):
         views = views.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             embeddings = encode_images(self.visual, views)
-        return goal.loss(F.normalize(embeddings.float(), dim=1), self.log_scale.exp(), targets)
+        embeddings = embeddings.float()
+        loss = goal.loss(F.normalize(embeddings, dim=1), self.log_scale.exp(), targets)
+        if training.free_head == 0:
+            return loss
+        free = F.cross_entropy(self.free_head(embeddings), targets, label_smoothing=training.label_smoothing)
+        return loss + training.free_head * free
 
 
 class _Workers:
@@ -227,11 +243,7 @@ class _Workers:
     def __init__(self, learner: _Learner, threads: int) -> None:
         self._replicas = [learner]
         for _ in range(threads - 1):
-            replica = copy.copy(learner)  # the goal is shared
-            replica._modules = dict(learner._modules)
-            replica._parameters = dict(learner._parameters)
-            replica.visual = copy.deepcopy(learner.visual)
-            replica.log_scale = nn.Parameter(learner.log_scale.detach())
+            replica = copy.deepcopy(learner, {id(learner.goal): learner.goal})  # the goal is shared
             for own, shared in zip(replica.parameters(), learner.parameters(), strict=True):
                 own.data = shared.data
             self._replicas.append(replica.train())

@@ -81,10 +81,12 @@ class ImageTraining:
     warmup_steps: int = 300
     label_smoothing: float = 0.1
     zoom: tuple[float, float] = (0.5, 1.2)  # side of the crop over the side of the picture; above 1: mirrored border
-    mixing: float = 0.3  # share of batches whose pictures are blended in pairs
+    colour: float = 0.3  # largest change of brightness, contrast and saturation
+    mixing: float = 0.0  # share of batches whose pictures are blended in pairs
     erasing: float = 0.25  # share of pictures with one grey rectangle
     averaging: float = 0.999  # decay of the weights' moving average, a step
     initial_scale: float = 40.0
+    free_head: float = 1.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower
     geometry: float = 0.0  # weight of the second loss: the class's place among all names
     geometry_scale: float = 10.0  # how sharply those targets prefer near names
 

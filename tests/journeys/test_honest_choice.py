@@ -39,4 +39,4 @@ def test_without_a_test_split_the_figures_are_out_of_fold_and_say_so(
     metrics = json.loads((workspace / "reports/metrics.json").read_text())
     assert metrics["evidence"] == "out_of_fold"
     assert metrics["data"] == {"classes": 5, "support": 40, "query": None}
-    assert "out of fold" in printed
+    assert "held-out folds" in printed

@@ -53,7 +53,7 @@ class Service:
         except urllib.error.HTTPError as error:
             content, status = error.read(), error.code
             error.close()
-        return status, json.loads(content) if content else None
+        return status, json.loads(content) if content.strip() else None
 
 
 @pytest.fixture(scope="module")

@@ -66,9 +66,10 @@ def test_class_means_are_pulled_in_where_classes_hardly_differ() -> None:
     embedding = embedding + 0.1 * torch.randn(36, 16, generator=torch.Generator().manual_seed(0))
     model = fit_two_covariance(torch.nn.functional.normalize(embedding, dim=1), labels, 12, None)
     seen = class_means(model.whiten(torch.nn.functional.normalize(embedding, dim=1)), labels, 12)
-    kept = (model.linear.T / seen).median(0).values
     apart = seen.std(0)
-    assert kept[apart.argmax()] > 1.2 * kept[apart.argmin()]
+    there = apart > 0.05  # twelve means about their centre leave some directions empty
+    kept = (model.linear.T / seen)[:, there].median(0).values
+    assert kept[apart[there].argmax()] > 1.2 * kept[apart[there].argmin()]
 
 
 def test_photos_and_words_speak_as_loudly_as_held_out_photos_say() -> None:

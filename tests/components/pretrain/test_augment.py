@@ -16,7 +16,7 @@ def test_normalise_maps_clips_mean_to_zero() -> None:
 def test_views_repeat_with_the_seed_and_only_with_it() -> None:
     def views(seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
-        return random_views(_pictures(), 48, zoom=(0.5, 1.2), erasing=0.5, generator=generator)
+        return random_views(_pictures(), 48, zoom=(0.5, 1.2), colour=0.3, erasing=0.5, generator=generator)
 
     assert views(1).shape == (6, 3, 48, 48)
     torch.testing.assert_close(views(1), views(1), rtol=0, atol=0)
