@@ -128,14 +128,14 @@ def _artefact(name: str, models: Path) -> _Artefact:
             on="params.yaml: backbone.name",
             remedy="see open_clip.list_models(); ViT-B-16, ViT-B-32 and RN50 are common",
         )
-    if pretrained not in open_clip.list_pretrained_tags_by_model(model_name):
-        if not pretrained.endswith(".safetensors") or not Path(pretrained).is_file():
-            tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
-            raise UserInputError(
-                f'"{pretrained}" is neither a tag of {model_name} nor a .safetensors file',
-                on="params.yaml: backbone.name",
-                remedy=f"use one of its tags ({tags}) or a weights file (pickled checkpoints are not opened)",
-            )
+    tags = open_clip.list_pretrained_tags_by_model(model_name)
+    is_file = pretrained.endswith(".safetensors") and Path(pretrained).is_file()
+    if pretrained not in tags and not is_file:
+        raise UserInputError(
+            f'"{pretrained}" is neither a tag of {model_name} nor a .safetensors file',
+            on="params.yaml: backbone.name",
+            remedy=f"use one of its tags ({', '.join(tags) or 'none'}) or a weights file (no pickled one is opened)",
+        )
     return _Artefact(model_name, pretrained, None)
 
 

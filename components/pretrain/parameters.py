@@ -74,18 +74,18 @@ class TextDistillation:
 class ImageTraining:
     """How the image tower learns from labelled pictures; sizes in pixels, `epochs` passes over the pictures."""
 
-    stages: tuple[tuple[float, int], ...] = ((12.0, 64), (6.0, 96))  # (epochs, pixels), in order
-    batch: int = 256
-    learning_rate: float = 3e-3
+    stages: tuple[tuple[float, int], ...] = ((24.0, 64), (14.0, 96))  # (epochs, pixels), in order
+    batch: int = 128
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_steps: int = 300
-    label_smoothing: float = 0.1
-    zoom: tuple[float, float] = (0.5, 1.2)  # side of the crop over the side of the picture; above 1: mirrored border
-    colour: float = 0.3  # largest change of brightness, contrast and saturation
+    label_smoothing: float = 0.05
+    zoom: tuple[float, float] = (0.6, 1.15)  # side of the crop over the side of the picture; above 1: mirrored border
+    colour: float = 0.2  # largest change of brightness, contrast and saturation
     mixing: float = 0.0  # share of batches whose pictures are blended in pairs
-    erasing: float = 0.25  # share of pictures with one grey rectangle
-    averaging: float = 0.999  # decay of the weights' moving average, a step
-    initial_scale: float = 40.0
+    erasing: float = 0.1  # share of pictures with one grey rectangle
+    averaging: float = 0.998  # decay of the weights' moving average, a step
+    initial_scale: float = 50.0
     free_head: float = 1.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower
     geometry: float = 0.0  # weight of the second loss: the class's place among all names
     geometry_scale: float = 10.0  # how sharply those targets prefer near names

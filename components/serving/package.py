@@ -29,7 +29,7 @@ _REQUIREMENTS = (
     "pyarrow",
     "python-multipart",
     "safetensors",
-    "scikit-learn",
+    "scipy",
     "starlette",
     "torch",
 )

@@ -16,10 +16,11 @@ from typing import Any
 import bentoml
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from components.serving.error_form import ErrorForm, error_response
 
 __all__ = ["Classifier", "Shotline"]
 
@@ -59,28 +60,7 @@ class Classifier:
         return [{"class": name, "kind": "trained"} for name in self._classifier.bundle.class_names]
 
 
-def _error(status: HTTPStatus, code: str, message: str, remedy: str) -> JSONResponse:
-    return JSONResponse({"code": code, "message": message, "remedy": remedy}, status)
-
-
-def _on_http_error(request: Request, error: Exception) -> Response:
-    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _error(
-            status, "method_not_allowed", f"{request.method} is not for {request.url.path}", "see GET /docs.json"
-        )
-    return _error(
-        status, status.phrase.lower().replace(" ", "_"), status.description or status.phrase, "see GET /docs.json"
-    )
-
-
-def _on_failure(request: Request, error: Exception) -> Response:
-    return _error(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service failed", "try again; see its log if it stays"
-    )
-
-
-edge = Starlette(exception_handlers={HTTPException: _on_http_error, Exception: _on_failure})
+edge = Starlette()
 
 
 @bentoml.service(name="shotline", traffic={"timeout": 60, "max_concurrency": 256})
@@ -105,14 +85,14 @@ class Shotline:
     async def _classify(self, request: Request) -> Response:
         length = request.headers.get("content-length", "")
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return _error(
+            return error_response(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "too_large",
                 f"the request has {length or 'an unknown number of'} bytes; at most {MAX_BODY_BYTES} are read",
                 "send fewer or smaller photos, with a Content-Length",
             )
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            return _error(
+            return error_response(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "not_multipart",
                 "the request is not multipart/form-data",
@@ -122,7 +102,7 @@ class Shotline:
             uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
             photos = [await upload.read() for upload in uploads]
         if not photos:
-            return _error(
+            return error_response(
                 HTTPStatus.BAD_REQUEST,
                 "no_images",
                 "the request has no photo in the field images",
@@ -136,4 +116,5 @@ class Shotline:
 
 
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
+Shotline.add_asgi_middleware(ErrorForm)  # type: ignore[attr-defined]
 Shotline.mount_asgi_app(edge, path="/")  # type: ignore[attr-defined]

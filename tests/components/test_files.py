@@ -9,9 +9,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path: Path) -
     target = tmp_path / "file.txt"
     write_text(target, "old")
 
-    with pytest.raises(RuntimeError), atomic_path(target) as beside:
-        beside.write_text("half of the ne")
-        raise RuntimeError("disk full")
+    def write_half() -> None:
+        with atomic_path(target) as beside:
+            beside.write_text("half of the ne")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError):
+        write_half()
 
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

@@ -91,7 +91,8 @@ def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         running = Service(port)
         deadline = time.monotonic() + 120
         while True:
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
             try:
                 if running.get("/readyz")[0] == 200 and running.get("/classes")[0] == 200:
                     break

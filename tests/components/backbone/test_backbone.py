@@ -126,7 +126,7 @@ def test_a_model_with_a_weights_file_is_saved_as_a_folder_of_the_same_identity(t
         ("ViT-B-16", 'no backbone "ViT-B-16"'),
         ("ViT-Z-99/openai", 'open_clip has no model "ViT-Z-99"'),
         ("ViT-B-16/nobody", "neither a tag of ViT-B-16 nor a .safetensors file"),
-        ("ViT-B-16/weights.pt", "pickled checkpoints are not opened"),
+        ("ViT-B-16/weights.pt", "no pickled one is opened"),
         ("{folder}", "has no open_clip_config.json"),
     ],
 )
