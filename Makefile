@@ -28,7 +28,7 @@ check: install
 	$(BIN)/lint-imports
 
 test: install
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not soak"
 
 soak: install
 	$(BIN)/pytest

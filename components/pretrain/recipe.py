@@ -1,6 +1,7 @@
 """The whole recipe: place the texts, distil the text tower, train the image tower, write the model."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from components.pretrain.parameters import PretrainParameters
 from components.pretrain.pictures import Pictures, read_pictures
 from components.pretrain.placement import Placement
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
-from components.pretrain.text import TextTargets, text_basis, train_text_tower, warm_start
+from components.pretrain.text import TextTargets, embed_texts, text_basis, train_text_tower, warm_start
 from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
 __all__ = ["ImageTargets", "PretrainSources", "gather_texts", "image_targets", "place_texts", "pretrain"]
+
+_FORMS = ("a photo of a", "a")  # the lexicon's two templates
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     warm_start(model, texts, basis, parameters.seed)
     train_text_tower(model, texts, parameters, journal)
 
-    targets = image_targets(texts, train, basis)
+    targets = image_targets(model, texts, train)
     tower, scale = train_image_tower(model.visual, train, targets.classes, targets.vocabulary, parameters, journal)
     model.visual = tower
     model.logit_scale.data.fill_(math.log(scale))
@@ -118,13 +121,19 @@ def place_texts(parameters: PretrainParameters, sources: PretrainSources, train:
     return TextTargets(lexicon, tuple(texts), cores)
 
 
-def image_targets(texts: TextTargets, pictures: Pictures, basis: Tensor) -> ImageTargets:
-    """Class names and vocabulary as the text tower can say them: within its `basis`."""
-    position = {text: row for row, text in enumerate(texts.texts)}
-    sayable = F.normalize(_unit(texts) @ basis.T @ basis, dim=1)
-    # A class whose name is left out has no place; its row is never read, since its pictures are left out as well.
-    rows = torch.tensor([position.get(name.lower(), 0) for name in pictures.names])
-    return ImageTargets(sayable[rows], sayable[: len(texts.lexicon.names)])
+def image_targets(model: nn.Module, texts: TextTargets, pictures: Pictures) -> ImageTargets:
+    """Class names and vocabulary as the finished text tower says them.
+
+    The tower misses its own targets a little; an image tower trained against those finds two points fewer of the
+    classes by the names that the tower then gives them.
+    """
+    length = int(model.context_length)  # type: ignore[arg-type]  # open_clip sets a plain int
+
+    def said(names: Sequence[str]) -> Tensor:
+        forms = [embed_texts(model, [f"{template} {name.lower()}" for name in names], length) for template in _FORMS]
+        return F.normalize(torch.stack(forms).mean(dim=0), dim=1)
+
+    return ImageTargets(said(pictures.names), said(texts.lexicon.names))
 
 
 def _unit(texts: TextTargets) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.conftest import draw_photo
 
@@ -30,12 +31,26 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(make_workspace: Callable[[], Path], run_command: Run, photo_folder: Path) -> Path:
-    """A workspace after `shotline train PHOTOS --shots 4` with Prefect's temporary server. Not to be changed."""
-    workspace = make_workspace()
-    done = run_command("shotline", "train", photo_folder, "--shots", "4", cwd=workspace, env=TEMPORARY_SERVER)
-    (workspace / "reports/printed.txt").write_text(done.stdout)
-    return workspace
+def trained(
+    make_workspace: Callable[[], Path],
+    run_command: Run,
+    photo_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> Path:
+    """A workspace after `shotline train PHOTOS --shots 4` with Prefect's temporary server. Not to be changed.
+
+    Test processes that run side by side share it: the first makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    where = (base if worker_id == "master" else base.parent) / "trained"
+    with FileLock(f"{where}.lock"):
+        if not where.is_file():
+            workspace = make_workspace()
+            done = run_command("shotline", "train", photo_folder, "--shots", "4", cwd=workspace, env=TEMPORARY_SERVER)
+            (workspace / "reports/printed.txt").write_text(done.stdout)
+            where.write_text(str(workspace))
+        return Path(where.read_text())
 
 
 @pytest.fixture
