@@ -66,12 +66,19 @@ class PhotoSet:
 
     def support(self, shots: int, seed: int) -> Support:
         """A support set drawn as the stage ingest draws it."""
-        ids = self._ids("support", shots, seed)
-        views = [View(image_id, number) for image_id in ids for number in range(1 + self.views)]
+        return self._labelled("support", shots, seed, self.views)
+
+    def validation(self, shots: int, seed: int) -> Support | None:
+        """The validation photos that go with it, min(shots, 4) a class; None where the set has no such split."""
+        return self._labelled("validation", shots, seed, 0) if self._ids("validation", shots, seed) else None
+
+    def _labelled(self, role: str, shots: int, seed: int, n_views: int) -> Support:
+        ids = self._ids(role, shots, seed)
+        views = [View(image_id, number) for image_id in ids for number in range(1 + n_views)]
         return Support(
             features=self._features(views),
             labels=torch.tensor([self._label[view.image_id] for view in views]),
-            images=torch.arange(len(ids)).repeat_interleave(1 + self.views),
+            images=torch.arange(len(ids)).repeat_interleave(1 + n_views),
             groups=torch.tensor([self._group[view.image_id] for view in views]),
             views=torch.tensor([view.number for view in views]),
             n_classes=len(self.class_names),
@@ -88,7 +95,7 @@ class PhotoSet:
         return self._features([View(image_id) for image_id in ids]), torch.tensor([self._label[i] for i in ids])
 
     def _ids(self, role: str, shots: int, seed: int) -> list[str]:
-        sample = draw_sample(self._ingested.manifest, shots=shots, seed=seed, validation_shots=0)
+        sample = draw_sample(self._ingested.manifest, shots=shots, seed=seed, validation_shots=min(shots, 4))
         return [i for i, r in zip(sample["id"].to_pylist(), sample["role"].to_pylist(), strict=True) if r == role]
 
     def _features(self, views: list[View]) -> Features:

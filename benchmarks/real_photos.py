@@ -4,7 +4,7 @@
 
 Each FOLDER is a photo set with a train and a test split, in any layout that `shotline train` takes (the compact copies
 of Caltech101 with CoOp's split and of the Grocery Store set with its own). Heads are fitted and the shipped one is
-chosen on the support set alone; test photos measure once. The features are the same for every head.
+chosen on the support set and the validation photos (min(shots, 4) a class) alone; test photos measure once. The features are the same for every head.
 
 Regret is the best head's top-1 on the test photos less that of the shipped head. ECE raw is before temperature.
 """
@@ -59,7 +59,7 @@ def measure(photos: PhotoSet, shots: list[int], seeds: list[int], heads: list[st
             start = time.perf_counter()
             support = photos.support(n_shots, seed)
             candidates = fit_candidates(support, heads)
-            choice = choose(candidates, support)
+            choice = choose(candidates, support, validation=photos.validation(n_shots, seed))
             seconds = time.perf_counter() - start
             figures = {}
             for candidate in choice.calibrated(candidates):
@@ -69,7 +69,8 @@ def measure(photos: PhotoSet, shots: list[int], seeds: list[int], heads: list[st
                     "ece": expected_calibration_error(torch.softmax(scores / candidate.temperature, 1), labels),
                     "ece_raw": expected_calibration_error(torch.softmax(scores, 1), labels),
                 }
-            yield {"shots": n_shots, "seed": seed, "heads": figures, "shipped": choice.name, "seconds": seconds}
+            facts = {"shipped": choice.name, "evidence": choice.evidence, "seconds": seconds}
+            yield {"shots": n_shots, "seed": seed, "heads": figures, **facts}
 
 
 def print_set(name: str, rows: list[dict[str, Any]]) -> None:
@@ -85,7 +86,7 @@ def print_set(name: str, rows: list[dict[str, Any]]) -> None:
             cells.append(f"{mean(values):.1f} ± {stdev(values) if len(values) > 1 else 0:.1f}".rjust(11))
         print(f"| {head:20s} | " + " | ".join(cells) + " |")
     for n_shots in shots:
-        chosen = [row["shipped"] for row in rows if row["shots"] == n_shots]
+        chosen = [f"{row['shipped']} ({row['evidence']})" for row in rows if row["shots"] == n_shots]
         print(f"\nshipped at {n_shots}: {', '.join(chosen)}", end="")
     print()
 
@@ -107,7 +108,11 @@ def print_summary(rows: list[dict[str, Any]]) -> None:
     print("|---|" + "---:|" * len(names))
     for n_shots, cells in sorted(table.items()):
         worst = [min(cells[name]) if name == "over zero-shot" else max(cells[name]) for name in names]
-        print(f"| {n_shots} | " + " | ".join(f"{mean(cells[n]):.1f} ({w:.1f})" for n, w in zip(names, worst, strict=True)) + " |")
+        print(
+            f"| {n_shots} | "
+            + " | ".join(f"{mean(cells[n]):.1f} ({w:.1f})" for n, w in zip(names, worst, strict=True))
+            + " |"
+        )
 
 
 if __name__ == "__main__":

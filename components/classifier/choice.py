@@ -81,8 +81,8 @@ def choose(
     Args:
         candidates: fitted on `support`; other families hand theirs in with their own out-of-fold logits.
         support: what they were fitted on.
-        validation: further labelled photos that no candidate has seen. Of each class the first min(shots, 4) count,
-            and they take the place of the folds where they are at least as many photos as the folds hold out.
+        validation: further labelled photos that no candidate has seen. Of each class the first min(shots, 4) count.
+            They take the place of the folds where there are no folds, or where they show the folds to flatter.
         unknown_share: share of held-out photos that may be taken for unknown.
 
     Raises:
@@ -121,12 +121,30 @@ def _evidence(
     if validation is None:
         return "out_of_fold", from_folds
     rows = _first_of_each_class(validation.clean, support.shots.clamp_max(_VALIDATION_SHOTS))
-    if len(rows) < len(next(iter(from_folds.values())).images.unique()):
-        return "out_of_fold", from_folds
-    return "validation", {
+    on_validation = {
         candidate.name: HeldOut(candidate.head.scores(rows.features), rows.labels, rows.images)
         for candidate in candidates
     }
+    n_folded = len(next(iter(from_folds.values())).labels)
+    if len(rows) and (n_folded == 0 or _folds_flatter(from_folds, on_validation)):
+        return "validation", on_validation
+    return "out_of_fold", from_folds
+
+
+def _folds_flatter(from_folds: dict[str, HeldOut], on_validation: dict[str, HeldOut]) -> bool:
+    """Whether photos of a class resemble each other more than those that will be classified.
+
+    Photos taken in bursts do: a fold holds out one of a burst and trains on the rest. The head that does best on the
+    folds is then clearly less often right on photos from elsewhere, by more than two standard errors.
+    """
+
+    def share_right(found: HeldOut) -> float:
+        return float((found.logits.argmax(1) == found.labels).double().mean())
+
+    best = max(from_folds, key=lambda name: share_right(from_folds[name]))
+    outside = share_right(on_validation[best])
+    error = math.sqrt(max(outside * (1 - outside), 1e-4) / len(on_validation[best].labels))
+    return share_right(from_folds[best]) - outside > 2 * error
 
 
 def _first_of_each_class(support: Support, most: Tensor) -> Support:

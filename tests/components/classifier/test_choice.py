@@ -7,9 +7,10 @@ import torch
 
 from components.classifier import Candidate, choose, fit_candidates
 from components.errors import UserInputError
+from components.features import Features
 from components.heads import Support
 from components.heads.nearest_mean import NearestMean
-from tests.components.heads.drawn import drawn_support
+from tests.components.heads.drawn import drawn_support, drawn_task
 
 
 def said(name: str, support: Support, right: float, loudness: float = 4.0, seed: int = 0) -> Candidate:
@@ -69,14 +70,20 @@ def test_one_shot_goes_by_prior_and_says_so() -> None:
     assert math.isnan(choice.verdicts["gda"].log_loss)
 
 
-def test_validation_photos_decide_where_there_are_enough() -> None:
-    support = drawn_support(shots=2, n_classes=5)
+def test_validation_photos_decide_where_the_folds_flatter() -> None:
+    support = drawn_support(shots=6, noise=0.2)
     candidates = fit_candidates(support, ["gda", "nearest_mean"])
-    validation = drawn_support(shots=9, n_classes=5)
-    choice = choose(candidates, support, validation=validation)
+
+    def validation(noise: float) -> Support:
+        """Further photos of the same classes."""
+        embedding, labels, _ = drawn_task(5, 9, 32, noise=noise, word_noise=0.5, seed=0, draw=1)
+        return Support.of_images(Features(embedding), labels, 5)
+
+    assert choose(candidates, support, validation=validation(0.2)).evidence == "out_of_fold"
+    choice = choose(candidates, support, validation=validation(9.0))
     assert choice.evidence == "validation"
-    assert "10 photos" in choice.why  # min(shots, 4) = 2 of each of 5 classes
-    assert choose(candidates, support, validation=drawn_support(shots=1)).evidence == "out_of_fold"
+    assert f"{4 * support.n_classes} photos" in choice.why  # min(shots, 4) of each class
+    assert choice.temperature > choose(candidates, support).temperature
 
 
 def test_validation_photos_decide_at_one_shot() -> None:
