@@ -156,6 +156,21 @@ def serve(
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
 
 
+@app.command()
+def pretrain(
+    pictures: Annotated[Path, typer.Option(help="Folder with train.zip and val.zip of labelled pictures.")],
+    lexicon: Annotated[Path, typer.Option(help="text_lexicon.npz: names and a CLIP's text embeddings of them.")],
+    output: Annotated[Path, typer.Option(help="Folder that gets the model.")],
+    run: Annotated[Path, typer.Option(help="Folder for checkpoints and the log; the same one goes on.")],
+) -> None:
+    """Train the small CLIP that models/embedded holds, anew; needs the extra `pretrain`, takes hours."""
+    from components.pretrain import PretrainParameters, PretrainSources
+    from components.pretrain import pretrain as train_embedded
+
+    facts = train_embedded(PretrainParameters(), PretrainSources(pictures, lexicon), run, output)
+    typer.echo(json.dumps(facts, indent=2))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become three lines and their exit code."""
     try:

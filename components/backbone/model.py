@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class BackboneIdentity:
     precision: str
     device_kind: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """One hash of all that changes features."""
         facts = asdict(self)
