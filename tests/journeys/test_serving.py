@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +58,9 @@ class Service:
         return status, json.loads(content) if content.strip() else None
 
 
-@pytest.fixture(scope="module")
-def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The Bento of `trained`, copied to an empty folder and served from there, with fp32 arithmetic."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    shutil.copytree(trained / "models/bento", folder / "bento")
+@contextmanager
+def serving(bento: Path, folder: Path, programs: Path) -> Iterator[Service]:
+    """The Bento, served from its own folder by the `bentoml` in `programs`, with fp32 arithmetic."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -68,42 +68,45 @@ def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         **os.environ,
         "BENTOML_HOME": str(folder / "home"),
         "SHOTLINE_PRECISION": "fp32",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
-    log = (folder / "log").open("w")
-    process = subprocess.Popen(
-        [
-            Path(sys.executable).parent / "bentoml",
-            "serve",
-            folder / "bento",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ],
-        cwd=folder,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    log_path = folder / "log"
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            [programs / "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port)],
+            cwd=bento,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            running = Service(port)
+            deadline = time.monotonic() + 120
+            while not _answers(running):
+                assert process.poll() is None, log_path.read_text()
+                assert time.monotonic() < deadline, log_path.read_text()
+                time.sleep(0.2)
+            yield running
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def _answers(service: Service) -> bool:
     try:
-        running = Service(port)
-        deadline = time.monotonic() + 120
-        while True:
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            try:
-                if running.get("/readyz")[0] == 200 and running.get("/classes")[0] == 200:
-                    break
-            except (OSError, ValueError):
-                pass
-            time.sleep(0.2)
+        return service.get("/classes")[0] == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The Bento of `trained`, copied to an empty folder and served from there."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(trained / "models/bento", folder / "bento")
+    with serving(folder / "bento", folder, Path(sys.executable).parent) as running:
         yield running
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
-        log.close()
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +125,39 @@ def classified(
     return [json.loads(line) for line in lines.splitlines()]
 
 
+def assert_same_answers(service: Service, photos: list[Path], expected: list[dict[str, Any]]) -> None:
+    """Served together, the photos get the answers that `classify` gave, to 1e-5."""
+    status, answers = service.post_photos([(path.name, path.read_bytes()) for path in photos])
+
+    assert status == 200
+    for answer, other in zip(answers, expected, strict=True):
+        served = {ranked["class"]: ranked["probability"] for ranked in answer["top"]}
+        assert served == pytest.approx({ranked["class"]: ranked["probability"] for ranked in other["top"]}, abs=1e-5)
+        assert (answer["abstained"], answer["bank"]) == (other["abstained"], other["bank"])
+
+
 @pytest.mark.parametrize("size", [1, 2, 32])
 def test_answers_equal_those_of_classify(
     service: Service, photos: list[Path], classified: list[dict[str, Any]], size: int
 ) -> None:
-    status, answers = service.post_photos([(path.name, path.read_bytes()) for path in photos[:size]])
+    assert_same_answers(service, photos[:size], classified[:size])
 
-    assert status == 200
-    for answer, expected in zip(answers, classified[:size], strict=True):
-        served = {ranked["class"]: ranked["probability"] for ranked in answer["top"]}
-        assert served == pytest.approx({ranked["class"]: ranked["probability"] for ranked in expected["top"]}, abs=1e-5)
-        assert (answer["abstained"], answer["bank"]) == (expected["abstained"], expected["bank"])
+
+@pytest.mark.soak
+def test_the_bento_serves_in_an_environment_of_its_own(
+    trained: Path, photos: list[Path], classified: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    bento = Path(shutil.copytree(trained / "models/bento", tmp_path / "bento"))
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    programs = tmp_path / "venv/bin"
+    torch = f"torch=={importlib.metadata.version('torch').partition('+')[0]}"
+    subprocess.run([programs / "pip", "install", "--quiet", torch, "uv"], check=True, timeout=900)
+    requirements = bento / "env/python/requirements.txt"
+    install = [programs / "uv", "pip", "install", "--quiet", "--python", programs / "python", "-r", requirements]
+    subprocess.run(install, check=True, timeout=900)
+
+    with serving(bento, tmp_path, programs) as running:
+        assert_same_answers(running, photos, classified)
 
 
 def test_the_classes_are_told(service: Service) -> None:
