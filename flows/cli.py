@@ -37,8 +37,8 @@ def train(
             help="A folder with a folder per class, or a CSV, Parquet or CoOp split file. Default: data/raw as it is.",
         ),
     ] = None,
-    shots: Annotated[int | None, typer.Option(help="Labelled photos a class; 0 takes all.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Which photos are drawn.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos a class; 0 takes all.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Which photos are drawn.")] = None,
     backbone: Annotated[
         str | None, typer.Option(help="embedded, MODEL/TAG (ViT-B-16/openai) or a checkpoint folder.")
     ] = None,
@@ -52,6 +52,10 @@ def train(
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
+    if backbone is not None:
+        from components.backbone import check_backbone
+
+        check_backbone(backbone, models=place.models)
     if photos is not None:
         _copy_photos(photos, place, replace=replace)
     place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
@@ -67,7 +71,8 @@ def train(
             console.print(
                 "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
             )
-        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+        # The terminal hears of progress and errors from us; Prefect's own lines go to its server alone.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         from flows.train import run_train
 
         run_train(place, reporter)
@@ -151,6 +156,7 @@ def serve(
         raise UserInputError(
             "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
         )
+    _check_port(host, port)
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
     arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
@@ -195,6 +201,19 @@ def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:
     )
     if aside is not None:
         reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(aside)}")
+
+
+def _check_port(host: str, port: int) -> None:
+    import socket
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise UserInputError(
+                f"cannot listen there: {error.strerror}", on=f"{host}:{port}", remedy="name a free one with --port"
+            ) from error
 
 
 def _readable(path: Path, answer: Any) -> str:

@@ -29,7 +29,7 @@ class ConsoleReporter:
             return
         if self._progress is None:
             columns = (TextColumn("  {task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
-            self._progress = Progress(*columns, console=console, transient=True)
+            self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
             self._progress.start()
             self._task = self._progress.add_task(what, total=total)
         if self._task is not None:

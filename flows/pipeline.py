@@ -67,7 +67,15 @@ class Pipeline:
             return [stage.name for stage in ordered if stage.cmd]
 
     def track_photos(self) -> None:
-        """Have DVC track `data/raw` as it is now (`dvc add`)."""
+        """Have DVC track `data/raw` as it is now (`dvc add`).
+
+        Raises:
+            UserInputError: there are no photos.
+        """
+        if not self._workspace.raw.is_dir():
+            raise UserInputError(
+                "there are no photos yet", on=str(self._workspace.raw), remedy="give them: shotline train DATA"
+            )
         with self._repository() as repo:
             repo.add([str(self._workspace.raw)])
 

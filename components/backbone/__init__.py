@@ -4,8 +4,16 @@ In: a name (`embedded`, `ViT-B-16/openai`, a checkpoint folder). Out: a `Backbon
 that features are keyed by.
 """
 
-from components.backbone.load import load_backbone, save_backbone
+from components.backbone.load import check_backbone, load_backbone, save_backbone
 from components.backbone.model import Backbone, BackboneIdentity, Encoded
 from components.backbone.settings import BackboneSettings
 
-__all__ = ["Backbone", "BackboneIdentity", "BackboneSettings", "Encoded", "load_backbone", "save_backbone"]
+__all__ = [
+    "Backbone",
+    "BackboneIdentity",
+    "BackboneSettings",
+    "Encoded",
+    "check_backbone",
+    "load_backbone",
+    "save_backbone",
+]

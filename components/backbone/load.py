@@ -23,7 +23,7 @@ from components.backbone.open_clip_import import import_open_clip
 from components.errors import ShotlineError, UserInputError
 from components.files import digest, write_json
 
-__all__ = ["load_backbone", "save_backbone"]
+__all__ = ["check_backbone", "load_backbone", "save_backbone"]
 
 EMBEDDED = "embedded"
 _CONFIGURATION = "open_clip_config.json"
@@ -57,6 +57,15 @@ def load_backbone(name: str, *, models: Path, device: str = "auto", precision: s
     """
     device_kind = _device(device)
     return _load(_artefact(name, models), name, device_kind, _precision(precision, device_kind))
+
+
+def check_backbone(name: str, *, models: Path) -> None:
+    """See that `name` stands for a backbone, without fetching or loading its weights.
+
+    Raises:
+        UserInputError: it does not.
+    """
+    _artefact(name, models)
 
 
 def save_backbone(name: str, models: Path, target: Path) -> None:

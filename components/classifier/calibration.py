@@ -1,7 +1,7 @@
 """Honest probabilities: temperature, calibration error, and the threshold under which a photo is unknown.
 
 The unknown score is the highest calibrated probability. On known against unknown classes of three sets with CLIP
-ViT-B/32 embeddings it ranks within 0.015 AUROC of the best of eight scores (docs/experiments/heads.md), needs no
+ViT-B/32 embeddings it ranks within 0.02 AUROC of the best of eight scores (docs/experiments/heads.md), needs no
 second model, and goes on meaning the same when classes are added.
 """
 

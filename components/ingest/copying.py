@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components.errors import UserInputError
 from components.ingest.listings import find_listing, read_source
+from components.ingest.manifest import check_classes
 from components.ingest.sources import is_passed_over, place
 
 __all__ = ["copy_photos"]
@@ -31,7 +32,7 @@ def copy_photos(
         Where the photos went that were in `target` before, or None where nothing had to go.
 
     Raises:
-        UserInputError: there is nothing at `source`, or `target` holds other photos and `replace` is False.
+        UserInputError: `source` cannot be trained on as a whole (nothing is copied then), or `target` holds other photos and `replace` is False.
     """
     if not source.exists():
         raise UserInputError("there is no such folder or file", on=str(source), remedy="check the path")
@@ -62,6 +63,7 @@ def copy_photos(
 def _files(root: Path, listing: str) -> dict[str, bool]:
     """Path of each file to copy, and whether a link there may be followed: one that leads out of `root` may not."""
     source = read_source(root, listing)
+    check_classes(root, source)
     names = {entry.path: place(root, entry) is None for entry in source.entries}
     chosen = find_listing(root) if listing == "auto" else root / listing
     beside = [root / "classes.csv", *([chosen] if chosen else [])]

@@ -23,7 +23,7 @@ from components.ingest.settings import IngestSettings
 from components.ingest.sources import Entry, Listing, Note, Rejected, place
 from components.ingest.tables import CLASSES, MANIFEST, QUARANTINE
 
-__all__ = ["Ingested", "Photo", "Progress", "examine", "ingest"]
+__all__ = ["Ingested", "Photo", "Progress", "check_classes", "examine", "ingest"]
 
 Progress = Callable[[int, int], None]  # files done, files in all; called in the caller's thread
 _CHUNK_FILES = 16
@@ -98,7 +98,7 @@ def ingest(
         )
     root = root.resolve()
     listing = read_source(root, settings.listing)
-    _check_classes(root, listing)
+    check_classes(root, listing)
     found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)
     photos, duplicates = without_duplicates([photo for photo in found if isinstance(photo, Photo)])
     rejected = listing.rejected + [file for file in found if isinstance(file, Rejected)] + duplicates
@@ -188,7 +188,8 @@ def _examine_all(
     return [file for number in sorted(done) for file in done[number]]
 
 
-def _check_classes(root: Path, listing: Listing) -> None:
+def check_classes(root: Path, listing: Listing) -> None:
+    """Refuse a listing that names fewer than two classes, saying what is there instead."""
     labels = sorted({entry.label for entry in listing.entries})
     if not labels:
         raise UserInputError(

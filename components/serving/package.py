@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from components.backbone import BackboneSettings, save_backbone
+from components.classifier import Bundle
 from components.files import write_text
 from components.serving.answers import PhotoClassifier
 
@@ -62,6 +63,7 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
                 "components.serving.service:Shotline",
                 name="shotline",
                 version=bundle.version,
+                description=_description(bundle),
                 include=["components/**", "models/**"],
                 python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
                 build_ctx=str(context),
@@ -74,6 +76,23 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
         re.sub(r"(?m)^creation_time: .*$", "creation_time: '1980-01-01T00:00:00+00:00'", description.read_text()),
     )
     return f"shotline:{bundle.version}"
+
+
+def _description(bundle: Bundle) -> str:
+    classes = "\n".join(f"- {name}" for name in bundle.class_names)
+    return f"""# A Shotline classifier, version {bundle.version}
+
+In this folder, with `env/python/requirements.txt` installed:
+
+    bentoml serve .
+    curl -F images=@photo.jpg localhost:3000/classify
+
+Head: {bundle.head.state().name}. {bundle.why}.
+
+Classes:
+
+{classes}
+"""
 
 
 def _pinned(name: str) -> str:

@@ -50,7 +50,7 @@ class Classifier:
         return [
             answer.to_json()
             if isinstance(answer, Answer)
-            else {"error": {"code": answer.reason, "message": answer.what, "remedy": answer.remedy}}
+            else {"error": {"code": answer.reason, "message": answer.what, "remedy": "send a JPEG, PNG or WebP photo"}}
             for answer in self._classifier.answer(photos)
         ]
 
@@ -84,12 +84,19 @@ class Shotline:
 
     async def _classify(self, request: Request) -> Response:
         length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        if not length.isdigit():
+            return error_response(
+                HTTPStatus.LENGTH_REQUIRED,
+                "length_required",
+                "the request does not say how long it is",
+                "send it with a Content-Length, as curl -F does",
+            )
+        if int(length) > MAX_BODY_BYTES:
             return error_response(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "too_large",
-                f"the request has {length or 'an unknown number of'} bytes; at most {MAX_BODY_BYTES} are read",
-                "send fewer or smaller photos, with a Content-Length",
+                f"the request has {length} bytes; at most {MAX_BODY_BYTES} are read",
+                "send fewer or smaller photos",
             )
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             return error_response(

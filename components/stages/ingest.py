@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import UserInputError
-from components.ingest import IngestSettings, ingest
+from components.ingest import Ingested, IngestSettings, ingest
 from components.stages.reporter import Reporter
 from components.stages.tables import write_tables
 from components.workspace import Workspace
@@ -44,12 +44,29 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         sample=ingested.sample,
         classes=ingested.classes,
     )
-    reporter.note(f"{ingested.manifest.num_rows} photos of {ingested.classes.num_rows} classes")
+    reporter.note(_told(ingested))
+    if wordless := [row["class"] for row in ingested.classes.to_pylist() if not _is_words(row["name"])]:
+        reporter.note(
+            f"{len(wordless)} class names, such as {wordless[0]}, are probably no words to a text encoder; "
+            "data/classes.csv can give words"
+        )
     if ingested.quarantine.num_rows:
         reasons = Counter(ingested.quarantine["reason"].to_pylist())
         told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         reporter.note(f"{ingested.quarantine.num_rows} files quarantined: {told}")
     return {"photos": ingested.manifest.num_rows, "quarantined": ingested.quarantine.num_rows}
+
+
+def _told(ingested: Ingested) -> str:
+    roles = Counter(ingested.sample["role"].to_pylist())
+    used = ", ".join(f"{roles[role]} {role}" for role in ("support", "validation", "query") if roles[role])
+    left = ingested.manifest.num_rows - sum(roles.values())
+    rest = f", {left} not used (ingest.shots, 0 takes all)" if left else ""
+    return f"{ingested.manifest.num_rows} photos of {ingested.classes.num_rows} classes: {used}{rest}"
+
+
+def _is_words(name: str) -> bool:
+    return name.isascii() and not any(letter.isdigit() for letter in name)
 
 
 def _listing(root: Path) -> dict[str, tuple[int, int]]:

@@ -56,6 +56,7 @@ class Workspace:
             return
         yaml = YAML()  # round trip
         yaml.preserve_quotes = True
+        yaml.indent(mapping=2, sequence=4, offset=2)
         path = self.root / "params.yaml"
         content = yaml.load(path.read_text(encoding="utf-8"))
         for name, value in wanted.items():

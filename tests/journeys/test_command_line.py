@@ -56,12 +56,18 @@ def test_a_bad_photo_is_told_and_the_rest_go_on(
 
 def test_mistakes_end_with_what_to_do_and_exit_2(trained: Path, run_command: Run, tmp_path: Path) -> None:
     draw_photo(tmp_path / "one_class/red/1.jpg", 1)
+    for name in ("red", "green"):
+        draw_photo(tmp_path / "others" / name / "1.jpg", 1)
+    parameters = (trained / "params.yaml").read_text()
     for command, told in (
         (("train", tmp_path / "nowhere"), "there is no such folder or file"),
-        (("train", tmp_path / "one_class"), "--replace"),
+        (("train", tmp_path / "one_class"), "there is one class only"),
+        (("train", tmp_path / "others"), "--replace"),
+        (("train", "--backbone", "ViT-B-16"), 'no backbone "ViT-B-16"'),
         (("stage", "nothing"), 'there is no stage "nothing"'),
     ):
         done = run_command("shotline", *command, cwd=trained, expect=2, env=TEMPORARY_SERVER)
         assert told in done.stderr
         assert "Traceback" not in done.stderr
+    assert (trained / "params.yaml").read_text() == parameters
     assert "no workspace here" in run_command("shotline", "classify", "x.jpg", cwd=tmp_path, expect=2).stderr
