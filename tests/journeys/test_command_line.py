@@ -71,3 +71,16 @@ def test_mistakes_end_with_what_to_do_and_exit_2(trained: Path, run_command: Run
         assert "Traceback" not in done.stderr
     assert (trained / "params.yaml").read_text() == parameters
     assert "no workspace here" in run_command("shotline", "classify", "x.jpg", cwd=tmp_path, expect=2).stderr
+
+
+def test_a_mistake_found_in_the_middle_of_a_flow_is_told_in_three_lines(
+    copy_of_trained: Path, run_command: Run
+) -> None:
+    parameters = copy_of_trained / "params.yaml"
+    parameters.write_text(parameters.read_text().replace("shots:", "shotz:"))
+
+    said = run_command("shotline", "train", cwd=copy_of_trained, expect=2, env=TEMPORARY_SERVER).stderr
+
+    assert 'unknown parameter "shotz"' in said
+    assert "did you mean shots?" in said
+    assert "Traceback" not in said
