@@ -149,6 +149,7 @@ def serve(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the bundle over HTTP: POST /classify."""
+    from components.backbone import BackboneSettings
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
@@ -157,7 +158,10 @@ def serve(
             "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
         )
     _check_port(host, port)
+    settings = place.parameters.section("backbone", BackboneSettings)
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
+    os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
+    os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
     arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
 

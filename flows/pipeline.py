@@ -42,7 +42,8 @@ def walk(
     ran: dict[str, bool] = {}
 
     def run(name: str) -> bool:
-        ran[name] = pipeline.run(name, lambda stage: run_stage(stage, workspace, reporter))
+        # A fresh workspace: params.yaml is read within the time in which DVC watches it.
+        ran[name] = pipeline.run(name, lambda stage: run_stage(stage, Workspace(workspace.root), reporter))
         if not ran[name]:
             reporter.note(f"{name}: up to date")
         return ran[name]
@@ -96,12 +97,12 @@ class Pipeline:
                 stage = _stage(repo, name)
                 if not stage.changed():
                     return False
+                # On an object of its own: restoring compares what dvc.lock says with what is there.
+                before = _hashes(_stage(repo, name))
             with _at_work(repo, stage):
                 with repo.lock:
                     stage.remove_outs(ignore_remove=False, force=False)
-                    # Before the hashes are taken: restoring compares what is there with what dvc.lock says.
                     restored = _restored(repo, stage)
-                    before = _hashes(stage)
                 if not restored:
                     execute(name)
             with repo.lock:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -121,6 +122,12 @@ def _artefact(name: str, models: Path) -> _Artefact:
                 "the backbone's folder has no open_clip_config.json",
                 on=str(folder),
                 remedy="save the model in open_clip's local-dir form, or name MODEL/TAG",
+            )
+        if not (folder / _WEIGHTS).is_file():
+            raise UserInputError(
+                f"the backbone's folder has no {_WEIGHTS}",
+                on=str(folder),
+                remedy="put the weights there under that name (no pickled ones are opened)",
             )
         return _Artefact(f"local-dir:{folder}", None, folder)
     model_name, slash, pretrained = name.partition("/")
@@ -242,7 +249,7 @@ def _errors_told(name: str) -> Iterator[None]:
             on=f"backbone {name}",
             remedy="name the model variant that the weights belong to (with or without -quickgelu)",
         ) from warning
-    except (RuntimeError, ValueError, FileNotFoundError) as error:
+    except (RuntimeError, ValueError, FileNotFoundError, SafetensorError) as error:
         text = str(error)
         if "download" in text:
             raise ShotlineError(

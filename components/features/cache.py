@@ -116,10 +116,12 @@ class FeatureCache:
         try:
             with safe_open(shard, framework="numpy") as file:
                 keys = np.ascontiguousarray(file.get_tensor(_KEYS))
-        except (SafetensorError, OSError):
+        except SafetensorError:
             # A damaged shard is worth less than the time to encode its images again.
             shard.unlink(missing_ok=True)
             return
+        except OSError:
+            return  # another process has evicted it, or it cannot be read now
         text = keys.tobytes().hex()
         self._remember(shard, [text[start : start + 64] for start in range(0, len(text), 64)])
 

@@ -39,6 +39,12 @@ def copy_photos(
     root = (source if source.is_dir() else source.parent).resolve()
     if root == target.resolve():
         return None
+    if target.resolve() in root.parents or root in target.resolve().parents:
+        raise UserInputError(
+            "one of the two folders lies in the other, so photos cannot be copied between them",
+            on=f"{root} and {target}",
+            remedy="put the photos elsewhere, or run without DATA to train on what is there",
+        )
     names = _files(root, "auto" if source.is_dir() else source.name)
     others = {path.relative_to(target).as_posix() for path in _present(target)} - set(names)
     aside = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.metadata
 import logging
 import os
@@ -52,8 +54,7 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
             shutil.copy(source / module, context / "components" / module)
         shutil.copytree(models / "bundle", context / "models" / "bundle")
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
-        # BentoML's store is a place of the user's; building must not leave anything there.
-        os.environ["BENTOML_HOME"] = str(Path(scratch) / "home")
+        os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
 
         logging.getLogger("bentoml").setLevel(logging.ERROR)  # that weights are large is known
@@ -93,6 +94,14 @@ Classes:
 
 {classes}
 """
+
+
+@functools.cache  # BentoML reads it once a process
+def _bento_home() -> str:
+    """A store that goes with the process: building must leave nothing in the user's own."""
+    home = tempfile.mkdtemp(prefix="shotline-bento-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
 
 
 def _pinned(name: str) -> str:

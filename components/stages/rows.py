@@ -16,7 +16,7 @@ from torch import Tensor
 from components.backbone import load_backbone
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View
-from components.ingest import IngestSettings
+from components.ingest import IngestSettings, groups_of
 from components.stages.features import encode_into_cache
 from components.stages.reporter import Reporter
 from components.stages.tables import read_table
@@ -59,13 +59,12 @@ def read_rows(workspace: Workspace, roles: Sequence[str], reporter: Reporter) ->
         name: number for number, name in enumerate(read_table(workspace.validated, "classes")["class"].to_pylist())
     }
     label_of = {row["id"]: place[row["class"]] for row in sample.select(["id", "class"]).to_pylist()}
-    group_of = {row["id"]: row["group"] for row in manifest.select(["id", "group"]).to_pylist()}
-    number_of = {group: number for number, group in enumerate(sorted(set(group_of.values())))}
+    settings = workspace.parameters.section("ingest", IngestSettings)
 
     image_ids: list[str] = keys["image_id"].to_pylist()
     image_number = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
     views: list[int] = keys["view"].to_pylist()
-    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
+    since = datetime.fromisoformat(settings.since)
     store = EmbeddingStore(workspace.feature_store, workspace.features / "embeddings.parquet")
     embedding = store.read(list(zip(image_ids, views, strict=True)), since) if image_ids else torch.empty(0, 0)
     return Rows(
@@ -73,7 +72,9 @@ def read_rows(workspace: Workspace, roles: Sequence[str], reporter: Reporter) ->
         Features(embedding, _pooled_levels(workspace, keys["key"].to_pylist(), image_ids, views, reporter)),
         torch.tensor([label_of[image_id] for image_id in image_ids], dtype=torch.int64),
         torch.tensor([image_number[image_id] for image_id in image_ids], dtype=torch.int64),
-        torch.tensor([number_of[group_of[image_id]] for image_id in image_ids], dtype=torch.int64),
+        _groups(manifest, list(image_number), settings.near_duplicate)[
+            [image_number[image_id] for image_id in image_ids]
+        ],
         torch.tensor(views, dtype=torch.int64),
     )
 
@@ -87,6 +88,17 @@ def read_backbone_facts(workspace: Workspace) -> dict[str, Any]:
         )
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return facts
+
+
+def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:
+    """(len(image_ids),) int64: near-duplicates share a group.
+
+    Found anew among these photos alone: over all photos a query photo could join two support photos, and folds would
+    then depend on query photos.
+    """
+    rows = manifest.select(["id", "thumbnail"]).to_pylist()
+    thumbnail_of = {row["id"]: row["thumbnail"] for row in rows}
+    return torch.from_numpy(groups_of([thumbnail_of[image_id] for image_id in image_ids], near_duplicate))
 
 
 def _pooled_levels(

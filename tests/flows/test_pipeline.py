@@ -7,9 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
 
 from components.errors import UserInputError
 from components.workspace import Workspace
+from flows import pipeline
 from flows.pipeline import Pipeline
 from tests.journeys.conftest import Run
 
@@ -40,10 +43,8 @@ def walk(workspace: Workspace) -> list[str]:
         executed.append(name)
         shutil.copy(workspace.root / source[name], workspace.root / target[name])
 
-    pipeline = Pipeline(workspace)
-    assert [pipeline.run(name, execute) for name in pipeline.stages()] == [
-        name in executed for name in ("first", "second")
-    ]
+    stages = Pipeline(workspace)
+    assert [stages.run(name, execute) for name in stages.stages()] == [name in executed for name in ("first", "second")]
     return executed
 
 
@@ -65,6 +66,25 @@ def test_what_was_run_before_on_the_same_inputs_is_restored(workspace: Workspace
     (workspace.root / "raw").write_text("red")
     assert walk(workspace) == []
     assert (workspace.root / "two").read_text() == "red"
+
+
+def test_what_changes_while_outputs_are_restored_is_not_recorded(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(workspace)
+    (workspace.root / "raw").write_text("green")
+    walk(workspace)
+    (workspace.root / "raw").write_text("red")
+
+    def restore_and_change(repo: Repo, stage: PipelineStage) -> bool:
+        restored = real(repo, stage)
+        (workspace.root / "raw").write_text("blue!")
+        return restored
+
+    real = pipeline._restored
+    monkeypatch.setattr(pipeline, "_restored", restore_and_change)
+    with pytest.raises(UserInputError, match="changed while the stage first was running"):
+        walk(workspace)
 
 
 def test_a_stage_that_fails_is_not_recorded_and_runs_again(workspace: Workspace) -> None:

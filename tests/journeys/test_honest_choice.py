@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
+from tests.conftest import draw_photo
 from tests.journeys.conftest import CLASSES, Run, tree_digest
 
 
@@ -27,6 +30,20 @@ def test_scrambling_the_query_labels_changes_the_metrics_and_nothing_else(
     assert scrambled["shipped"]["head"] == straight["shipped"]["head"]
     assert scrambled["shipped"]["why"] == straight["shipped"]["why"]
     assert scrambled["shipped"]["top1"] < straight["shipped"]["top1"] - 0.5
+
+
+def test_more_query_photos_leave_the_bundle_as_it_is(trained: Path, copy_of_trained: Path, run_command: Run) -> None:
+    for number in range(6):
+        draw_photo(copy_of_trained / f"data/raw/test/red/more_{number}.jpg", 7000 + number, hue=40 * number)
+    # almost a support photo: it must not tie support photos together
+    support = next((copy_of_trained / "data/raw/train/blue").iterdir())
+    with Image.open(support) as photo:
+        photo.save(copy_of_trained / "data/raw/test/blue/almost.jpg", quality=70)
+
+    for stage in ("ingest", "validate", "features", "classifier"):
+        run_command("shotline", "stage", stage, cwd=copy_of_trained)
+
+    assert tree_digest(copy_of_trained / "models/bundle") == tree_digest(trained / "models/bundle")
 
 
 def test_without_a_test_split_the_figures_are_out_of_fold_and_say_so(

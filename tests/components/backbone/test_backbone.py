@@ -140,6 +140,10 @@ def test_missing_or_foreign_weights_are_an_error_not_a_random_model(tmp_path: Pa
     folder = make_checkpoint(tmp_path / "model", RESNET)
     weights = load_file(folder / "open_clip_model.safetensors")
     (folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(UserInputError, match=r"has no open_clip_model.safetensors"):
+        load_backbone(str(folder), models=tmp_path)
+
+    (folder / "open_clip_model.safetensors").write_bytes(b"cut off")
     with pytest.raises(UserInputError, match="could not be loaded"):
         load_backbone(str(folder), models=tmp_path)
 
