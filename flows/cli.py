@@ -40,7 +40,10 @@ def train(
     shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos a class; 0 takes all.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Which photos are drawn.")] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="embedded, MODEL/TAG (ViT-B-16/openai) or a checkpoint folder.")
+        str | None,
+        typer.Option(
+            help="embedded, MODEL/TAG (ViT-B-16/openai), or weights of yours: a checkpoint folder, or MODEL/PATH.safetensors."
+        ),
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
     replace: Annotated[
@@ -49,13 +52,15 @@ def train(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train a classifier from photos, and measure and package it."""
+    from components.stages import check_parameters
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
+    check_parameters(place)
     if backbone is not None:
-        from components.backbone import check_backbone
+        from components.backbone import adopt_checkpoint
 
-        check_backbone(backbone, models=place.models)
+        backbone = adopt_checkpoint(backbone, place.models)
     if photos is not None:
         _copy_photos(photos, place, replace=replace)
     place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
@@ -190,6 +195,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         show_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a missing permission: where, but no stack
+        from flows.console import show_error
+
+        told = ShotlineError(
+            f"the system refused: {error.strerror or error}",
+            on=str(error.filename or "no file in particular"),
+            remedy="see to the disk, the permissions or the network, then run again",
+        )
+        show_error(told)
+        sys.exit(told.exit_code)
 
 
 def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ShotlineError, UserInputError
-from components.stages import Reporter, run_stage
+from components.files import write_text
+from components.ingest import refused_links
+from components.stages import Reporter, check_parameters, run_stage
 from components.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,8 +41,9 @@ def walk(
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
+    check_parameters(workspace)
     pipeline = Pipeline(workspace)
-    pipeline.track_photos()
+    pipeline.track_sources()
     ran: dict[str, bool] = {}
 
     def run(name: str) -> bool:
@@ -67,8 +72,8 @@ class Pipeline:
             ordered = networkx.dfs_postorder_nodes(repo.index.graph)
             return [stage.name for stage in ordered if stage.cmd]
 
-    def track_photos(self) -> None:
-        """Have DVC track `data/raw` as it is now (`dvc add`).
+    def track_sources(self) -> None:
+        """Have DVC track `data/raw` and the checkpoints as they are now (`dvc add`).
 
         Raises:
             UserInputError: there are no photos.
@@ -77,8 +82,9 @@ class Pipeline:
             raise UserInputError(
                 "there are no photos yet", on=str(self._workspace.raw), remedy="give them: shotline train DATA"
             )
+        self._pass_over_links()
         with self._repository() as repo:
-            repo.add([str(self._workspace.raw)])
+            repo.add([str(path) for path in (self._workspace.raw, *self._checkpoints())])
 
     def run(self, name: str, execute: Callable[[str], object]) -> bool:
         """Run the stage `name` by `execute(name)` if DVC says that it must be, and record the result.
@@ -120,6 +126,20 @@ class Pipeline:
                 stage.dump(update_pipeline=False)
             return not restored
 
+    def _pass_over_links(self) -> None:
+        """Have DVC pass over links that ingest will quarantine: it would follow them, out of the photo folder."""
+        ignored = self._workspace.root / "data/.dvcignore"
+        links = refused_links(self._workspace.raw.resolve())
+        if links:
+            write_text(ignored, "".join(f"/raw/{re.sub(r'([^A-Za-z0-9/])', _escaped, link)}\n" for link in links))
+        else:
+            ignored.unlink(missing_ok=True)
+
+    def _checkpoints(self) -> list[Path]:
+        folder = self._workspace.checkpoints
+        folder.mkdir(exist_ok=True)
+        return sorted(path for path in folder.iterdir() if path.suffix != ".dvc" and not path.name.startswith("."))
+
     @contextlib.contextmanager
     def _repository(self) -> Iterator[Repo]:
         from dvc.exceptions import DvcException, NotDvcRepoError
@@ -143,6 +163,10 @@ class Pipeline:
             raise ShotlineError(
                 f"DVC failed: {error}", on=str(self._workspace.root), remedy="see what `dvc status` says"
             ) from error
+
+
+def _escaped(letter: re.Match[str]) -> str:
+    return "?" if letter[0] == "\n" else f"\\{letter[0]}"
 
 
 def _stage(repo: Repo, name: str) -> PipelineStage:

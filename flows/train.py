@@ -8,15 +8,25 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
 from prefect.states import Completed
 
+from components.errors import UserInputError
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.pipeline import walk
 
 __all__ = ["run_train", "train"]
+
+# Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
+_SETTINGS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
 
 _listener: ContextVar[Reporter | None] = ContextVar("listener", default=None)  # a flow's parameters must be plain data
 
@@ -36,13 +46,32 @@ def train(workspace: str = ".") -> dict[str, bool]:
 
 
 def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
-    """Run the flow from a program, without the second that Prefect's heartbeat thread takes to end."""
+    """Run the flow from a program, without the second that Prefect's heartbeat thread takes to end.
+
+    Raises:
+        UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
+    """
+    _ask_server()
     token = _listener.set(reporter)
     try:
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with temporary_settings(_SETTINGS):
             return train(str(workspace.root))
     finally:
         _listener.reset(token)
+
+
+def _ask_server() -> None:
+    url = PREFECT_API_URL.value()
+    if not url:
+        return  # a temporary server will be started
+    with get_client(sync_client=True) as client:
+        error = client.api_healthcheck()
+    if error is not None:
+        raise UserInputError(
+            f"no Prefect server answers there: {type(error).__name__}",
+            on=url,
+            remedy="start it (prefect server start), correct PREFECT_API_URL, or train with --plain",
+        )
 
 
 @task(cache_policy=NO_CACHE)  # whether a stage runs is DVC's decision alone

@@ -97,6 +97,7 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
             "data/feature_store/feature_store.yaml",
             "data/feature_store/.gitignore",
             "models/.gitignore",
+            "models/checkpoints/.gitignore",
             "components/stages/versions.py",
             ".dvc/config",
             ".dvc/.gitignore",

@@ -4,6 +4,7 @@ In: a name (`embedded`, `ViT-B-16/openai`, a checkpoint folder). Out: a `Backbon
 that features are keyed by.
 """
 
+from components.backbone.checkpoints import adopt_checkpoint
 from components.backbone.load import check_backbone, load_backbone, save_backbone
 from components.backbone.model import Backbone, BackboneIdentity, Encoded
 from components.backbone.settings import BackboneSettings
@@ -13,6 +14,7 @@ __all__ = [
     "BackboneIdentity",
     "BackboneSettings",
     "Encoded",
+    "adopt_checkpoint",
     "check_backbone",
     "load_backbone",
     "save_backbone",

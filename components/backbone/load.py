@@ -46,9 +46,10 @@ def load_backbone(name: str, *, models: Path, device: str = "auto", precision: s
     """Load a CLIP.
 
     Args:
-        name: `embedded`; `MODEL/TAG` as open_clip lists them (`ViT-B-16/openai`, fetched from its hub once);
-            `MODEL/FILE.safetensors`; or a folder in open_clip's form (`open_clip_config.json` and weights).
-        models: the workspace's `models/`, which holds `embedded/`.
+        name: `embedded`; `MODEL/TAG` as open_clip lists them (`ViT-B-16/openai`, fetched from its hub once); a folder
+            in open_clip's form (`open_clip_config.json` and weights) or `MODEL/FILE.safetensors`, both sought in
+            `models/checkpoints` unless their path is absolute.
+        models: the workspace's `models/`, which holds `embedded/` and `checkpoints/`.
         device: `auto` (CUDA where there is one), `cpu` or `cuda`.
         precision: `auto` (bf16 on a CPU with bf16 instructions, fp16 on CUDA, else fp32), or one of those.
 
@@ -115,7 +116,8 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
 
 
 def _artefact(name: str, models: Path) -> _Artefact:
-    folder = models / EMBEDDED if name == EMBEDDED else Path(name)
+    checkpoints = models / "checkpoints"
+    folder = models / EMBEDDED if name == EMBEDDED else checkpoints / name  # an absolute path stays itself
     if folder.is_dir():
         if not (folder / _CONFIGURATION).is_file():
             raise UserInputError(
@@ -135,7 +137,7 @@ def _artefact(name: str, models: Path) -> _Artefact:
         raise UserInputError(
             f'no backbone "{name}"',
             on="params.yaml: backbone.name",
-            remedy="use embedded, MODEL/TAG such as ViT-B-16/openai, or a checkpoint folder",
+            remedy="use embedded, MODEL/TAG such as ViT-B-16/openai, or a folder in models/checkpoints",
         )
     open_clip = import_open_clip()
     if model_name not in open_clip.list_models():
@@ -145,10 +147,12 @@ def _artefact(name: str, models: Path) -> _Artefact:
             remedy="see open_clip.list_models(); ViT-B-16, ViT-B-32 and RN50 are common",
         )
     tags = open_clip.list_pretrained_tags_by_model(model_name)
-    is_file = pretrained.endswith(".safetensors") and Path(pretrained).is_file()
-    if pretrained not in tags and not is_file:
+    file = checkpoints / pretrained
+    if file.suffix == ".safetensors" and file.is_file():
+        return _Artefact(model_name, str(file), None)
+    if pretrained not in tags:
         raise UserInputError(
-            f'"{pretrained}" is neither a tag of {model_name} nor a .safetensors file',
+            f'"{pretrained}" is neither a tag of {model_name} nor a .safetensors file in models/checkpoints',
             on="params.yaml: backbone.name",
             remedy=f"use one of its tags ({', '.join(tags) or 'none'}) or a weights file (no pickled one is opened)",
         )

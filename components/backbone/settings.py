@@ -1,15 +1,33 @@
 """The section `backbone` of `params.yaml`."""
 
-from pydantic import ConfigDict
+from pathlib import PurePath
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 __all__ = ["BackboneSettings"]
 
 
+def _within(name: str) -> str:
+    path = PurePath(name.partition("/")[2] if name.count("/") else name)
+    if PurePath(name).is_absolute() or path.is_absolute() or ".." in PurePath(name).parts or name.startswith("~"):
+        raise ValueError(
+            "weights outside the workspace are not seen to change: `shotline train --backbone` copies them"
+        )
+    return name
+
+
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class BackboneSettings:
-    """Which CLIP, where and in what precision; see `load_backbone` for the values."""
+    """Which CLIP, where and in what precision; see `load_backbone` for the values.
 
-    name: str = "embedded"
-    device: str = "auto"
-    precision: str = "auto"
+    Attributes:
+        name: `embedded`, `MODEL/TAG`, or what lies in `models/checkpoints`; never a path that leads elsewhere.
+        device: `auto`, `cpu` or `cuda`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
+    """
+
+    name: Annotated[str, Field(min_length=1), AfterValidator(_within)] = "embedded"
+    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
+    precision: Annotated[str, Field(pattern="^(auto|fp32|bf16|fp16)$")] = "auto"

@@ -2,12 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from components.heads import HEADS
+from components.heads.zero_shot import ZeroShot
 
 __all__ = ["ClassifierSettings"]
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in HEADS]:
+        raise ValueError(f'there is no head "{unknown[0]}"; use some of {", ".join(HEADS)}')
+    return names
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
@@ -15,13 +22,19 @@ class ClassifierSettings:
     """What is fitted, and how it is chosen.
 
     Attributes:
-        heads: the candidates; those that the photos or the backbone cannot feed are left out.
+        heads: the candidates; those that the photos or the backbone cannot feed are left out. Zero-shot is always one
+            where the classes have words: nothing worse than it is shipped.
         folds: at most so many; never more than the typical class has photos.
         repeats: how often the folds are drawn anew.
         unknown_share: share of the classes' own photos that may be taken for unknown.
     """
 
-    heads: tuple[str, ...] = tuple(HEADS)
+    heads: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)] = tuple(HEADS)
     folds: Annotated[int, Field(ge=2)] = 4
     repeats: Annotated[int, Field(ge=1)] = 2
     unknown_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The heads to fit, zero-shot among them."""
+        return tuple(dict.fromkeys((ZeroShot.name, *self.heads))) if ZeroShot.name not in self.heads else self.heads

@@ -22,9 +22,7 @@ __all__ = ["metrics", "table", "write_plots"]
 _WIDTH = 100
 
 
-def metrics(
-    evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int, n_support: int | None = None
-) -> dict[str, Any]:
+def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) -> dict[str, Any]:
     """The content of `reports/metrics.json`, version 1.
 
     Args:
@@ -32,7 +30,6 @@ def metrics(
         bundle: what is shipped.
         shots: photos a class that were asked for.
         seed: that they were drawn with.
-        n_support: support images; those of the bundle where None.
     """
     shipped = evaluation.heads.get(evaluation.shipped)
     return {
@@ -42,7 +39,7 @@ def metrics(
         "backbone": bundle.backbone.get("name"),
         "data": {
             "classes": len(bundle.class_names),
-            "support": len(bundle.support.labels) if n_support is None else n_support,
+            "support": len(bundle.support.labels),
             "query": evaluation.n_query,
         },
         "evidence": evaluation.evidence,

@@ -7,6 +7,7 @@ Two writers write two shards; a key that lies in both is harmless, since a key f
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -65,7 +66,7 @@ class FeatureCache:
         """The features of `keys`, in their order; levels as float16.
 
         Raises:
-            ShotlineError: a key is not cached.
+            ShotlineError: a key is not cached, or no longer.
         """
         if absent := self.missing(keys):
             raise ShotlineError(
@@ -80,15 +81,22 @@ class FeatureCache:
         columns: dict[str, Tensor] = {}
         for shard, places in wanted.items():
             target, rows = (torch.tensor(side) for side in zip(*places, strict=True))
-            with safe_open(shard, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 (not a mapping)
-                    if name == _KEYS or (name != "embedding" and not levels):
-                        continue
-                    tensor = file.get_tensor(name)
-                    if name not in columns:
-                        columns[name] = tensor.new_empty((len(keys), *tensor.shape[1:]))
-                    columns[name][target] = tensor[rows]
-            os.utime(shard)  # what was read last is evicted last
+            try:
+                with safe_open(shard, framework="pt") as file:
+                    for name in file.keys():  # noqa: SIM118 (not a mapping)
+                        if name == _KEYS or (name != "embedding" and not levels):
+                            continue
+                        tensor = file.get_tensor(name)
+                        if name not in columns:
+                            columns[name] = tensor.new_empty((len(keys), *tensor.shape[1:]))
+                        columns[name][target] = tensor[rows]
+                os.utime(shard)  # what was read last is evicted last
+            except FileNotFoundError as error:
+                raise ShotlineError(
+                    "another process has removed a shard of the features cache",
+                    on=str(shard),
+                    remedy="run again; what is missing is encoded anew",
+                ) from error
         embedding = columns.pop("embedding", torch.empty(0, 0))
         return Features(embedding, tuple(columns[name] for name in sorted(columns)))
 
@@ -99,14 +107,18 @@ class FeatureCache:
             How many shards were removed.
         """
         kept = {self._where[key][0] for key in keep if key in self._where}
-        shards = sorted({shard for shard, _ in self._where.values()}, key=lambda shard: shard.stat().st_mtime)
-        total = sum(shard.stat().st_size for shard in shards)
+        status = {}
+        for shard in {shard for shard, _ in self._where.values()}:
+            with contextlib.suppress(FileNotFoundError):  # another process evicts too
+                status[shard] = shard.stat()
+        shards = sorted(status, key=lambda shard: status[shard].st_mtime)
+        total = sum(found.st_size for found in status.values())
         removed = 0
         for shard in shards:
             if total <= limit_bytes:
                 break
             if shard not in kept:
-                total -= shard.stat().st_size
+                total -= status[shard].st_size
                 shard.unlink(missing_ok=True)
                 removed += 1
                 self._where = {key: place for key, place in self._where.items() if place[0] != shard}

@@ -108,10 +108,6 @@ class Support:
             views=self.views[index],
         )
 
-    def without_text(self) -> Support:
-        """The same support set with the classes' words forgotten."""
-        return replace(self, text_embeddings=None)
-
     @cached_property
     def clean(self) -> Support:
         """Only the clean views: one row an image."""

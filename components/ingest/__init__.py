@@ -12,7 +12,7 @@ from components.ingest.names import words_of
 from components.ingest.near_duplicates import groups_of
 from components.ingest.sampling import draw_sample
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import Note
+from components.ingest.sources import Note, refused_links
 
 __all__ = [
     "IngestSettings",
@@ -26,5 +26,6 @@ __all__ = [
     "groups_of",
     "ingest",
     "load_image",
+    "refused_links",
     "words_of",
 ]

@@ -74,17 +74,26 @@ def _files(root: Path, listing: str) -> dict[str, bool]:
     chosen = find_listing(root) if listing == "auto" else root / listing
     beside = [root / "classes.csv", *([chosen] if chosen else [])]
     names |= {path.name: True for path in beside if path.is_file()}
-    return {name: follow for name, follow in sorted(names.items()) if (root / name).is_file()}
+    return {name: follow for name, follow in sorted(names.items()) if _is_there(root / name)}
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_symlink()  # a broken link goes along: ingest lists it
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _present(target: Path) -> list[Path]:
     if not target.is_dir():
         return []
-    return [path for path in target.rglob("*") if path.is_file() and not is_passed_over(path.name)]
+    return [
+        path for path in target.rglob("*") if _is_there(path) and not path.is_dir() and not is_passed_over(path.name)
+    ]
 
 
 def _copy(source: Path, target: Path, *, follow: bool) -> None:
-    if target.is_file() and _stamp(target) == _stamp(source):
+    if _is_there(target) and _stamp(target, follow) == _stamp(source, follow):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside and renamed: a killed copy leaves a hidden file, which is passed over, and DVC's cache, to which the old
@@ -95,6 +104,6 @@ def _copy(source: Path, target: Path, *, follow: bool) -> None:
     beside.replace(target)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _stamp(path: Path, follow: bool) -> tuple[int, int]:
+    status = path.stat(follow_symlinks=follow)
     return status.st_size, status.st_mtime_ns

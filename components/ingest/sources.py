@@ -19,7 +19,17 @@ from pathlib import Path, PurePosixPath
 from components.errors import UserInputError
 from components.ingest.decode import EXTENSIONS, Reason
 
-__all__ = ["SPLIT_OF_FOLDER", "Entry", "Listing", "Note", "Rejected", "normalised", "place", "read_folders"]
+__all__ = [
+    "SPLIT_OF_FOLDER",
+    "Entry",
+    "Listing",
+    "Note",
+    "Rejected",
+    "normalised",
+    "place",
+    "read_folders",
+    "refused_links",
+]
 
 SPLIT_OF_FOLDER = {
     "train": "train",
@@ -127,6 +137,20 @@ def place(root: Path, entry: Entry) -> Rejected | None:
     if not real.is_relative_to(root):
         return rejected("outside_root", "it is a link that leads out of the photo folder")
     return None
+
+
+def refused_links(root: Path) -> list[str]:
+    """Links to files anywhere under `root` that lead nowhere or out of it: paths relative to it, sorted.
+
+    Args:
+        root: the photo folder, resolved.
+    """
+    return sorted(
+        path.relative_to(root).as_posix()
+        for folder, _, files in os.walk(root)
+        for path in (Path(folder, name) for name in files)
+        if path.is_symlink() and place(root, Entry(path.relative_to(root).as_posix(), "", None)) is not None
+    )
 
 
 def read_folders(root: Path) -> Listing:

@@ -3,7 +3,8 @@
 `run_stage` is what the flow, `--plain` and `dvc repro` (through `shotline stage NAME`) all call.
 """
 
-from components.stages.reporter import Reporter, SilentReporter
+from components.stages.reporter import Reporter
 from components.stages.run import STAGES, run_stage
+from components.stages.settings import check_parameters
 
-__all__ = ["STAGES", "Reporter", "SilentReporter", "run_stage"]
+__all__ = ["STAGES", "Reporter", "check_parameters", "run_stage"]

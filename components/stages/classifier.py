@@ -43,7 +43,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
     with one_thread():
         support = read_support(workspace, rows)
-        candidates = fit_candidates(support, settings.heads, tell)
+        candidates = fit_candidates(support, settings.candidates, tell)
         choice = choose(
             candidates,
             support,

@@ -75,6 +75,9 @@ def _listing(root: Path) -> dict[str, tuple[int, int]]:
     for folder, _, files in os.walk(root):
         for file in files:
             path = Path(folder, file)
-            status = path.lstat()
+            try:
+                status = path.lstat()
+            except FileNotFoundError:  # gone since its folder was listed; the other listing tells
+                continue
             found[path.relative_to(root).as_posix()] = (status.st_size, status.st_mtime_ns)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Reporter", "SilentReporter"]
+__all__ = ["Reporter"]
 
 
 class Reporter(Protocol):
@@ -21,19 +21,3 @@ class Reporter(Protocol):
 
     def end(self, stage: str, seconds: float) -> None:
         """The stage has ended well."""
-
-
-class SilentReporter:
-    """Says nothing."""
-
-    def begin(self, stage: str) -> None:
-        """Nothing."""
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-    def end(self, stage: str, seconds: float) -> None:
-        """Nothing."""

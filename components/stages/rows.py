@@ -123,6 +123,12 @@ def _pooled_levels(
 
 def _encode_as_recorded(views: list[View], cache: FeatureCache, workspace: Workspace, reporter: Reporter) -> None:
     facts = read_backbone_facts(workspace)
+    if facts["device_kind"] == "cuda" and not torch.cuda.is_available():
+        raise UserInputError(
+            "the features were made on a CUDA device, they are not in the cache, and torch sees none here",
+            on=str(workspace.features_cache),
+            remedy="encode anew on what is here: `dvc repro --force features`, then `shotline train`",
+        )
     backbone = load_backbone(
         facts["name"], models=workspace.models, device=facts["device_kind"], precision=facts["precision"]
     )

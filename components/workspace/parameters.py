@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +46,37 @@ class Parameters:
             raise UserInputError(f"not YAML: {error}", on=str(path), remedy="correct the file") from error
         if not isinstance(content, dict):
             raise UserInputError("not a mapping of sections", on=str(path), remedy="correct the file")
+        for name, values in content.items():
+            if not isinstance(values, dict | None):
+                raise UserInputError(
+                    f"the section {name} is {values!r}, no mapping of parameters",
+                    on=str(path),
+                    remedy="write `name: value` lines under it",
+                )
         return cls(path, content)
 
     def section(self, name: str, settings: type[T]) -> T:
         """The section as a frozen settings dataclass; what it leaves out has the default."""
         return read_section(self.sections.get(name) or {}, settings, where=f"{self.path.name}: {name}")
+
+    def check(self, sections: Mapping[str, type[Any]]) -> None:
+        """See that every section can be read by its settings and that there is none that nobody reads.
+
+        Args:
+            sections: name to settings dataclass.
+
+        Raises:
+            UserInputError: the first section or parameter that cannot be used.
+        """
+        for name in self.sections:
+            if name not in sections:
+                raise UserInputError(
+                    f"the section {name!r} is read by nobody",
+                    on=str(self.path),
+                    remedy=_nearest(str(name), list(sections)),
+                )
+        for name, settings in sections.items():
+            self.section(name, settings)
 
 
 def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
@@ -61,9 +88,9 @@ def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
     known = [item.name for item in dataclasses.fields(settings)]  # type: ignore[arg-type]
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
-            raise UserInputError(f'unknown parameter "{key}" (value {value!r})', on=where, remedy=hint)
+            raise UserInputError(
+                f'unknown parameter "{key}" (value {value!r})', on=where, remedy=_nearest(str(key), known)
+            )
     try:
         # YAML has lists, settings are frozen.
         return settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
@@ -75,3 +102,8 @@ def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
             on=where,
             remedy=first["msg"].removeprefix("Value error, "),
         ) from error
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"

@@ -108,6 +108,11 @@ class Workspace:
         return self.root / "models"
 
     @property
+    def checkpoints(self) -> Path:
+        """Backbones of a person's own."""
+        return self.models / "checkpoints"
+
+    @property
     def bundle(self) -> Path:
         """Output of the stage classifier: the saved classifier."""
         return self.models / "bundle"

@@ -68,6 +68,28 @@ def test_what_was_run_before_on_the_same_inputs_is_restored(workspace: Workspace
     assert (workspace.root / "two").read_text() == "red"
 
 
+def test_links_that_lead_out_of_the_photos_are_kept_out_of_dvc(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    photos = workspace.root / "data/raw/red [1]"
+    photos.mkdir(parents=True)
+    (photos / "photo.jpg").write_text("photo")
+    (photos / "out #1!.jpg").symlink_to(tmp_path / "secret.txt")
+    (photos / "broken.jpg").symlink_to("nothing.jpg")
+    (workspace.root / "models").mkdir()
+    stages = Pipeline(workspace)
+
+    stages.track_sources()
+    tracked = (workspace.root / "data/raw.dvc").read_text()
+    assert "nfiles: 1" in tracked
+    assert "size: 5" in tracked
+
+    (photos / "broken.jpg").unlink()
+    (photos / "out #1!.jpg").unlink()
+    stages.track_sources()
+    assert not (workspace.root / "data/.dvcignore").exists()
+    assert (workspace.root / "data/raw.dvc").read_text() == tracked
+
+
 def test_what_changes_while_outputs_are_restored_is_not_recorded(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

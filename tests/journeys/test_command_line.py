@@ -73,14 +73,34 @@ def test_mistakes_end_with_what_to_do_and_exit_2(trained: Path, run_command: Run
     assert "no workspace here" in run_command("shotline", "classify", "x.jpg", cwd=tmp_path, expect=2).stderr
 
 
+def test_a_slip_in_the_last_section_is_told_before_the_first_stage_runs(
+    copy_of_trained: Path, run_command: Run, photo_folder: Path
+) -> None:
+    with (copy_of_trained / "params.yaml").open("a") as parameters:
+        parameters.write("\nclasifier: {folds: 3}\n")
+    for command in ((), (photo_folder,), ("--shots", "2")):
+        said = run_command("shotline", "train", "--plain", *command, cwd=copy_of_trained, expect=2).stderr
+        assert "the section 'clasifier' is read by nobody" in said
+        assert "did you mean classifier?" in said
+        assert "ingest" not in said
+
+
+def test_a_server_that_does_not_answer_is_told_before_anything_runs(trained: Path, run_command: Run) -> None:
+    dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+
+    said = run_command("shotline", "train", cwd=trained, expect=2, env=dead).stderr
+
+    assert "no Prefect server answers there" in said
+    assert "Traceback" not in said
+
+
 def test_a_mistake_found_in_the_middle_of_a_flow_is_told_in_three_lines(
     copy_of_trained: Path, run_command: Run
 ) -> None:
     parameters = copy_of_trained / "params.yaml"
-    parameters.write_text(parameters.read_text().replace("shots:", "shotz:"))
+    parameters.write_text(parameters.read_text().replace("shots: 4", "shots: 4\n  listing: nobody.csv"))
 
     said = run_command("shotline", "train", cwd=copy_of_trained, expect=2, env=TEMPORARY_SERVER).stderr
 
-    assert 'unknown parameter "shotz"' in said
-    assert "did you mean shots?" in said
+    assert "ingest.listing is 'nobody.csv'" in said
     assert "Traceback" not in said

@@ -61,6 +61,23 @@ def test_a_photo_that_arrives_during_a_run_is_never_recorded_as_seen(copy_of_tra
     assert {"changed deps": {"data/raw": "modified"}} in status["ingest"]
 
 
+def test_weights_of_ones_own_come_in_are_tracked_and_seen_to_change(
+    copy_of_trained: Path, run_command: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(copy_of_trained / "models/embedded", tmp_path / "mine")
+
+    run_command("shotline", "train", "--plain", "--backbone", tmp_path / "mine", cwd=copy_of_trained)
+
+    assert "up to date" in run_command("dvc", "status", cwd=copy_of_trained).stdout
+    assert json.loads((copy_of_trained / "reports/metrics.json").read_text())["backbone"] == "mine"
+    assert (copy_of_trained / "models/checkpoints/mine.dvc").is_file()
+    weights = copy_of_trained / "models/checkpoints/mine/open_clip_model.safetensors"
+    weights.unlink()  # a link into DVC's cache, perhaps
+    weights.write_bytes(b"other")
+    status = json.loads(run_command("dvc", "status", "--json", cwd=copy_of_trained).stdout)
+    assert {"changed deps": {"models/checkpoints": "modified"}} in status["features"]
+
+
 def test_a_pull_into_an_empty_clone_classifies_and_goes_on_with_an_empty_cache(
     copy_of_trained: Path, run_command: Run, tmp_path: Path, photo_folder: Path
 ) -> None:

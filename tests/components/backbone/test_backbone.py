@@ -108,7 +108,9 @@ def test_a_model_with_a_weights_file_is_saved_as_a_folder_of_the_same_identity(t
     weights = tmp_path / "weights.safetensors"
     model = import_open_clip().create_model("RN50", None)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
-    name = f"RN50/{weights}"
+    name = f"RN50/{weights.name}"
+    (tmp_path / "checkpoints").mkdir()
+    weights.rename(tmp_path / "checkpoints" / weights.name)
 
     save_backbone(name, tmp_path, tmp_path / "saved")
 

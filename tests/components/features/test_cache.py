@@ -39,6 +39,17 @@ def test_a_key_that_is_not_there_is_named_and_an_error_to_read(tmp_path: Path) -
         cache.read([key(1), key(2)])
 
 
+def test_a_shard_that_another_process_evicted_is_told(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    kept = cache.write([key(1)], features([1]))
+    cache.write([key(2)], features([2])).unlink()
+
+    with pytest.raises(ShotlineError, match="another process has removed a shard"):
+        cache.read([key(1), key(2)])
+    assert cache.evict(0) == 1
+    assert not kept.exists()
+
+
 def test_half_a_shard_is_neither_read_nor_in_the_way(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path)
     whole = cache.write([key(1)], features([1]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserInputError
-from components.ingest import IngestSettings, copy_photos, ingest
+from components.ingest import IngestSettings, copy_photos, ingest, refused_links
 
 Draw = Callable[..., Path]
 
@@ -31,6 +31,24 @@ def test_what_the_layout_names_is_copied_and_nothing_else(two_classes: Path, raw
     del expected["README.md"], expected["crack/.DS_Store"]
     assert tree(raw) == expected
     assert told[-1] == (8, 8)
+
+
+def test_links_that_ingest_refuses_go_along_as_links(two_classes: Path, raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (two_classes / "crack" / "out.png").symlink_to(tmp_path / "secret.png")
+    (two_classes / "crack" / "broken.png").symlink_to("nothing.png")
+    (two_classes / "pit" / "inside.png").symlink_to("0.png")
+    for _ in range(2):  # the second time nothing is new
+        copy_photos(two_classes, raw)
+    assert (raw / "crack" / "out.png").is_symlink()
+    assert (raw / "crack" / "broken.png").is_symlink()
+    assert not (raw / "pit" / "inside.png").is_symlink()
+    assert refused_links(raw) == ["crack/broken.png", "crack/out.png"]
+    reasons = ingest(raw, settings=IngestSettings()).quarantine.to_pylist()
+    assert {(row["path"], row["reason"]) for row in reasons} >= {
+        ("crack/out.png", "outside_root"),
+        ("crack/broken.png", "missing"),
+    }
 
 
 def test_a_list_chooses_its_photos(two_classes: Path, raw: Path) -> None:

@@ -21,11 +21,23 @@ def parameters(tmp_path: Path, text: str) -> Parameters:
         ("features: {mode: mean}", "mode is 'mean'"),
         ("features: [", "not YAML"),
         ("- 1", "not a mapping"),
+        ("features: [1]", "the section features is \\[1\\], no mapping"),
+        ("features: {1: 2}", 'unknown parameter "1"'),
     ],
 )
 def test_what_nobody_reads_is_refused_with_the_value_found(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UserInputError, match=told):
         parameters(tmp_path, text).section("features", FeaturesSettings)
+
+
+def test_sections_that_nobody_reads_are_refused_and_every_known_one_is_read(tmp_path: Path) -> None:
+    sections = {"features": FeaturesSettings, "backbone": BackboneSettings}
+    parameters(tmp_path, "features: {views: 2}\n").check(sections)
+
+    with pytest.raises(UserInputError, match=r"the section 'feature' is read by nobody.*did you mean features\?"):
+        parameters(tmp_path, "feature: {views: 2}").check(sections)
+    with pytest.raises(UserInputError, match="device is 'tpu'"):
+        parameters(tmp_path, "features: {}\nbackbone: {device: tpu}").check(sections)
 
 
 def test_what_a_section_leaves_out_has_its_default(tmp_path: Path) -> None:

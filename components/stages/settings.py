@@ -1,0 +1,32 @@
+"""All of `params.yaml` checked before anything runs: a slip in the last section must not cost the first stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.backbone import BackboneSettings
+from components.classifier import ClassifierSettings
+from components.features import FeaturesSettings
+from components.ingest import IngestSettings
+from components.validate import ValidateSettings
+from components.workspace import Workspace
+
+__all__ = ["SECTIONS", "check_parameters"]
+
+SECTIONS: dict[str, type[Any]] = {
+    "ingest": IngestSettings,
+    "validate": ValidateSettings,
+    "backbone": BackboneSettings,
+    "features": FeaturesSettings,
+    "classifier": ClassifierSettings,
+}
+"""Every section that a stage reads, with its settings."""
+
+
+def check_parameters(workspace: Workspace) -> None:
+    """See that `params.yaml` holds nothing that a stage would refuse.
+
+    Raises:
+        UserInputError: an unknown section or parameter, or a value out of range, with the value found.
+    """
+    workspace.parameters.check(SECTIONS)

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from components.errors import UserInputError
+from components.stages import check_parameters
+from components.workspace import Workspace
+from tests.conftest import REPOSITORY
+
+
+def workspace(tmp_path: Path, text: str) -> Workspace:
+    (tmp_path / "params.yaml").write_text(text)
+    return Workspace(tmp_path)
+
+
+def test_the_parameters_that_the_repository_ships_are_good(tmp_path: Path) -> None:
+    check_parameters(workspace(tmp_path, (REPOSITORY / "params.yaml").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("features: {views: -1}", "views is -1"),
+        ("features: {templates: []}", "templates is"),
+        ('features: {templates: ["a photo of a {name}."]}', "must hold {} once"),
+        ('features: {templates: ["a photo"]}', "must hold {} once"),
+        ('features: {templates: ["a {"]}', "must hold {} once"),
+        ("features: {cache_limit_gb: 0}", "cache_limit_gb is 0"),
+        ("backbone: {name: /somewhere/mine}", "outside the workspace"),
+        ("backbone: {precision: int8}", "precision is 'int8'"),
+        ("classifier: {heads: [map_rl]}", 'there is no head "map_rl"'),
+        ("classifier: {heads: []}", "heads is"),
+        ("validate: {max_blur: 2}", "max_blur is 2"),
+        ("ingest: {shots: four}", "shots is 'four'"),
+    ],
+)
+def test_what_any_stage_would_refuse_is_refused_at_once(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UserInputError, match=told):
+        check_parameters(workspace(tmp_path, text))
