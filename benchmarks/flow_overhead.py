@@ -1,6 +1,6 @@
 """What Prefect costs: `shotline train` with and without a server against `--plain`, on a workspace that is up to date.
 
-    python benchmarks/flow_overhead.py WORKSPACE [--rounds 3]
+    python benchmarks/flow_overhead.py WORKSPACE [--rounds 3] [--json]
 
 Whole processes are timed, in turn; medians are compared. A server is started for the middle row and ended after. The
 empty flow is one with no task, in a process of its own with Prefect's temporary server.
@@ -9,6 +9,7 @@ empty flow is one with no task, in a process of its own with Prefect's temporary
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import socket
 import statistics
@@ -39,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="medians in seconds, as one JSON object")
     arguments = parser.parse_args()
     shotline = [str(BIN / "shotline"), "train"]
 
@@ -59,6 +61,9 @@ def main() -> None:
             rows["temporary server"].append(seconds(shotline))
             rows["empty flow"].append(seconds([sys.executable, "-c", EMPTY_FLOW]))
     medians = {name: statistics.median(times) for name, times in rows.items()}
+    if arguments.json:
+        print(json.dumps({name.replace(" ", "_"): median for name, median in medians.items()}))
+        return
     for name, median in medians.items():
         print(f"{name:17s} {median:6.1f} s")
     print(f"a server costs {medians['with a server'] - medians['plain']:.1f} s more than --plain (bar: 2)")

@@ -15,7 +15,7 @@ from torch import Tensor
 from components.backbone import Backbone, load_backbone
 from components.features import FeatureCache, Features, View, class_embeddings, encode_missing, feature_key
 from components.heads import Support
-from components.ingest import IngestSettings, draw_sample, ingest
+from components.ingest import IngestSettings, draw_sample, groups_of, ingest
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 TEMPLATES = ("a photo of a {}.",)
@@ -59,10 +59,9 @@ class PhotoSet:
         return {i: place[c] for i, c in zip(manifest["id"].to_pylist(), manifest["class"].to_pylist(), strict=True)}
 
     @cached_property
-    def _group(self) -> dict[str, int]:
-        groups = self._ingested.manifest["group"].to_pylist()
-        number = {group: position for position, group in enumerate(sorted(set(groups)))}
-        return {i: number[g] for i, g in zip(self._ingested.manifest["id"].to_pylist(), groups, strict=True)}
+    def _thumbnail(self) -> dict[str, bytes]:
+        rows = self._ingested.manifest.select(["id", "thumbnail"]).to_pylist()
+        return {row["id"]: row["thumbnail"] for row in rows}
 
     def support(self, shots: int, seed: int) -> Support:
         """A support set drawn as the stage ingest draws it."""
@@ -74,12 +73,14 @@ class PhotoSet:
 
     def _labelled(self, role: str, shots: int, seed: int, n_views: int) -> Support:
         ids = self._ids(role, shots, seed)
+        # Among these photos alone, as the stage classifier groups them.
+        groups = groups_of([self._thumbnail[image_id] for image_id in ids], IngestSettings().near_duplicate)
         views = [View(image_id, number) for image_id in ids for number in range(1 + n_views)]
         return Support(
             features=self._features(views),
             labels=torch.tensor([self._label[view.image_id] for view in views]),
             images=torch.arange(len(ids)).repeat_interleave(1 + n_views),
-            groups=torch.tensor([self._group[view.image_id] for view in views]),
+            groups=torch.from_numpy(groups).repeat_interleave(1 + n_views),
             views=torch.tensor([view.number for view in views]),
             n_classes=len(self.class_names),
             text_embeddings=self.text_embeddings,

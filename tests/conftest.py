@@ -132,7 +132,7 @@ def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
     }
 
     def run(
-        *command: str | Path, cwd: Path, expect: int = 0, env: dict[str, str] | None = None
+        *command: str | Path, cwd: Path, expect: int = 0, env: dict[str, str] | None = None, timeout_s: float = 300
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [str(part) for part in command],
@@ -140,7 +140,7 @@ def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
             env={**environment, **(env or {})},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout_s,
         )
         assert done.returncode == expect, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
