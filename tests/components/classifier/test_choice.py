@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from components.classifier import Candidate, choose, fit_candidates
+from components.classifier.calibration import fit_temperature
 from components.errors import UserInputError
 from components.features import Features
 from components.heads import Support
@@ -84,6 +85,24 @@ def test_validation_photos_decide_where_the_folds_flatter() -> None:
     assert choice.evidence == "validation"
     assert f"{4 * support.n_classes} photos" in choice.why  # min(shots, 4) of each class
     assert choice.temperature > choose(candidates, support).temperature
+
+
+def test_as_many_validation_photos_as_support_photos_calibrate() -> None:
+    support = drawn_support(shots=4, noise=1.0)
+    candidates = fit_candidates(support, ["gda", "nearest_mean"])
+    by_folds = choose(candidates, support)
+    embedding, labels, _ = drawn_task(5, 4, 32, noise=1.0, word_noise=0.5, seed=0, draw=1)
+    as_many = Support.of_images(Features(embedding), labels, 5)
+
+    choice = choose(candidates, support, validation=as_many)
+
+    assert choice.evidence == "out_of_fold"
+    assert choice.verdicts[choice.name].log_loss == by_folds.verdicts[choice.name].log_loss
+    logits = choice.head.scores(as_many.features)
+    assert choice.temperature == pytest.approx(fit_temperature(logits, as_many.labels))
+    assert choice.threshold != by_folds.threshold
+    fewer = choose(candidates, support, validation=as_many.rows(torch.arange(len(as_many)) % 2 == 0))
+    assert (fewer.temperature, fewer.threshold) == (by_folds.temperature, by_folds.threshold)
 
 
 def test_validation_photos_decide_at_one_shot() -> None:
