@@ -68,7 +68,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _TIFF_BITS_PER_SAMPLE = 258
-_BAND_PIXELS = 1_000_000  # converted at once: what a conversion holds meanwhile does not grow with the photo
+_BAND_PIXELS = 250_000  # converted at once: what a conversion holds meanwhile does not grow with the photo
 
 # Pillow only warns between its limit and twice that; here a bomb is an error, also where `Limits` were raised by hand.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
