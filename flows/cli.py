@@ -236,10 +236,17 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _readable(path: Path, answer: Any) -> str:
-    best = answer.top[0]
-    rest = ", ".join(f"{ranked.class_name} {ranked.probability:.0%}" for ranked in answer.top[1:3])
+    best, *others = answer.top
+    rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others[:2])
     verdict = "unknown; nearest is " if answer.abstained else ""
-    return f"{path}: {verdict}{best.class_name} {best.probability:.0%}" + (f" ({rest})" if rest else "")
+    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "")
+
+
+def _named(ranked: Any) -> str:
+    """The class's folder, and beside it the words for it where they are others."""
+    if ranked.display_name == ranked.class_name:
+        return str(ranked.class_name)
+    return f'{ranked.class_name} "{ranked.display_name}"'
 
 
 def _show_result(workspace: Any) -> None:

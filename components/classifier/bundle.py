@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from components.errors import UserInputError
 from components.features.carriers import Features
 from components.files import digest, json_text, sha256_bytes, write_bytes, write_text
 from components.heads import Head, HeadState, head_from_state
+from components.ingest import Limits
 
 __all__ = ["Bundle", "SupportRecord"]
 
@@ -59,6 +60,7 @@ class Bundle:
         logit_scale: what the backbone multiplies cosines with.
         templates: prompts that the text embeddings were made with.
         split: class name to the ids of its support images.
+        limits: what a photo may be, as for those that it was made from.
         provenance: what it was made from (seed, shots, parameters, ...); no time, host or path.
         why: why this head.
         evidence: what it was chosen and calibrated on: `out_of_fold`, `validation` or `prior`.
@@ -78,6 +80,7 @@ class Bundle:
     why: str
     evidence: str
     support: SupportRecord
+    limits: Limits
     text_embeddings: Tensor | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -131,6 +134,7 @@ class Bundle:
                 support=SupportRecord(
                     kept["embeddings"], kept["labels"], kept["groups"], kept["out_of_fold"], kept.get("covariance")
                 ),
+                limits=Limits(**{limit.name: facts["limits"][limit.name] for limit in fields(Limits)}),
                 text_embeddings=tensors["text.safetensors"].get("text_embeddings"),
                 provenance=facts["provenance"],
             )
@@ -169,6 +173,7 @@ class Bundle:
             "split": self.split,
             "why": self.why,
             "evidence": self.evidence,
+            "limits": asdict(self.limits),
             "provenance": self.provenance,
             "files": {name: sha256_bytes(content) for name, content in files.items()},
         }

@@ -6,7 +6,7 @@ In: a photo folder (folder per class, train/val/test, a manifest or a CoOp split
 """
 
 from components.ingest.copying import copy_photos
-from components.ingest.decode import Limits, PhotoError, load_image
+from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
 from components.ingest.manifest import Ingested, Progress, ingest
 from components.ingest.names import words_of
 from components.ingest.near_duplicates import groups_of
@@ -22,10 +22,12 @@ __all__ = [
     "PhotoError",
     "Progress",
     "copy_photos",
+    "count_pixels",
     "draw_sample",
     "groups_of",
     "ingest",
     "load_image",
+    "read_photo",
     "refused_links",
     "words_of",
 ]

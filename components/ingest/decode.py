@@ -7,6 +7,8 @@ large is refused from its header, before any pixel is decoded; what is cut off o
 
 import io
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +18,17 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from components.errors import ShotlineError, UserInputError
 
-__all__ = ["PILLOW_MAX_PIXELS", "Decoded", "Limits", "PhotoError", "Reason", "decode", "load_image"]
+__all__ = [
+    "PILLOW_MAX_PIXELS",
+    "Decoded",
+    "Limits",
+    "PhotoError",
+    "Reason",
+    "count_pixels",
+    "decode",
+    "load_image",
+    "read_photo",
+]
 
 Reason = Literal[
     "not_an_image",  # no image at all, by its content
@@ -56,6 +68,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _TIFF_BITS_PER_SAMPLE = 258
+_BAND_PIXELS = 250_000  # converted at once: what a conversion holds meanwhile does not grow with the photo
 
 # Pillow only warns between its limit and twice that; here a bomb is an error, also where `Limits` were raised by hand.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -126,6 +139,17 @@ def load_image(source: Path | bytes, limits: Limits | None = None, *, name: str 
     return decode(source, limits, name=name).image
 
 
+def count_pixels(content: bytes, limits: Limits, *, name: str) -> int:
+    """How many pixels a photo unpacks to, from its header alone: what decoding it will cost.
+
+    Raises:
+        PhotoError: with the reason, where the header already shows that the photo cannot or may not be read.
+    """
+    with _mistakes_told(content, limits, name), _open(content, name) as image:
+        _check_size(*image.size, limits, name)
+        return image.width * image.height
+
+
 def read_photo(path: Path, limits: Limits, *, name: str) -> bytes:
     """A photo file's bytes; never more than the limit is read.
 
@@ -158,23 +182,29 @@ def decode(content: bytes, limits: Limits, *, name: str, at_least_px: int | None
     Raises:
         PhotoError: with the reason.
     """
+    with _mistakes_told(content, limits, name), _open(content, name) as image:
+        _check_size(*image.size, limits, name)
+        mode, full_size = image.mode, image.size
+        drafted = at_least_px is not None and image.draft(None, (at_least_px, at_least_px)) is not None
+        image.load()
+        orientation, flaw = _orientation(image)
+        width, height = full_size if drafted else image.size  # loading a TIFF may have turned it already
+        if orientation >= 5:
+            width, height = height, width
+        rgb, dark = _as_rgb(image)
+        if orientation > 1:
+            rgb = rgb.transpose(_TURNS[orientation])
+        return Decoded(rgb, width, height, mode, flaw or dark)
+
+
+@contextmanager
+def _mistakes_told(content: bytes, limits: Limits, name: str) -> Iterator[None]:
+    """Whatever a decoder raises comes out as a `PhotoError`; what needs no decoder is checked first."""
     if not content:
         raise _refused("zero_byte", "the file is empty", name)
     _check_bytes(len(content), limits, name)
     try:
-        with _open(content, name) as image:
-            _check_size(*image.size, limits, name)
-            mode, full_size = image.mode, image.size
-            drafted = at_least_px is not None and image.draft(None, (at_least_px, at_least_px)) is not None
-            image.load()
-            orientation, flaw = _orientation(image)
-            width, height = full_size if drafted else image.size  # loading a TIFF may have turned it already
-            if orientation >= 5:
-                width, height = height, width
-            rgb, dark = _as_rgb(image)
-            if orientation > 1:
-                rgb = rgb.transpose(_TURNS[orientation])
-            return Decoded(rgb, width, height, mode, flaw or dark)
+        yield
     except ShotlineError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
@@ -278,27 +308,49 @@ def _as_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
         lab = ImageCms.createProfile("LAB")
         return _converted(image, lab), None
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        white = Image.new("RGBA", over.size, "white")
-        return Image.alpha_composite(white, over).convert("RGB"), None
-    # A decoded file's pixels belong to its decoder; convert() gives an image of its own for every other mode.
-    return (image.copy() if image.mode == "RGB" else image.convert("RGB")), None
+        return _in_bands(image, _on_white), None
+    # A decoded file's own pixels go on being its own: a copy would double what a large photo takes.
+    return (image if image.mode == "RGB" else image.convert("RGB")), None
+
+
+def _on_white(band: Image.Image) -> Image.Image:
+    over = band.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
 
 
 def _deep_as_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
     # Pillow's own conversion clips at 255 instead of scaling: every 16-bit photo would come out white.
-    pixels = np.asarray(image).astype(np.float64)
+    highest = max(float(np.asarray(image.crop(box)).max()) for box in _bands(image))
     flaw = None
     if image.mode == "F":
-        top = 1.0 if pixels.max() <= 1.0 else 255.0 if pixels.max() <= 255.0 else 65535.0
+        top = 1.0 if highest <= 1.0 else 255.0 if highest <= 255.0 else 65535.0
     else:
         tags: Any = getattr(image, "tag_v2", {})
         bits = int(np.max(tags.get(_TIFF_BITS_PER_SAMPLE, 16)))
         top = 4095.0 if bits == 12 else 255.0 if bits <= 8 else 65535.0
-        if top == 65535.0 and pixels.max() <= 4095:
-            flaw = f"it has 16 bits but nothing above {pixels.max():.0f} of 65535, so it is almost black"
-    eight = np.clip(np.rint(pixels * (255.0 / top)), 0, 255).astype(np.uint8)
-    return Image.fromarray(eight).convert("RGB"), flaw
+        if top == 65535.0 and highest <= 4095:
+            flaw = f"it has 16 bits but nothing above {highest:.0f} of 65535, so it is almost black"
+
+    def scaled(band: Image.Image) -> Image.Image:
+        eight = np.clip(np.rint(np.asarray(band).astype(np.float64) * (255.0 / top)), 0, 255).astype(np.uint8)
+        return Image.fromarray(eight).convert("RGB")
+
+    return _in_bands(image, scaled), flaw
+
+
+def _in_bands(image: Image.Image, as_rgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """`as_rgb` of an image, a band of rows at a time, for conversions that hold several copies of their input."""
+    rgb = Image.new("RGB", image.size)
+    for box in _bands(image):
+        rgb.paste(as_rgb(image.crop(box)), box)
+    return rgb
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes (left, upper, right, lower) of whole rows that cover the image."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    for upper in range(0, image.height, rows):
+        yield 0, upper, image.width, min(upper + rows, image.height)
 
 
 def _cmyk_as_rgb(image: Image.Image) -> Image.Image:

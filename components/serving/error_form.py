@@ -6,17 +6,47 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["ErrorForm", "error_response"]
+__all__ = ["ErrorForm", "ErrorFormAround", "error_response", "status_response"]
 
 _FORM = {"code", "message", "remedy"}
+_KEPT_HEADERS = ("allow", "retry-after", "www-authenticate")  # what a client's next step may depend on
+_LATER = "try again in a moment"
+_TOLD = {
+    HTTPStatus.NOT_FOUND: ("there is nothing at this address", "see GET / for what there is"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("this address does not take this method", "see GET / for what there is"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("more requests are under way than are taken at once", _LATER),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("the classifier has more to do than it can, or is starting", _LATER),
+    HTTPStatus.GATEWAY_TIMEOUT: (
+        "there was no answer in the time that a request may take",
+        "send fewer or smaller photos at once, or try again in a moment",
+    ),
+}
 
 
-def error_response(status: HTTPStatus, code: str, message: str, remedy: str) -> JSONResponse:
+def error_response(
+    status: int, code: str, message: str, remedy: str, *, headers: dict[str, str] | None = None
+) -> JSONResponse:
     """An error as every route answers it."""
-    return JSONResponse({"code": code, "message": message, "remedy": remedy}, status)
+    return JSONResponse({"code": code, "message": message, "remedy": remedy}, status, headers)
+
+
+def status_response(number: int, *, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The error that stands for a status of which nothing else may be told; its code is the status's name."""
+    try:
+        status = HTTPStatus(number)
+    except ValueError:  # proxies and servers have numbers of their own
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if number >= 500 else HTTPStatus.BAD_REQUEST
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    remedy = f"{_LATER}; see the service's log if it stays" if number >= 500 else "see GET / for what there is"
+    message, remedy = _TOLD.get(status, (status.description or status.phrase, remedy))
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        headers = {"retry-after": "1", **(headers or {})}
+    return error_response(number, code, message, remedy, headers=headers)
 
 
 class ErrorForm:
@@ -32,24 +62,51 @@ class ErrorForm:
             return
         begun: Message | None = None
         body = b""
+        answered = False
 
         async def examine(message: Message) -> None:
-            nonlocal begun, body
+            nonlocal begun, body, answered
             if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
                 begun = message
             elif begun is None:
+                answered = True
                 await send(message)
             elif message["type"] == "http.response.body":
                 body += message.get("body", b"")
                 if message.get("more_body"):
                     return
+                answered = True
                 if _is_ours(body):
                     await send(begun)
                     await send({"type": "http.response.body", "body": body})
                 else:
-                    await _replacement(begun["status"])(scope, receive, send)
+                    told = Headers(raw=begun["headers"])
+                    kept = {name: told[name] for name in _KEPT_HEADERS if name in told}
+                    await status_response(begun["status"], headers=kept)(scope, receive, send)
 
-        await self._app(scope, receive, examine)
+        try:
+            await self._app(scope, receive, examine)
+        finally:
+            if not answered:  # BentoML's limit of time says nothing where an exception came first
+                await status_response(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
+
+
+class ErrorFormAround:
+    """ASGI middleware that puts `ErrorForm` round the whole Starlette application in which it stands, at its start.
+
+    BentoML places a service's own middleware inside its limits of time and of number, whose errors would not pass it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through."""
+        if scope["type"] == "lifespan":
+            whole: Starlette = scope["app"]
+            assert whole.middleware_stack is not None  # it is what called this
+            whole.middleware_stack = ErrorForm(whole.middleware_stack)
+        await self._app(scope, receive, send)
 
 
 def _is_ours(body: bytes) -> bool:
@@ -58,10 +115,3 @@ def _is_ours(body: bytes) -> bool:
     except ValueError:
         return False
     return isinstance(content, dict) and content.keys() == _FORM
-
-
-def _replacement(number: int) -> JSONResponse:
-    status = HTTPStatus(number)
-    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-    remedy = "try again; see the service's log if it stays" if number >= 500 else "see GET /docs.json for what there is"
-    return error_response(status, code, status.description or status.phrase, remedy)

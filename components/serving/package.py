@@ -23,6 +23,7 @@ __all__ = ["build_bento"]
 _ROOMS = ("backbone", "classifier", "features", "heads", "ingest", "serving")
 _MODULES = ("__init__.py", "errors.py", "files.py")
 _REQUIREMENTS = (
+    "aiohttp",
     "bentoml",
     "fastapi",
     "numpy",

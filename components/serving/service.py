@@ -9,27 +9,42 @@ where and how it computes; see `components.backbone.load_backbone`.
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import bentoml
+from bentoml.exceptions import BentoMLException
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components.serving.error_form import ErrorForm, error_response
+from components.serving.error_form import ErrorFormAround, error_response, status_response
 
 __all__ = ["Classifier", "Shotline"]
 
 ROOT = Path(os.environ.get("SHOTLINE_WORKSPACE") or Path(__file__).resolve().parents[2])
 MAX_IMAGES = 64  # in one request
 MAX_BODY_BYTES = 128_000_000
+MAX_BYTES_AT_ONCE = 512_000_000  # of all requests under way: each byte is held about four times on its way
+
+_FOREVER = 10**12
+_LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
-@bentoml.service(name="classifier", threads=1, traffic={"timeout": 60})
+@bentoml.service(
+    name="classifier",
+    threads=1,
+    traffic={"timeout": 60},
+    # After so many requests or seconds BentoML closes the edge's connections, and every request under way on them.
+    runner_connection={"max_requests": _FOREVER, "max_age": float(_FOREVER)},
+)
 class Classifier:
     """Photos to answers, batched over requests."""
 
@@ -50,7 +65,7 @@ class Classifier:
         return [
             answer.to_json()
             if isinstance(answer, Answer)
-            else {"error": {"code": answer.reason, "message": answer.what, "remedy": "send a JPEG, PNG or WebP photo"}}
+            else {"error": {"code": answer.reason, "message": answer.what, "remedy": answer.remedy}}
             for answer in self._classifier.answer(photos)
         ]
 
@@ -60,16 +75,30 @@ class Classifier:
         return [{"class": name, "kind": "trained"} for name in self._classifier.bundle.class_names]
 
 
-edge = Starlette()
+async def _classifier_failed(request: Request, error: Exception) -> Response:
+    """What the classifier's own limits, or the way to it, make of a request."""
+    if isinstance(error, TimeoutError):
+        return status_response(HTTPStatus.GATEWAY_TIMEOUT)
+    if isinstance(error, aiohttp.ClientError):
+        return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+    status = getattr(error, "error_code", None)
+    return status_response(status if status in _LIMITS else HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-@bentoml.service(name="shotline", traffic={"timeout": 60, "max_concurrency": 256})
+edge = Starlette(
+    exception_handlers=dict.fromkeys((BentoMLException, aiohttp.ClientError, TimeoutError), _classifier_failed)
+)
+
+
+# A longer timeout than the classifier's: the one that knows what was slow answers.
+@bentoml.service(name="shotline", traffic={"timeout": 90, "max_concurrency": 256})
 class Shotline:
     """The edge: routes, limits and errors."""
 
     classifier = bentoml.depends(Classifier)
 
     def __init__(self) -> None:
+        self._bytes_held = 0
         edge.router.routes[:] = [
             Route("/", self._about),
             Route("/classes", self._classes),
@@ -80,7 +109,7 @@ class Shotline:
         return JSONResponse({"service": "shotline", "use": "POST /classify with photos in the multipart field images"})
 
     async def _classes(self, request: Request) -> Response:
-        return JSONResponse(await self.classifier.to_async.classes())
+        return JSONResponse(await self._ask(self.classifier.to_async.classes))
 
     async def _classify(self, request: Request) -> Response:
         length = request.headers.get("content-length", "")
@@ -105,9 +134,23 @@ class Shotline:
                 "the request is not multipart/form-data",
                 "send photos in the multipart field images: curl -F images=@photo.jpg URL/classify",
             )
-        async with request.form(max_files=MAX_IMAGES, max_fields=16) as form:
-            uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
-            photos = [await upload.read() for upload in uploads]
+        if self._bytes_held + int(length) > MAX_BYTES_AT_ONCE:
+            return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+        with self._holding(int(length)):
+            return await self._classify_uploads(request)
+
+    async def _classify_uploads(self, request: Request) -> Response:
+        try:
+            async with request.form(max_files=MAX_IMAGES, max_fields=16) as form:
+                uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
+                photos = [await upload.read() for upload in uploads]
+        except HTTPException as error:
+            return error_response(
+                error.status_code,
+                "bad_request",
+                f"the request cannot be read: {error.detail.rstrip('.')}",
+                f"send at most {MAX_IMAGES} photos in the multipart field images: curl -F images=@photo.jpg URL/classify",
+            )
         if not photos:
             return error_response(
                 HTTPStatus.BAD_REQUEST,
@@ -115,13 +158,28 @@ class Shotline:
                 "the request has no photo in the field images",
                 "send photos in the multipart field images: curl -F images=@photo.jpg URL/classify",
             )
-        answers = await self.classifier.to_async.classify(photos)
+        answers = await self._ask(lambda: self.classifier.to_async.classify(photos))
         named = [{"path": upload.filename, **answer} for upload, answer in zip(uploads, answers, strict=True)]
         if len(named) == 1 and "error" in named[0]:
             return JSONResponse(named[0]["error"], HTTPStatus.UNPROCESSABLE_ENTITY)
         return JSONResponse(named)
 
+    async def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
+        """The classifier's answer; asked once more where the connection broke, as an idle one may just then."""
+        try:
+            return await question()
+        except aiohttp.ClientConnectionError:
+            return await question()
+
+    @contextmanager
+    def _holding(self, size_bytes: int) -> Iterator[None]:
+        self._bytes_held += size_bytes
+        try:
+            yield
+        finally:
+            self._bytes_held -= size_bytes
+
 
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
-Shotline.add_asgi_middleware(ErrorForm)  # type: ignore[attr-defined]
+Shotline.add_asgi_middleware(ErrorFormAround)  # type: ignore[attr-defined]
 Shotline.mount_asgi_app(edge, path="/")  # type: ignore[attr-defined]

@@ -105,6 +105,7 @@ def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows) 
             out_of_fold=choice.out_of_fold,
             covariance=support.covariance,
         ),
+        limits=ingest.limits,
         text_embeddings=support.text_embeddings,
         provenance={"shots": ingest.shots, "seed": ingest.seed, "head": choice.name},
     )

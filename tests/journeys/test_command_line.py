@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 from pathlib import Path
 
+from components.classifier import Bundle
+from components.workspace import Workspace
 from tests.conftest import REPOSITORY, draw_photo
 from tests.journeys.conftest import CLASSES, TEMPORARY_SERVER, Run
 
@@ -37,6 +40,39 @@ def test_classify_names_the_colours(trained: Path, photo_folder: Path, run_comma
     answers = [json.loads(line) for line in printed.splitlines()]
     assert [answer["top"][0]["class"] for answer in answers] == list(CLASSES)
     assert all(answer.keys() == {"path", "top", "abstained", "bank"} for answer in answers)
+
+
+def test_people_read_the_words_for_a_class_beside_its_folder(
+    copy_of_trained: Path, photo_folder: Path, run_command: Run
+) -> None:
+    bundle = Bundle.load(copy_of_trained / "models/bundle")
+    words = tuple({"red": "rusty plate"}.get(name, name) for name in bundle.class_names)
+    dataclasses.replace(bundle, display_names=words).save(copy_of_trained / "models/bundle")
+    red = next((photo_folder / "test/red").iterdir())
+    green = next((photo_folder / "test/green").iterdir())
+
+    first, second = run_command("shotline", "classify", red, green, cwd=copy_of_trained).stdout.splitlines()
+    program = run_command("shotline", "classify", "--json", red, cwd=copy_of_trained).stdout
+
+    assert first.startswith(f'{red}: red "rusty plate" ')
+    assert second.startswith(f"{green}: green ")
+    assert json.loads(program)["top"][0].keys() == {"class", "probability"}
+    assert json.loads(program)["top"][0]["class"] == "red"
+
+
+def test_the_limits_of_params_hold_where_photos_are_classified(
+    copy_of_trained: Path, photo_folder: Path, run_command: Run
+) -> None:
+    Workspace.find(copy_of_trained).set_parameters({"ingest.max_pixels": 4000})  # the photos have 64 x 48
+    run_command("shotline", "stage", "classifier", cwd=copy_of_trained)
+    draw_photo(copy_of_trained / "large.jpg", 1, size=(80, 60))
+    small = next((photo_folder / "test/red").iterdir())
+
+    said = run_command("shotline", "classify", "large.jpg", small, cwd=copy_of_trained, expect=2)
+
+    assert "80 x 60 pixels, more than 4,000" in said.stderr
+    assert "ingest.max_pixels" in said.stderr
+    assert len(said.stdout.splitlines()) == 1
 
 
 def test_a_bad_photo_is_told_and_the_rest_go_on(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,13 +16,17 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from components.classifier import Bundle
+from components.ingest import Limits
 from components.workspace import Workspace
 from tests.journeys.conftest import Run
 
@@ -28,8 +34,10 @@ from tests.journeys.conftest import Run
 class Service:
     """A running service, spoken to over HTTP."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, process: int) -> None:
+        self.port = port
         self.base = f"http://127.0.0.1:{port}"
+        self._process = process
 
     def get(self, path: str) -> tuple[int, Any]:
         return self._ask(urllib.request.Request(self.base + path))
@@ -48,6 +56,21 @@ class Service:
             urllib.request.Request(f"{self.base}/classify", body + f"--{border}--\r\n".encode(), headers, method="POST")
         )
 
+    def batches(self) -> tuple[int, int]:
+        """How many requests the classifier has answered so far, and in how many batches."""
+        with urllib.request.urlopen(f"{self.base}/metrics", timeout=60) as response:
+            metrics = response.read().decode()
+        found = dict(re.findall(r"^bentoml_service_adaptive_batch_size_(sum|count)\{.*\} (\S+)$", metrics, re.M))
+        return int(float(found.get("sum", 0))), int(float(found.get("count", 0)))
+
+    def classifier_process(self) -> psutil.Process:
+        """The process behind the edge, which holds the model."""
+        for process in psutil.Process(self._process).children(recursive=True):
+            command = process.cmdline()
+            if "--service-name" in command and command[command.index("--service-name") + 1] == "classifier":
+                return process
+        raise AssertionError("the classifier has no process")
+
     def _ask(self, request: urllib.request.Request) -> tuple[int, Any]:
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
@@ -59,7 +82,7 @@ class Service:
 
 
 @contextmanager
-def serving(bento: Path, folder: Path, programs: Path) -> Iterator[Service]:
+def serving(bento: Path, folder: Path, programs: Path, variables: Mapping[str, str] | None = None) -> Iterator[Service]:
     """The Bento, served from its own folder by the `bentoml` in `programs`, with fp32 arithmetic."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -69,6 +92,7 @@ def serving(bento: Path, folder: Path, programs: Path) -> Iterator[Service]:
         "BENTOML_HOME": str(folder / "home"),
         "SHOTLINE_PRECISION": "fp32",
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        **(variables or {}),
     }
     log_path = folder / "log"
     with log_path.open("w") as log:
@@ -81,7 +105,7 @@ def serving(bento: Path, folder: Path, programs: Path) -> Iterator[Service]:
             start_new_session=True,
         )
         try:
-            running = Service(port)
+            running = Service(port, process.pid)
             deadline = time.monotonic() + 120
             while not _answers(running):
                 assert process.poll() is None, log_path.read_text()
@@ -89,8 +113,9 @@ def serving(bento: Path, folder: Path, programs: Path) -> Iterator[Service]:
                 time.sleep(0.2)
             yield running
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(timeout=30)
 
 
 def _answers(service: Service) -> bool:
@@ -131,9 +156,13 @@ def assert_same_answers(service: Service, photos: list[Path], expected: list[dic
 
     assert status == 200
     for answer, other in zip(answers, expected, strict=True):
-        served = {ranked["class"]: ranked["probability"] for ranked in answer["top"]}
-        assert served == pytest.approx({ranked["class"]: ranked["probability"] for ranked in other["top"]}, abs=1e-5)
-        assert (answer["abstained"], answer["bank"]) == (other["abstained"], other["bank"])
+        assert_same_answer(answer, other)
+
+
+def assert_same_answer(answer: dict[str, Any], other: dict[str, Any]) -> None:
+    served = {ranked["class"]: ranked["probability"] for ranked in answer["top"]}
+    assert served == pytest.approx({ranked["class"]: ranked["probability"] for ranked in other["top"]}, abs=1e-5)
+    assert (answer["abstained"], answer["bank"]) == (other["abstained"], other["bank"])
 
 
 @pytest.mark.parametrize("size", [1, 2, 32])
@@ -141,6 +170,35 @@ def test_answers_equal_those_of_classify(
     service: Service, photos: list[Path], classified: list[dict[str, Any]], size: int
 ) -> None:
     assert_same_answers(service, photos[:size], classified[:size])
+
+
+def test_single_photos_of_concurrent_requests_share_forward_passes(
+    service: Service, photos: list[Path], classified: list[dict[str, Any]]
+) -> None:
+    """More requests than BentoML keeps a connection for by default: renewing it must end none that is under way."""
+    rounds = 6
+    answered, batches = service.batches()
+
+    with ThreadPoolExecutor(32) as pool:
+        given = list(pool.map(lambda photo: service.post_photos([(photo.name, photo.read_bytes())]), photos * rounds))
+
+    assert [status for status, _ in given] == [200] * len(given)
+    for (_, [answer]), other in zip(given, classified * rounds, strict=True):
+        assert_same_answer(answer, other)
+    answered, batches = (now - before for now, before in zip(service.batches(), (answered, batches), strict=True))
+    assert answered == len(given)
+    assert answered / batches > 1.5
+
+
+def test_a_request_that_is_spread_over_batches_gets_its_own_answers(
+    service: Service, photos: list[Path], classified: list[dict[str, Any]]
+) -> None:
+    def send(start: int) -> None:
+        turned = [*range(start, len(photos)), *range(start)]
+        assert_same_answers(service, [photos[place] for place in turned], [classified[place] for place in turned])
+
+    with ThreadPoolExecutor(8) as pool:  # 8 x 32 photos, of which a batch takes 64
+        list(pool.map(send, range(8)))
 
 
 @pytest.mark.soak
@@ -199,3 +257,74 @@ def test_what_is_not_there_has_our_form_too(service: Service) -> None:
     assert service.get("/nothing")[1].keys() == {"code", "message", "remedy"}
     status, error = service.get("/classify")
     assert (status, error["code"]) == (405, "method_not_allowed")
+
+
+@pytest.fixture(scope="module")
+def strict(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with tight limits: of one request at a time, of seconds, and of the photos it was trained on."""
+    folder = tmp_path_factory.mktemp("strict")
+    bento = Path(shutil.copytree(trained / "models/bento", folder / "bento"))
+    saved = bento / "src/models/bundle"
+    dataclasses.replace(Bundle.load(saved), limits=Limits(max_bytes=100_000)).save(saved)
+    (folder / "limits.yaml").write_text("""
+services:
+  shotline: {traffic: {timeout: 6, max_concurrency: 1}}
+  classifier: {traffic: {timeout: 3}}
+""")
+    variables = {"BENTOML_CONFIG": str(folder / "limits.yaml")}
+    with serving(bento, folder, Path(sys.executable).parent, variables) as running:
+        yield running
+
+
+def test_a_photo_beyond_the_limits_of_the_training_is_refused(strict: Service) -> None:
+    status, error = strict.post_photos([("a.jpg", b"\xff\xd8\xff" + b"x" * 100_000)])
+
+    assert (status, error["code"]) == (422, "oversized")
+    assert "100,000 bytes" in error["message"]
+    assert "ingest.max_bytes" in error["remedy"]
+
+
+def test_overload_and_slow_requests_are_told_in_our_form(strict: Service, photos: list[Path]) -> None:
+    with socket.create_connection(("127.0.0.1", strict.port)) as slow:
+        # A request that never ends: it takes the one place there is, until its time is over.
+        slow.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n")
+        slow.sendall(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n")
+        deadline = time.monotonic() + 5
+        while (status_error := strict.get("/classes"))[0] == 200:  # until the slow one is in
+            assert time.monotonic() < deadline
+        assert status_error[0] == 429
+        assert status_error[1]["code"] == "too_many_requests"
+        assert status_error[1].keys() == {"code", "message", "remedy"}
+
+        slow.settimeout(60)
+        head, _, body = slow.recv(10_000).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 504")
+    assert json.loads(body)["code"] == "gateway_timeout"
+    assert strict.post_photos([("a.jpg", photos[0].read_bytes())])[0] == 200
+
+
+def test_a_classifier_that_hangs_or_dies_is_told_and_comes_back(strict: Service, photos: list[Path]) -> None:
+    photo = [("a.jpg", photos[0].read_bytes())]
+    process = strict.classifier_process()
+
+    process.suspend()
+    try:
+        status, error = strict.post_photos(photo)
+    finally:
+        process.resume()
+    assert (status, error["code"]) == (504, "gateway_timeout")
+    assert error.keys() == {"code", "message", "remedy"}
+
+    process.kill()
+    process.wait(30)
+    seen = {}
+    deadline = time.monotonic() + 120
+    while not _answers(strict):  # its keeper starts another
+        status, error = strict.post_photos(photo)
+        seen[status] = error
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert strict.post_photos(photo)[0] == 200
+    for status, error in seen.items():
+        assert status in (200, 503, 504)
+        assert status == 200 or error.keys() == {"code", "message", "remedy"}

@@ -2,6 +2,7 @@
 
 from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_candidates
 from components.heads import Support
+from components.ingest import Limits
 
 
 def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bundle, list[Candidate]]:
@@ -25,6 +26,7 @@ def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bund
         support=SupportRecord(
             clean.features.embedding, clean.labels, clean.groups, choice.out_of_fold, support.covariance
         ),
+        limits=Limits(max_pixels=1_000_000),
         text_embeddings=support.text_embeddings,
         provenance={"seed": support.seed},
     )

@@ -30,6 +30,7 @@ def test_save_load_predict_is_identical(name: str, tmp_path: Path) -> None:
     assert loaded.class_names == bundle.class_names
     assert loaded.display_names == bundle.display_names
     assert (loaded.split, loaded.why, loaded.provenance) == (bundle.split, bundle.why, bundle.provenance)
+    assert loaded.limits == bundle.limits
     assert torch.equal(loaded.support.embeddings, bundle.support.embeddings)
     assert loaded.head.state().name == name
 
@@ -125,11 +126,12 @@ def test_broken_facts(folder: Path, content: str) -> None:
         Bundle.load(folder)
 
 
-def test_lacking_facts(folder: Path) -> None:
+@pytest.mark.parametrize("fact", ["temperature", "limits"])
+def test_lacking_facts(folder: Path, fact: str) -> None:
     facts = json.loads((folder / "bundle.json").read_text())
-    del facts["temperature"]
+    del facts[fact]
     (folder / "bundle.json").write_text(json.dumps(facts))
-    with pytest.raises(UserInputError, match="lacks 'temperature'"):
+    with pytest.raises(UserInputError, match=f"lacks '{fact}'"):
         Bundle.load(folder)
 
 

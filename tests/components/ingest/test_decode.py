@@ -3,6 +3,8 @@
 import io
 import pickle
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from PIL import Image, ImageCms
 
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError, load_image
-from components.ingest.decode import decode
+from components.ingest.decode import count_pixels, decode
 
 RED, GREEN, WHITE, BLACK = (255, 0, 0), (0, 128, 0), (255, 255, 255), (0, 0, 0)
 
@@ -165,6 +167,85 @@ def test_a_large_jpeg_is_reduced_for_measuring_and_its_size_is_still_told(encode
     decoded = decode(content, Limits(), name="x", at_least_px=256)
     assert (decoded.width, decoded.height) == (1200, 1600)
     assert decoded.image.size == (300, 400)
+
+
+def slope(mode: str) -> Image.Image:
+    """Pixels that all differ, of a mode that is converted in bands."""
+    ramp = np.arange(64 * 48).reshape(48, 64)
+    if mode == "I;16":
+        return Image.fromarray((ramp * 21).astype(np.uint16))
+    if mode == "F":
+        return Image.fromarray((ramp / 3071).astype(np.float32))
+    bands = [Image.fromarray((ramp * step % 256).astype(np.uint8)) for step in (1, 3, 5, 7)]
+    return Image.merge(mode, bands[: len(mode)])
+
+
+@pytest.mark.parametrize(("mode", "form"), [("I;16", "PNG"), ("F", "TIFF"), ("RGBA", "PNG"), ("LA", "PNG")])
+def test_bands_leave_no_seams(mode: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved(slope(mode), form)
+    whole = np.asarray(load_image(content))
+    monkeypatch.setattr("components.ingest.decode._BAND_PIXELS", 300)  # 4 of 48 rows
+    assert np.array_equal(np.asarray(load_image(content)), whole)
+    monkeypatch.setattr("components.ingest.decode._BAND_PIXELS", 1)  # less than a row
+    assert np.array_equal(np.asarray(load_image(content)), whole)
+
+
+PEAK = """
+import io, sys
+import numpy as np
+from PIL import Image
+from components.ingest import Limits, load_image
+
+def peak() -> int:
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+
+content, side = open(sys.argv[1], "rb").read(), int(sys.argv[2])
+small = io.BytesIO()
+Image.new(sys.argv[3], (64, 64)).save(small, "PNG")
+load_image(small.getvalue())  # what is loaded once
+before = peak()
+load_image(content)
+print((peak() - before) / side**2)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's highest memory")
+@pytest.mark.parametrize(
+    ("mode", "bytes_a_pixel"),
+    [("RGB", 6), ("I;16", 11), ("RGBA", 13)],  # 4 for the result, what the file itself unpacks to, and a few bands
+)
+def test_a_large_photo_is_in_memory_but_once(mode: str, bytes_a_pixel: float, tmp_path: Path) -> None:
+    side = 2500
+    slope(mode).resize((side, side), Image.Resampling.NEAREST).save(tmp_path / "large.png")
+    measured = subprocess.run(
+        [sys.executable, "-c", PEAK, tmp_path / "large.png", str(side), mode],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(measured.stdout) < bytes_a_pixel
+
+
+def test_pixels_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved(Image.new("L", (300, 200)), "PNG")
+
+    def never(*_: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", never)
+    assert count_pixels(content, Limits(), name="x") == 60_000
+    for limits, reason in (
+        (Limits(max_pixels=59_999), "oversized"),
+        (Limits(max_bytes=10), "oversized"),
+        (Limits(min_size_px=201), "too_small"),
+    ):
+        with pytest.raises(PhotoError) as caught:
+            count_pixels(content, limits, name="x")
+        assert caught.value.reason == reason
+    with pytest.raises(PhotoError, match="empty"):
+        count_pixels(b"", Limits(), name="x")
 
 
 def bomb() -> bytes:
