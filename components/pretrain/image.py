@@ -9,10 +9,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from components.pretrain.architecture import encode_images
 from components.pretrain.augment import mix, normalise, random_views
 from components.pretrain.journal import Journal
+from components.pretrain.muon import Muon
 from components.pretrain.parameters import ImageTraining, PretrainParameters
 from components.pretrain.pictures import Pictures
 
@@ -28,6 +30,7 @@ def steps_of(training: ImageTraining, n_pictures: int) -> list[tuple[int, int]]:
     return ends
 
 
+@sdpa_kernel(SDPBackend.MATH)  # on a CPU the fused kernel's backward pass is slower
 def train_image_tower(
     visual: nn.Module,
     pictures: Pictures,
@@ -36,7 +39,7 @@ def train_image_tower(
     parameters: PretrainParameters,
     journal: Journal,
     name: str = "image",
-) -> tuple[nn.Module, float]:
+) -> nn.Module:
     """Train `visual` on `pictures`; goes on from the journal's checkpoint where there is one.
 
     The loss is the cross-entropy over the classes plus `geometry` times a second one over a whole vocabulary, whose
@@ -53,7 +56,7 @@ def train_image_tower(
         name: of the checkpoint.
 
     Returns:
-        The moving average of the tower's weights, and the logit scale (not its logarithm).
+        The moving average of the tower's weights.
     """
     training = parameters.image
     rows = pictures.rows_without(parameters.left_out)
@@ -62,28 +65,30 @@ def train_image_tower(
     cast(Any, visual).to(memory_format=torch.channels_last)  # torch declares no types for this form
     learner = _Learner(visual, _Goal(pictures, rows, text_embeddings, vocabulary, training), training)
     average = copy.deepcopy(visual).eval()
-    optimiser = _optimiser(learner, training)
+    optimisers = _optimisers(learner, training, parameters.threads)
     step = 0
-    state = journal.load(name)
+    state = journal.load(name, parameters.digest())
     if state is not None:
         step = int(state["step"])
         learner.load_state_dict(state["learner"])
         average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
     workers = _Workers(learner, parameters.threads)
     learner.train()
     started, seen, running = time.perf_counter(), 0, 0.0
     while step < n_steps:
         side = next(pixels for end, pixels in ends if step < end)
         batch = _rows_of(step, rows, training.batch, parameters.seed)
-        for group in optimiser.param_groups:
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = training.learning_rate * _schedule(step, n_steps, training.warmup_steps)
         # Every step draws from its own seed: a run that was stopped goes on with the numbers that it would have had.
         seed = (parameters.seed * 1_000_003 + step) * 64
-        optimiser.zero_grad(set_to_none=True)
+        learner.zero_grad(set_to_none=True)
         running += workers.gradients(pictures, batch, side, seed, parameters.bfloat16) * len(batch)
         nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         learner.log_scale.data.clamp_(max=math.log(100))
         step += 1
         _move_average(average, visual, min(training.averaging, (1 + step) / (10 + step)))
@@ -102,29 +107,37 @@ def train_image_tower(
         if step % parameters.checkpoint_every == 0 or step == n_steps:
             journal.save(
                 name,
+                parameters.digest(),
                 {
                     "step": step,
                     "learner": learner.state_dict(),
                     "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(),
+                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                 },
             )
-    return average, learner.scale
+    return average
 
 
 @torch.no_grad()
 def embed_pictures(
-    visual: nn.Module, pictures: Pictures, side: int, rows: Tensor | None = None, batch: int = 128
+    visual: nn.Module,
+    pictures: Pictures,
+    side: int,
+    rows: Tensor | None = None,
+    *,
+    unit_length: bool = True,
+    batch: int = 128,
 ) -> Tensor:
-    """Unit-length embeddings `(n, embed_dim)` of all pictures or of `rows`, at `side` pixels, without augmentation."""
+    """Embeddings `(n, embed_dim)` of all pictures or of `rows`, at `side` pixels, without augmentation."""
     visual.eval()
     parts: list[Tensor] = []
     for chunk in (torch.arange(len(pictures.labels)) if rows is None else rows).split(batch):
         values = F.interpolate(
             normalise(pictures.batch(chunk)), size=(side, side), mode="bicubic", antialias=True, align_corners=False
         )
-        parts.append(F.normalize(encode_images(visual, values.contiguous(memory_format=torch.channels_last)), dim=1))
-    return torch.cat(parts)
+        parts.append(encode_images(visual, values.contiguous(memory_format=torch.channels_last)))
+    embeddings = torch.cat(parts)
+    return F.normalize(embeddings, dim=1) if unit_length else embeddings
 
 
 def _rows_of(step: int, rows: Tensor, batch: int, seed: int) -> Tensor:
@@ -142,14 +155,24 @@ def _schedule(step: int, n_steps: int, warmup: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, n_steps - warmup)))
 
 
-def _optimiser(learner: "_Learner", training: ImageTraining) -> torch.optim.Optimizer:
-    weights = [parameter for parameter in learner.parameters() if parameter.ndim > 1]
+def _optimisers(learner: "_Learner", training: ImageTraining, threads: int) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions, AdamW for the rest; without Muon, AdamW for all.
+
+    The attention pool's matrices are so large that making their steps orthogonal costs more than it gains.
+    """
+    convolutions = [weight for weight in learner.parameters() if weight.ndim == 4 and training.muon_momentum > 0]
+    chosen = {id(weight) for weight in convolutions}
+    weights = [weight for weight in learner.parameters() if weight.ndim > 1 and id(weight) not in chosen]
     gains = [parameter for parameter in learner.parameters() if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [
         {"params": weights, "weight_decay": training.weight_decay},
         {"params": gains, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)]
+    if convolutions:
+        rate, momentum, decay = training.learning_rate, training.muon_momentum, training.weight_decay
+        optimisers.append(Muon(convolutions, rate, momentum, decay, threads))
+    return optimisers
 
 
 @torch.no_grad()

@@ -17,31 +17,29 @@ class Journal:
 
     Args:
         folder: made when missing.
-        run: digest of the parameters; a checkpoint of other parameters is refused.
     """
 
-    def __init__(self, folder: Path, run: str) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.run = run
 
     def record(self, event: str, **facts: Any) -> None:
         """Append one line to `log.jsonl`."""
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"event": event, **facts}, sort_keys=True) + "\n")
 
-    def save(self, name: str, state: dict[str, Any]) -> None:
-        """Replace the checkpoint `name` atomically."""
+    def save(self, name: str, belongs_to: str, state: dict[str, Any]) -> None:
+        """Replace the checkpoint `name` atomically; `belongs_to` is the digest of the parameters that made it."""
         with atomic_path(self._path(name)) as beside:
-            torch.save({"run": self.run, "state": state}, beside)
+            torch.save({"run": belongs_to, "state": state}, beside)
 
-    def load(self, name: str) -> dict[str, Any] | None:
-        """The checkpoint `name`, or None where there is none yet."""
+    def load(self, name: str, belongs_to: str) -> dict[str, Any] | None:
+        """The checkpoint `name`, or None where there is none yet; one made by other parameters is refused."""
         path = self._path(name)
         if not path.exists():
             return None
         content = torch.load(path, weights_only=True)
-        if content["run"] != self.run:
+        if content["run"] != belongs_to:
             raise ShotlineError(
                 "the checkpoint belongs to a run with other parameters",
                 on=str(path),

@@ -62,7 +62,7 @@ class TextPlacement:
 class TextDistillation:
     """How the text tower learns its targets."""
 
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -74,11 +74,12 @@ class TextDistillation:
 class ImageTraining:
     """How the image tower learns from labelled pictures; sizes in pixels, `epochs` passes over the pictures."""
 
-    stages: tuple[tuple[float, int], ...] = ((24.0, 64), (14.0, 96))  # (epochs, pixels), in order
-    batch: int = 128
+    stages: tuple[tuple[float, int], ...] = ((16.0, 48), (9.0, 64), (6.0, 96))  # (epochs, pixels), in order
+    batch: int = 256
     learning_rate: float = 2e-3
+    muon_momentum: float = 0.9  # of the convolutions' orthogonal steps; 0: AdamW for all weights
     weight_decay: float = 0.05
-    warmup_steps: int = 300
+    warmup_steps: int = 150
     label_smoothing: float = 0.05
     zoom: tuple[float, float] = (0.6, 1.15)  # side of the crop over the side of the picture; above 1: mirrored border
     colour: float = 0.2  # largest change of brightness, contrast and saturation
@@ -86,7 +87,8 @@ class ImageTraining:
     erasing: float = 0.1  # share of pictures with one grey rectangle
     averaging: float = 0.998  # decay of the weights' moving average, a step
     initial_scale: float = 50.0
-    free_head: float = 1.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower
+    free_head: float = 0.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower
+    emphasis: float = 0.25  # of what many classes differ in, for new classes' sake; 0: none; see `settle`
     geometry: float = 0.0  # weight of the second loss: the class's place among all names
     geometry_scale: float = 10.0  # how sharply those targets prefer near names
 
@@ -117,7 +119,14 @@ class PretrainParameters:
         return plain
 
     def digest(self) -> str:
-        """Which run a checkpoint belongs to; threads and the checkpoint's rhythm do not matter."""
+        """Which run an image checkpoint belongs to; threads and the checkpoint's rhythm do not matter."""
         plain = self.as_json()
         del plain["threads"], plain["checkpoint_every"]
+        return digest(plain)
+
+    def text_digest(self) -> str:
+        """Which run a text checkpoint belongs to: the text tower is the same whatever the pictures are trained with."""
+        plain = self.as_json()
+        for name in ("threads", "checkpoint_every", "left_out", "image"):
+            del plain[name]
         return digest(plain)

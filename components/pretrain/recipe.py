@@ -19,6 +19,7 @@ from components.pretrain.parameters import PretrainParameters
 from components.pretrain.pictures import Pictures, read_pictures
 from components.pretrain.placement import Placement
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
+from components.pretrain.settle import settle
 from components.pretrain.text import TextTargets, embed_texts, text_basis, train_text_tower, warm_start
 from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
@@ -69,7 +70,7 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     """
     torch.set_num_threads(1)  # the image tower's threads are whole workers; see its module
     torch.manual_seed(parameters.seed)
-    journal = Journal(run, parameters.digest())
+    journal = Journal(run)
     journal.record("start", parameters=parameters.as_json())
     train = read_pictures(sources.pictures, "train", run / "arrays")
     validation = read_pictures(sources.pictures, "val", run / "arrays")
@@ -81,12 +82,13 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     train_text_tower(model, texts, parameters, journal)
 
     targets = image_targets(model, texts, train)
-    tower, scale = train_image_tower(model.visual, train, targets.classes, targets.vocabulary, parameters, journal)
+    tower = train_image_tower(model.visual, train, targets.classes, targets.vocabulary, parameters, journal)
+    side = parameters.architecture.image_size
+    rows = train.rows_without(parameters.left_out)
+    scale = settle(tower, train, rows, targets.classes, parameters.image.emphasis, side)
     model.visual = tower
     model.logit_scale.data.fill_(math.log(scale))
 
-    side = parameters.architecture.image_size
-    rows = train.rows_without(parameters.left_out)
     covariance = within_class_covariance(embed_pictures(tower, train, side, rows), train.labels[rows])
     model.to(memory_format=torch.contiguous_format)
     export_model(model, parameters.architecture, covariance, output)

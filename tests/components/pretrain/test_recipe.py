@@ -52,8 +52,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
 
     save = Journal.save
 
-    def stop_in_the_image_tower(self: Journal, name: str, state: dict[str, object]) -> None:
-        save(self, name, state)
+    def stop_in_the_image_tower(self: Journal, name: str, belongs_to: str, state: dict[str, object]) -> None:
+        save(self, name, belongs_to, state)
         if name == "image" and state["step"] == 4:
             raise KeyboardInterrupt
 
@@ -76,6 +76,19 @@ def test_a_run_folder_of_other_parameters_is_refused(
     pretrain(parameters, sources, tmp_path / "run", tmp_path / "out")
     with pytest.raises(ShotlineError, match="other parameters"):
         pretrain(replace(parameters, seed=1), sources, tmp_path / "run", tmp_path / "out")
+
+
+def test_the_text_tower_is_kept_when_only_the_pictures_change(
+    parameters: PretrainParameters, dataset: Path, lexicon_path: Path, tmp_path: Path
+) -> None:
+    sources, run = _sources(dataset, lexicon_path), tmp_path / "run"
+    pretrain(parameters, sources, run, tmp_path / "out")
+    (run / "image.pt").unlink()
+    (run / "log.jsonl").unlink()
+    pretrain(replace(parameters, left_out=("red_thing",)), sources, run, tmp_path / "other")
+    events = [json.loads(line)["event"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert "image_step" in events
+    assert "text_step" not in events
 
 
 def test_left_out_names_are_in_no_text(parameters: PretrainParameters) -> None:

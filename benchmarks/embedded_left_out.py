@@ -1,0 +1,80 @@
+"""How well words without pictures are found: the recipe with 20 of the 150 classes left out, then measured on them.
+
+python benchmarks/embedded_left_out.py --pictures DIR --lexicon FILE --run DIR [--names-out] [--stages 3x48] [--text-steps N]
+
+With `--names-out` their names are kept out of the lexicon too, so that only the map tells the text tower where they lie.
+Without `--stages` and `--text-steps` it is the recipe at full length, hours on two cores. Rows as `embedded.py` prints
+them: zero_shot (all classes, the 20 among them), unseen_among_themselves, unseen_among_all. The model is left in RUN/model.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from embedded import row, zero_shot
+
+from components.pretrain import PretrainParameters, PretrainSources, pretrain
+from components.pretrain.architecture import load
+from components.pretrain.pictures import read_pictures
+
+LEFT_OUT = (
+    "Egyptian_cat",
+    "alpine_mountain",
+    "backpack",
+    "barbershop",
+    "butcher_shop",
+    "cockroach",
+    "coral_reef",
+    "cougar",
+    "drumsticks",
+    "flagpole",
+    "freight_car",
+    "frying_pan",
+    "golden_retriever",
+    "goose",
+    "guinea_pig",
+    "orangutan",
+    "pay_phone",
+    "picket_fence",
+    "sewing_machine",
+    "stopwatch",
+)
+
+
+def stage(text: str) -> tuple[float, int]:
+    """`3x48`: three passes at 48 pixels."""
+    epochs, _, pixels = text.partition("x")
+    return float(epochs), int(pixels)
+
+
+def main() -> None:
+    """Train without the 20 classes and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, required=True, help="folder of Tiny ImageNet")
+    parser.add_argument("--lexicon", type=Path, required=True, help="text_lexicon.npz")
+    parser.add_argument("--run", type=Path, required=True, help="checkpoints, log and model; the same one goes on")
+    parser.add_argument("--names-out", action="store_true", help="leave their names out of the lexicon too")
+    parser.add_argument("--stages", nargs="+", type=stage, help="passes x pixels, instead of the recipe's")
+    parser.add_argument("--text-steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    parameters = PretrainParameters(threads=given.threads, left_out=LEFT_OUT)
+    if given.names_out:
+        classes = read_pictures(given.pictures, "val", given.run / "arrays")
+        names = tuple(
+            name.lower() for folder, name in zip(classes.folders, classes.names, strict=True) if folder in LEFT_OUT
+        )
+        parameters = replace(parameters, names_left_out=names)
+    if given.stages:
+        parameters = replace(parameters, image=replace(parameters.image, stages=tuple(given.stages)))
+    if given.text_steps:
+        parameters = replace(parameters, text=replace(parameters.text, steps=given.text_steps))
+    folder = given.run / "model"
+    pretrain(parameters, PretrainSources(given.pictures, given.lexicon), given.run, folder)
+    row("left_out_run", names_out=given.names_out, stages=parameters.image.stages, text_steps=parameters.text.steps)
+    model, preprocess = load(folder)
+    zero_shot(model, preprocess, given.pictures, model.context_length, LEFT_OUT)
+
+
+if __name__ == "__main__":
+    main()
