@@ -5,8 +5,10 @@ that features are keyed by.
 """
 
 from components.backbone.checkpoints import adopt_checkpoint
+from components.backbone.free_token import FreeTokenPrompt
 from components.backbone.load import check_backbone, load_backbone, save_backbone
 from components.backbone.model import Backbone, BackboneIdentity, Encoded
+from components.backbone.projector import Projector, projector_of
 from components.backbone.settings import BackboneSettings
 
 __all__ = [
@@ -14,8 +16,11 @@ __all__ = [
     "BackboneIdentity",
     "BackboneSettings",
     "Encoded",
+    "FreeTokenPrompt",
+    "Projector",
     "adopt_checkpoint",
     "check_backbone",
     "load_backbone",
+    "projector_of",
     "save_backbone",
 ]

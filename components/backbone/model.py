@@ -12,6 +12,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from components.backbone.free_token import FreeTokenPrompt, whole_words
+from components.backbone.projector import projector_of
 from components.files import digest
 
 __all__ = ["Backbone", "BackboneIdentity", "Encoded"]
@@ -68,6 +70,7 @@ class Backbone:
         identity: what its features are keyed by.
         logit_scale: exp of CLIP's learnt temperature, by which cosines are multiplied.
         covariance: (d, d) generic within-class covariance of its embeddings, or None where none is known.
+        projector: the image tower's frozen last step, or None where it is of a kind that we do not know.
         device: where batches go.
     """
 
@@ -86,6 +89,7 @@ class Backbone:
         self.covariance = covariance
         self.device = torch.device("cuda" if identity.device_kind == "cuda" else "cpu")
         self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[identity.precision]
+        self.projector = projector_of(self._model.visual)
         self.logit_scale = float(self._model.logit_scale.detach().float().exp())
 
     def preprocess(self, image: Image.Image) -> Tensor:
@@ -124,3 +128,15 @@ class Backbone:
             tokens = self._tokenizer(list(texts[start : start + batch_size])).to(self.device)
             parts.append(F.normalize(self._model.encode_text(tokens).float(), dim=-1).cpu())
         return torch.cat(parts) if parts else torch.empty(0, 0)
+
+    def words(self) -> list[str]:
+        """The words that its tokenizer has a token of its own for, commonest first; empty where it cannot be read."""
+        return whole_words(self._tokenizer)
+
+    def free_token_prompt(self, template: str) -> FreeTokenPrompt:
+        """The text tower as a function of one token embedding in the place of `{}` in `template`.
+
+        Raises:
+            UserInputError: the text tower is none of open_clip's own, or the template has no single `{}`.
+        """
+        return FreeTokenPrompt(self._model, self._tokenizer, template, self.identity.name)

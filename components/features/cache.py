@@ -8,7 +8,9 @@ Two writers write two shards; a key that lies in both is harmless, since a key f
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -57,13 +59,21 @@ class FeatureCache:
         tensors["embedding"] = features.embedding.contiguous()
         for number, level in enumerate(features.levels, 1):
             tensors[f"level_{number}"] = level.half().contiguous()
+        for number, token in enumerate(features.class_tokens, 1):
+            tensors[f"class_token_{number}"] = token.half().contiguous()
         with atomic_path(path) as beside:
             save_file(tensors, beside)
         self._remember(path, keys)
         return path
 
-    def read(self, keys: Sequence[str], *, levels: bool = True) -> Features:
-        """The features of `keys`, in their order; levels as float16.
+    def read(self, keys: Sequence[str], *, levels: bool = True, mapped: bool = False) -> Features:
+        """The features of `keys`, in their order; levels and class tokens as float16.
+
+        Args:
+            keys: what to read; a key may come twice.
+            levels: read them, and class tokens, too.
+            mapped: keep levels in a nameless file beside the shards and map it, so that memory is bounded however many
+                keys there are. The file goes with the tensors.
 
         Raises:
             ShotlineError: a key is not cached, or no longer.
@@ -88,7 +98,11 @@ class FeatureCache:
                             continue
                         tensor = file.get_tensor(name)
                         if name not in columns:
-                            columns[name] = tensor.new_empty((len(keys), *tensor.shape[1:]))
+                            shape = (len(keys), *tensor.shape[1:])
+                            on_disk = mapped and name.startswith("level_")
+                            columns[name] = (
+                                _nameless(shape, tensor.dtype, self.folder) if on_disk else tensor.new_empty(shape)
+                            )
                         columns[name][target] = tensor[rows]
                 os.utime(shard)  # what was read last is evicted last
             except FileNotFoundError as error:
@@ -98,7 +112,7 @@ class FeatureCache:
                     remedy="run again; what is missing is encoded anew",
                 ) from error
         embedding = columns.pop("embedding", torch.empty(0, 0))
-        return Features(embedding, tuple(columns[name] for name in sorted(columns)))
+        return Features(embedding, *(_numbered(columns, kind) for kind in ("level", "class_token")))
 
     def evict(self, limit_bytes: int, *, keep: Iterable[str] = ()) -> int:
         """Remove the shards that were read longest ago until the folder fits; those holding a key of `keep` stay.
@@ -140,3 +154,19 @@ class FeatureCache:
     def _remember(self, shard: Path, keys: Sequence[str]) -> None:
         for row, key in enumerate(keys):
             self._where[key] = (shard, row)
+
+
+def _nameless(shape: tuple[int, ...], dtype: torch.dtype, folder: Path) -> Tensor:
+    """A tensor in a file that has no name any more: the system takes its room back when the tensor goes."""
+    handle, name = tempfile.mkstemp(prefix=".rows-", dir=folder)
+    os.close(handle)
+    try:
+        return torch.from_file(name, shared=True, size=math.prod(shape), dtype=dtype).view(shape)
+    finally:
+        Path(name).unlink()
+
+
+def _numbered(columns: dict[str, Tensor], kind: str) -> tuple[Tensor, ...]:
+    """`kind_1`, `kind_2`, ... of the columns."""
+    names = [f"{kind}_{number}" for number in range(1, len(columns) + 1)]
+    return tuple(columns[name] for name in names if name in columns)

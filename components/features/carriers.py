@@ -9,6 +9,8 @@ from torch import Tensor
 
 __all__ = ["Features"]
 
+_ROWS_AT_ONCE = 1024  # whole maps of all rows need not be in memory
+
 
 @dataclass(frozen=True)
 class Features:
@@ -16,26 +18,47 @@ class Features:
 
     Attributes:
         embedding: (n, d) float32, each row of unit length.
-        levels: the four feature maps, first (finest) to last: (n, c_k) pooled, or (n, c_k, g, g) on one grid,
-            any floating type; empty where the backbone gives none.
+        levels: the four feature maps, first (finest) to last: (n, c_k) pooled, or (n, c_k, h_k, w_k), on one grid or
+            whole, any floating type; empty where the backbone gives none. A ViT's class token is not among the
+            positions.
+        class_tokens: a ViT's class token at each level, (n, c_k) each; empty for a ResNet.
     """
 
     embedding: Tensor
     levels: tuple[Tensor, ...] = ()
+    class_tokens: tuple[Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.embedding)
 
     def __getitem__(self, rows: Tensor | slice) -> Features:
         """The chosen rows: a slice, a boolean mask or indices."""
-        return Features(self.embedding[rows], tuple(level[rows] for level in self.levels))
+        return Features(
+            self.embedding[rows],
+            tuple(level[rows] for level in self.levels),
+            tuple(token[rows] for token in self.class_tokens),
+        )
 
     def pooled_levels(self) -> tuple[Tensor, ...]:
         """Each level's mean over its grid, (n, c_k) float32."""
-        return tuple(level.float().flatten(2).mean(2) if level.ndim == 4 else level.float() for level in self.levels)
+        return tuple(
+            torch.cat([rows.float().flatten(2).mean(2) for rows in level.split(_ROWS_AT_ONCE)])
+            if level.ndim == 4
+            else level.float()
+            for level in self.levels
+        )
+
+    def pooled(self) -> Features:
+        """The same rows with each level averaged over its grid; class tokens stay apart."""
+        return Features(self.embedding, self.pooled_levels(), tuple(token.float() for token in self.class_tokens))
 
     @staticmethod
     def concatenate(parts: list[Features]) -> Features:
         """The rows of all parts, in order."""
         levels = zip(*(part.levels for part in parts), strict=True)
-        return Features(torch.cat([part.embedding for part in parts]), tuple(torch.cat(level) for level in levels))
+        tokens = zip(*(part.class_tokens for part in parts), strict=True)
+        return Features(
+            torch.cat([part.embedding for part in parts]),
+            tuple(torch.cat(level) for level in levels),
+            tuple(torch.cat(token) for token in tokens),
+        )

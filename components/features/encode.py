@@ -25,6 +25,7 @@ from components.ingest import Limits, load_image
 __all__ = ["EncodeSummary", "encode_missing", "encode_views", "level_features"]
 
 BATCH = 16  # every forward pass has this many rows: see Backbone.encode_images
+_VIT_GRID = 7  # what CLIP's ResNets have at 224 px
 PARTITION = 8 * BATCH  # views in one shard, and in memory for each worker
 
 Progress = Callable[[int, int], None]
@@ -130,7 +131,8 @@ def encode_views(
 def level_features(encoded: Encoded, mode: LevelMode) -> Features:
     """A batch's features with its levels in the form that `mode` asks for, on the CPU.
 
-    `grid` averages each level down to the last level's own grid; `pooled` over the whole map; `full` keeps it.
+    `grid` averages each level down to the last level's own grid, a ViT's to 7 x 7 at most (all its levels have the
+    last one's grid); `pooled` over the whole map; `full` keeps it. A ViT's class tokens stay apart, as they are.
     """
     maps = encoded.levels
     if not maps:
@@ -138,11 +140,16 @@ def level_features(encoded: Encoded, mode: LevelMode) -> Features:
     if mode == "pooled":
         levels = [level.float().mean((2, 3)) for level in maps]
     elif mode == "grid":
-        grid = (maps[-1].shape[2], maps[-1].shape[3])
+        sides = (int(maps[-1].shape[2]), int(maps[-1].shape[3]))
+        grid = (min(sides[0], _VIT_GRID), min(sides[1], _VIT_GRID)) if encoded.class_tokens else sides
         levels = [F.adaptive_avg_pool2d(level.float(), grid) for level in maps]
     else:
         levels = list(maps)
-    return Features(encoded.embedding.cpu(), tuple(level.half().cpu() for level in levels))
+    return Features(
+        encoded.embedding.cpu(),
+        tuple(level.half().cpu() for level in levels),
+        tuple(token.half().cpu() for token in encoded.class_tokens),
+    )
 
 
 def _read(image_id: str, path: Path, limits: Limits | None) -> Image.Image:

@@ -28,5 +28,5 @@ class View:
 def feature_key(view: View, backbone_digest: str, mode: LevelMode) -> str:
     """64 hexadecimal digits over the image's bytes, the view, the backbone (with preprocessing, precision and device) and the level mode."""
     # The version is raised when the meaning of a cached tensor or of a view changes.
-    facts = f"v1|{view.image_id}|{view.number}|{backbone_digest}|{mode}"
+    facts = f"v2|{view.image_id}|{view.number}|{backbone_digest}|{mode}"
     return hashlib.sha256(facts.encode()).hexdigest()

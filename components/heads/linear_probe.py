@@ -26,6 +26,8 @@ class LinearProbe:
     """Logistic regression on centred embeddings of mean square length 1.
 
     The penalty is the one of three with the lowest log-loss, after temperature, on held-out folds of the support set.
+    That temperature goes into the weights: fits on other folds may choose another penalty, whose logits are many times
+    as loud, and would not be calibrated by what was found on these.
 
     Attributes:
         shift_, scale_: (p,) float32; inputs become `(x - shift) * scale`.
@@ -48,8 +50,9 @@ class LinearProbe:
         raw = self._inputs(images.features)
         self.shift_, self.scale_ = self._standardisation(raw)
         inputs = (raw - self.shift_) * self.scale_
-        self.penalty_ = _chosen_penalty(inputs, images)
-        self.weight_, self.bias_ = softmax_regression(inputs, images.labels, images.n_classes, penalty=self.penalty_)
+        self.penalty_, loudness = _chosen_penalty(inputs, images)
+        weight, bias = softmax_regression(inputs, images.labels, images.n_classes, penalty=self.penalty_)
+        self.weight_, self.bias_ = loudness * weight, loudness * bias
         return self
 
     def scores(self, features: Features) -> Tensor:
@@ -104,12 +107,14 @@ class LinearProbeLevels(LinearProbe):
         return shift, 1 / (deviation.clamp_min(1e-3 * float(deviation.max()) + 1e-12) * raw.shape[1] ** 0.5)
 
 
-def _chosen_penalty(inputs: Tensor, images: Support) -> float:
+def _chosen_penalty(inputs: Tensor, images: Support) -> tuple[float, float]:
+    """The penalty, and the mean factor that its logits had to be multiplied by to be calibrated."""
     folds = images.folds[0]
     looked_at = [fold for fold in range(int(folds.max()) + 1) if (folds == fold).any()][:_FOLDS_LOOKED_AT]
     if not looked_at:
-        return _DEFAULT_PENALTY
+        return _DEFAULT_PENALTY, 1.0
     losses = torch.zeros(len(_PENALTIES), dtype=torch.float64)
+    loudness = torch.zeros(len(_PENALTIES), dtype=torch.float64)
     n_rows = 0
     for fold in looked_at:
         if n_rows >= _ROWS_ENOUGH:
@@ -124,4 +129,6 @@ def _chosen_penalty(inputs: Tensor, images: Support) -> float:
             logits = torch.addmm(start[1], inputs[held_out], start[0])
             (weight,) = pool_weights([logits], labels, [1.0])
             losses[index] += log_loss(weight * logits, labels) * len(labels)
-    return _PENALTIES[int(losses.argmin())]
+            loudness[index] += weight * len(labels)
+    best = int(losses.argmin())
+    return _PENALTIES[best], float(loudness[best]) / n_rows

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from components.errors import UserInputError
 from components.features.carriers import Features
+from components.features.keys import LevelMode
 from components.heads.support import Support
 
-__all__ = ["Head", "HeadState", "text_of"]
+__all__ = ["Head", "HeadState", "level_mode_of", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Head(Protocol):
     def from_state(cls, state: HeadState) -> Self:
         """The head that `state` was taken from."""
         ...
+
+
+def level_mode_of(head: Head) -> LevelMode:
+    """The form in which a fitted head reads levels: its attribute `level_mode`, or `pooled`."""
+    mode: LevelMode = getattr(head, "level_mode", "pooled")
+    return mode
 
 
 def text_of(support: Support, head: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Every head by its name."""
+"""Every head by its name: those of this room, and those of other rooms that have registered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.heads.support import Support
 from components.heads.tip_adapter import TipAdapter, TipAdapterF
 from components.heads.zero_shot import ZeroShot
 
-__all__ = ["HEADS", "head_class", "head_from_state", "usable_heads"]
+__all__ = ["HEADS", "head_class", "head_from_state", "register_head", "usable_heads"]
 
 HEADS: dict[str, type[Head]] = {
     head.name: head
@@ -31,15 +31,23 @@ HEADS: dict[str, type[Head]] = {
 }
 
 
+_BY_NAME = dict(HEADS)
+
+
+def register_head(head: type[Head]) -> None:
+    """Make a head of another room known by its name, so that what was saved of it can be read back."""
+    _BY_NAME[head.name] = head
+
+
 def head_class(name: str) -> type[Head]:
     """The head of that name.
 
     Raises:
         UserInputError: where there is none.
     """
-    if name not in HEADS:
-        raise UserInputError(f'there is no head "{name}"', on="heads", remedy=f"use some of {', '.join(HEADS)}")
-    return HEADS[name]
+    if name not in _BY_NAME:
+        raise UserInputError(f'there is no head "{name}"', on="heads", remedy=f"use some of {', '.join(_BY_NAME)}")
+    return _BY_NAME[name]
 
 
 def head_from_state(state: HeadState) -> Head:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from components.backbone import Projector
 from components.errors import UserInputError
 from components.features.carriers import Features
 
@@ -34,6 +35,7 @@ class Support:
         logit_scale: what the backbone multiplies cosines with; CLIP's is 100.
         covariance: (d, d), the backbone's generic within-class covariance from photos of other tasks, any scale,
             or None.
+        projector: the backbone's frozen last step, which LDC's fused feature passes; None where it has none.
         seed: of everything random: folds, batches.
         n_folds: at most so many folds; never more than the typical class has groups.
         n_repeats: how often the folds are drawn anew.
@@ -48,6 +50,7 @@ class Support:
     text_embeddings: Tensor | None = None
     logit_scale: float = 100.0
     covariance: Tensor | None = None
+    projector: Projector | None = None
     seed: int = 0
     n_folds: int = 4
     n_repeats: int = 2
@@ -146,9 +149,10 @@ class Support:
 
         embedding = torch.nn.functional.normalize(averaged(self.features.embedding), dim=1)
         levels = tuple(averaged(level) for level in self.features.pooled_levels())
+        tokens = tuple(averaged(token) for token in self.features.class_tokens)
         return replace(
             self,
-            features=Features(embedding, levels),
+            features=Features(embedding, levels, tokens),
             labels=self.labels[index],
             images=self.images[index],
             groups=self.groups[index],

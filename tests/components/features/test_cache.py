@@ -95,3 +95,16 @@ def test_keys_differ_exactly_where_what_they_stand_for_differs(one: tuple, other
     keys = [feature_key(View(f"{image:064x}", view), backbone, mode) for image, view, backbone, mode in (one, other)]
 
     assert (keys[0] == keys[1]) == (one == other)
+
+
+def test_mapped_rows_are_the_same_and_leave_no_file(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    cache.write([key(1), key(2)], features([1, 2]))
+    cache.write([key(3)], features([3]))
+    wanted = [key(3), key(1), key(3)]
+
+    mapped = cache.read(wanted, mapped=True)
+
+    assert torch.equal(mapped.levels[0], cache.read(wanted).levels[0])
+    assert torch.equal(mapped[torch.tensor([1, 0])].levels[0][:, 0].float(), torch.tensor([1.0, 3.0]))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".safetensors"] * 2

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from components.errors import UserInputError
-from components.features import FeatureCache, View, encode_missing, feature_key
+from components.features import FeatureCache, LevelMode, View, encode_missing, feature_key
 from tests.conftest import FakeBackbone, draw_photo
 
 
@@ -69,6 +70,27 @@ def test_grid_levels_all_have_the_last_level_s_grid(
     assert [tuple(level.shape) for level in read.pooled_levels()] == [(20, 3)] * 4
 
 
+@pytest.mark.parametrize("mode", ["full", "grid", "pooled"])
+def test_a_vit_s_class_tokens_are_kept_apart_in_every_mode(
+    tmp_path: Path, photos: dict[str, Path], backbone: FakeBackbone, mode: LevelMode
+) -> None:
+    backbone.class_tokens = True
+    cache = FeatureCache(tmp_path / "cache")
+    views = views_of(photos)
+    encode_missing(views, photos, backbone, cache, mode=mode)
+    pixels = torch.stack([backbone.preprocess(Image.open(path)) for path in photos.values()])
+
+    read = cache.read([feature_key(view, backbone.identity.digest, mode) for view in views])
+
+    expected = backbone.encode_images(pixels, levels=True).class_tokens
+    assert len(read.class_tokens) == 4
+    for found, token in zip(read.class_tokens, expected, strict=True):
+        torch.testing.assert_close(found.float(), token, atol=1e-3, rtol=1e-3)
+    sides = {"full": [16, 8, 4, 2], "grid": [2, 2, 2, 2]}.get(mode)
+    assert [level.shape[2:] for level in read.levels] == ([(side, side) for side in sides] if sides else [()] * 4)
+    assert torch.equal(read[:5].class_tokens[0], read.class_tokens[0][:5])
+
+
 def test_a_photo_that_changed_since_it_was_ingested_is_refused(
     tmp_path: Path, photos: dict[str, Path], backbone: FakeBackbone
 ) -> None:
@@ -80,8 +102,6 @@ def test_a_photo_that_changed_since_it_was_ingested_is_refused(
 
 
 def test_views_are_crops_that_the_id_and_number_fix(photos: dict[str, Path]) -> None:
-    from PIL import Image
-
     from components.features import augment
 
     image_id, path = next(iter(photos.items()))

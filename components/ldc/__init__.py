@@ -1,0 +1,53 @@
+"""LDC: logits deconfusion (CVPR 2025), as published and as it does best, trained from cached features.
+
+In: a `Support` with levels and the backbone's `Projector`, and `LdcSettings`. Out: the head `ldc`, its out-of-fold
+logits, what was tried, and a line of loss an epoch.
+"""
+
+from components.heads import register_head
+from components.ldc.deconfused import Pair, deconfused, mean_residual, rows_of
+from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
+from components.ldc.head import MIXED, LdcHead
+from components.ldc.loss import PUBLISHED_WEIGHTS, TERMS, loss_terms
+from components.ldc.model import LDC, Outputs, zero_shot_logits
+from components.ldc.optimiser import adamw, cosine_rate
+from components.ldc.recipe import OURS, PUBLISHED, Recipe
+from components.ldc.settings import LdcSettings
+from components.ldc.shape import FORMS, Form, Shape, shape_for
+from components.ldc.sources import HeldViews, LiveViews
+from components.ldc.training import EpochLoss, train_ldc
+
+__all__ = [
+    "FORMS",
+    "LDC",
+    "MIXED",
+    "OURS",
+    "PUBLISHED",
+    "PUBLISHED_WEIGHTS",
+    "TERMS",
+    "EpochLoss",
+    "Form",
+    "HeldViews",
+    "LdcFit",
+    "LdcHead",
+    "LdcSettings",
+    "LiveViews",
+    "Outputs",
+    "Pair",
+    "Recipe",
+    "Shape",
+    "TrainingProgress",
+    "Trial",
+    "adamw",
+    "cosine_rate",
+    "deconfused",
+    "fit_ldc",
+    "loss_terms",
+    "mean_residual",
+    "rows_of",
+    "shape_for",
+    "train_ldc",
+    "zero_shot_logits",
+]
+
+register_head(LdcHead)

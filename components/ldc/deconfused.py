@@ -1,0 +1,84 @@
+"""What was deconfused: how far the learnt residual moves each pair of classes, and which pairs it parts or leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from components.ldc.model import Outputs
+
+__all__ = ["Pair", "deconfused", "mean_residual", "rows_of"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One class taken for another, before and after the residual.
+
+    Attributes:
+        label: the photos' class.
+        taken_for: the other.
+        before: share of the class's photos that the start takes for the other, 0 to 1.
+        after: the same with the residual added.
+        moved: mean over the class's photos of how far the residual moves the other class's logit against the right
+            one's; negative: it parts them.
+    """
+
+    label: int
+    taken_for: int
+    before: float
+    after: float
+    moved: float
+
+
+def mean_residual(outputs: Outputs, labels: Tensor) -> Tensor:
+    """(K, K) float64: row class's photos, mean of the residual on the column class less that on the right class.
+
+    Zero on the diagonal and in the rows of classes without photos.
+    """
+    residual = (outputs.icd - outputs.clip).double()
+    against = residual - residual.gather(1, labels[:, None])
+    return _mean_by_class(against, labels)
+
+
+def deconfused(outputs: Outputs, labels: Tensor, most: int = 10) -> list[Pair]:
+    """The pairs mistaken most, worst first, by the worse of before and after.
+
+    Args:
+        outputs: of n photos that the model was not trained on.
+        labels: (n,) int64.
+        most: how many pairs at most.
+    """
+    n_classes = outputs.clip.shape[1]
+    moved = mean_residual(outputs, labels)
+    before, after = (
+        _mean_by_class(torch.nn.functional.one_hot(logits.argmax(1), n_classes).double(), labels)
+        for logits in (outputs.clip, outputs.icd)
+    )
+    worst = torch.maximum(before, after).fill_diagonal_(0).flatten()
+    order = torch.sort(worst, descending=True, stable=True).indices[:most].tolist()
+    places = [divmod(place, n_classes) for place in order if worst[place] > 0]
+    return [
+        Pair(row, column, float(before[row, column]), float(after[row, column]), float(moved[row, column]))
+        for row, column in places
+    ]
+
+
+def rows_of(pairs: list[Pair], class_names: list[str]) -> list[dict[str, object]]:
+    """The pairs as rows of `confused` in metrics: class, taken_for, before, after."""
+    return [
+        {
+            "class": class_names[pair.label],
+            "taken_for": class_names[pair.taken_for],
+            "before": pair.before,
+            "after": pair.after,
+        }
+        for pair in pairs
+    ]
+
+
+def _mean_by_class(rows: Tensor, labels: Tensor) -> Tensor:
+    n_classes = rows.shape[1]
+    sums = torch.zeros(n_classes, n_classes, dtype=torch.float64).index_add_(0, labels, rows)
+    return sums / torch.bincount(labels, minlength=n_classes).clamp_min(1)[:, None]

@@ -1,0 +1,53 @@
+"""The section `ldc` of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from components.ldc.recipe import Start
+from components.ldc.shape import Form
+
+__all__ = ["LdcSettings"]
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class LdcSettings:
+    """What is trained, and what is left to the choice on folds.
+
+    Attributes:
+        form: `published` widths, or `compact`: under 0.3 million weights for a 512-wide backbone and 100 classes.
+        recipe: `ours`, or `published`: start, loss, optimiser and initialisation as the authors have them; nothing is
+            searched then but how its outputs are mixed.
+        start: the logits that are deconfused: `map_lr`, or `zero_shot` as published.
+        fusion: 1, 2 or 3; `auto` tries.
+        level_mode: `pooled`, `grid` or `full`; `auto` tries pooled and grid, which takes several times as long.
+            Never finer than `features.mode`. As published: `auto` is the finest there is.
+        epochs: each photo once an epoch.
+        most_steps: a limit on all steps of one training.
+        batch_size: photos a step.
+        learning_rate, l1_weight: a number; None tries.
+        epsilon: AdamW's.
+        weight_decay, feature_noise, mixup: see `Recipe`.
+        seed: of weights, batches and noise.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    form: Form = "published"
+    recipe: Literal["ours", "published"] = "ours"
+    start: Start = "map_lr"
+    fusion: Literal[1, 2, 3, "auto"] = "auto"
+    level_mode: Literal["auto", "pooled", "grid", "full"] = "pooled"
+    epochs: Annotated[int, Field(ge=1)] = 40
+    most_steps: Annotated[int, Field(ge=1)] = 400
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    l1_weight: Annotated[float, Field(ge=0)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    feature_noise: Annotated[float, Field(ge=0)] = 0.5
+    mixup: bool = True
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,0 +1,69 @@
+"""How wide LDC is: by the backbone and the task, as published or compact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from components.backbone import Projector
+
+__all__ = ["FORMS", "Form", "Shape", "shape_for"]
+
+Form = Literal["published", "compact"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
+_VIT_MLP_HIDDEN = 2048  # the published constant
+_COMPACT_RANK = 10
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths of an LDC.
+
+    Attributes:
+        level_channels: of the four levels, c_1 to c_4.
+        map_width: C, of the fused map; the last level's.
+        embedding_width: d.
+        n_classes: K.
+        fusion: 1 mean of the levels, 2 weights 0.1 to 0.4, 3 learnt.
+        mlp_hidden: inner width of the MLP head.
+        fusion_hidden: inner width of the learnt fusion.
+        branch_hidden: inner and outer width of ICD's branches.
+        gate_hidden: inner width of the gate.
+        rank: linear layers learn a change of so low a rank to drawn weights; None: they learn all of them.
+    """
+
+    level_channels: tuple[int, ...]
+    map_width: int
+    embedding_width: int
+    n_classes: int
+    fusion: int
+    mlp_hidden: int
+    fusion_hidden: int
+    branch_hidden: int
+    gate_hidden: int
+    rank: int | None = None
+
+
+def shape_for(
+    level_channels: tuple[int, ...],
+    embedding_width: int,
+    n_classes: int,
+    projector: Projector,
+    *,
+    fusion: int = 2,
+    form: Form = "published",
+) -> Shape:
+    """The published widths, or a form under 0.3 million weights for d = 512 and 100 classes.
+
+    The publication has RN50's widths as constants; here they follow the backbone: C is the last level's width, the
+    learnt fusion is as wide, everything else is as wide as the embedding, and a ViT's MLP head has 2048 inside.
+    """
+    width = level_channels[-1]
+    if form == "compact":
+        d = embedding_width
+        return Shape(level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK)
+    mlp = embedding_width if projector.kind == "attention_pool" else _VIT_MLP_HIDDEN
+    return Shape(
+        level_channels, width, embedding_width, n_classes, fusion, mlp, width, embedding_width, embedding_width
+    )

@@ -1,0 +1,263 @@
+"""The trainer: LDC from features that are held, mapped, or made anew at every step."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.backbone import Projector
+from components.features.carriers import Features
+from components.features.keys import LevelMode
+from components.ldc.blocks import LowRankChange
+from components.ldc.loss import loss_terms
+from components.ldc.maf import ResNetLevel, ViTLevel
+from components.ldc.model import LDC, Outputs
+from components.ldc.optimiser import adamw, cosine_rate
+from components.ldc.recipe import Recipe
+from components.ldc.shape import shape_for
+from components.ldc.sources import StartLogits, ViewSource, in_mode
+
+__all__ = [
+    "EpochLoss",
+    "load_parts",
+    "outputs_of",
+    "train_ldc",
+    "training_device",
+]
+
+_ROWS_AT_ONCE = 256
+_ROWS_FOR_SPREAD = 512  # rows that the channels' spreads are read off
+_LEAST_SPREAD = 1e-3  # of the widest channel's
+
+OnEpoch = Callable[["EpochLoss"], None]
+
+
+@dataclass(frozen=True)
+class EpochLoss:
+    """How an epoch went.
+
+    Attributes:
+        epoch: from 1.
+        epochs: of how many.
+        loss: mean of the five weighted terms' sum over the epoch's images.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+
+
+def training_device(device: str = "auto") -> torch.device:
+    """`auto`: CUDA where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def train_ldc(
+    source: ViewSource,
+    labels: Tensor,
+    start: StartLogits,
+    projector: Projector,
+    recipe: Recipe,
+    *,
+    images: Tensor | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    on_epoch: OnEpoch | None = None,
+) -> LDC:
+    """Train an LDC on some or all of n images; the same seed gives the same weights on the same kind of machine.
+
+    On CUDA the forward pass runs under bfloat16 autocast where the device has it; norms, losses, weights and AdamW's
+    moments stay in 32 bits (in 16, small second moments would vanish).
+
+    Args:
+        source: gives a batch's features, a view an image.
+        labels: (n,) int64.
+        start: gives a batch's logits (b, K) that ICD deconfuses.
+        projector: the backbone's.
+        recipe: how.
+        images: those to train on, numbers below n; None: all.
+        seed: of initialisation, batches, views and noise.
+        device: `auto`, `cpu` or `cuda`.
+        on_epoch: hears of each epoch.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+    """
+    where = training_device(device)
+    random = torch.Generator().manual_seed(seed)
+    images = torch.arange(len(labels)) if images is None else images
+    sample = images[torch.randperm(len(images), generator=random)[:_ROWS_FOR_SPREAD]]
+    seen = in_mode(source.batch(sample, random), recipe.level_mode)
+    n_classes = start(sample[:1], seen[:1]).shape[1]
+    model = _fresh(seen, n_classes, projector, recipe, seed).to(where).train()
+    prepare = _Preparation(recipe, [_spread(level).to(where) for level in seen.levels], seed)
+    optimiser = adamw(
+        model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, epsilon=recipe.epsilon
+    )
+    batches = math.ceil(len(images) / recipe.batch_size)
+    epochs = recipe.epochs
+    if recipe.most_steps is not None:
+        epochs = max(1, min(epochs, recipe.most_steps // batches))
+    step = 0
+    for epoch in range(1, epochs + 1):
+        total = torch.zeros((), device=where)
+        for batch in images[torch.randperm(len(images), generator=random)].split(recipe.batch_size):
+            read = in_mode(source.batch(batch, random), recipe.level_mode)
+            logits, target = start(batch, read).to(where), labels[batch].to(where)
+            read = _to(read, where)
+            levels = [prepare(level, place) for place, level in enumerate(read.levels)]
+            tokens = [prepare.token(token, place) for place, token in enumerate(read.class_tokens)]
+            with _mixed_precision(where):
+                loss = _loss(model, levels, tokens, logits, target, recipe, random)
+            optimiser.param_groups[0]["lr"] = cosine_rate(recipe.learning_rate, step, epochs * batches)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.detach() * len(batch)
+            step += 1
+        if on_epoch is not None:
+            on_epoch(EpochLoss(epoch, epochs, float(total) / len(images)))
+    prepare.move_into(model)
+    return model.cpu().eval()
+
+
+@torch.no_grad()
+def outputs_of(model: LDC, features: Features, rows: Tensor | None, start_logits: Tensor, mode: LevelMode) -> Outputs:
+    """The model's outputs for the chosen rows (all where None), in evaluation mode, a few hundred at a time.
+
+    Args:
+        model: on the CPU.
+        features: of which the rows are read.
+        rows: (n,) int64.
+        start_logits: (n, K) of the chosen rows.
+        mode: the form of levels that the model reads.
+    """
+    rows = torch.arange(len(features)) if rows is None else rows
+    parts = []
+    for part, logits in zip(rows.split(_ROWS_AT_ONCE), start_logits.split(_ROWS_AT_ONCE), strict=True):
+        if len(part):
+            read = _to(in_mode(features[part], mode), torch.device("cpu"))
+            parts.append(model(read.levels, read.class_tokens, logits))
+    if not parts:
+        none = start_logits[:0]
+        return Outputs(features.embedding[:0], none, none, none, none, none[:, :1])
+    return Outputs(*(torch.cat(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
+
+
+def load_parts(model: LDC, parts: dict[str, Tensor]) -> LDC:
+    """Put learnt tensors into a model; what its projector holds is there already."""
+    left = model.load_state_dict(parts, strict=False)
+    wrong = [*left.unexpected_keys, *(name for name in left.missing_keys if not name.startswith("maf.projector."))]
+    if wrong:
+        raise KeyError(", ".join(wrong))
+    return model.eval()
+
+
+def _loss(
+    model: LDC,
+    levels: list[Tensor],
+    tokens: list[Tensor],
+    start: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    random: torch.Generator,
+) -> Tensor:
+    if not recipe.mixup or len(labels) < 2:
+        outputs = model(levels, tokens, start)
+        return loss_terms(_in_32_bits(outputs), labels, recipe.loss_weights).sum()
+    share = (torch.rand(len(labels), generator=random) / 2 + 0.5).to(start.device)  # of the larger part
+    partner = torch.randperm(len(labels), generator=random).to(start.device)
+
+    def mixed(rows: Tensor) -> Tensor:
+        return torch.lerp(rows[partner], rows, share.view(-1, *[1] * (rows.ndim - 1)))
+
+    outputs = model([mixed(level) for level in levels], [mixed(token) for token in tokens], mixed(start))
+    targets = mixed(F.one_hot(labels, start.shape[1]).float())
+    return loss_terms(_in_32_bits(outputs), targets, recipe.loss_weights).sum()
+
+
+def _in_32_bits(outputs: Outputs) -> Outputs:
+    return Outputs(*(tensor.float() for tensor in vars(outputs).values()))
+
+
+def _fresh(features: Features, n_classes: int, projector: Projector, recipe: Recipe, seed: int) -> LDC:
+    channels = tuple(level.shape[1] for level in features.levels)
+    shape = shape_for(
+        channels, features.embedding.shape[1], n_classes, projector, fusion=recipe.fusion, form=recipe.form
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LDC(shape, projector)
+    if recipe.zero_residual:
+        last = model.output_branch.last
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+    return model
+
+
+class _Preparation:
+    """What is done to levels while training: channels made even, noise."""
+
+    def __init__(self, recipe: Recipe, spreads: list[Tensor], seed: int) -> None:
+        self._recipe, self._spreads = recipe, spreads
+        # a channel that (almost) never fires must not be blown up to the size of the others
+        self._scales = [1 / spread.clamp_min(_LEAST_SPREAD * float(spread.max()) + 1e-12) for spread in spreads]
+        self._noise = torch.Generator(device=spreads[0].device).manual_seed(seed)
+
+    def __call__(self, level: Tensor, place: int) -> Tensor:
+        even, size = self._recipe.even_channels, self._recipe.feature_noise
+        if even:
+            level = level * self._scales[place]
+        if not size:
+            return level
+        noise = torch.randn(level.shape, generator=self._noise, device=level.device)
+        spread = torch.ones_like(self._spreads[place]) if even else self._spreads[place]
+        return torch.addcmul(level, spread, noise, value=size)
+
+    def token(self, token: Tensor, place: int) -> Tensor:
+        """A ViT's class token of a level goes through the weights that the level goes through."""
+        return token * self._scales[place].flatten() if self._recipe.even_channels else token
+
+    @torch.no_grad()
+    def move_into(self, model: LDC) -> None:
+        """Multiply the division of the channels into the weights that read them, so that levels come as they are."""
+        if self._recipe.even_channels:
+            for adapter, scale in zip(model.maf.levels, self._scales, strict=True):
+                assert isinstance(adapter, ResNetLevel | ViTLevel)
+                linear = adapter.linear
+                assert isinstance(linear, LowRankChange | nn.Linear)
+                (linear.scale if isinstance(linear, LowRankChange) else linear.weight).mul_(scale.flatten())
+
+
+def _spread(level: Tensor) -> Tensor:
+    """Standard deviation of each channel over rows and positions, broadcastable to the level."""
+    rows = level.float()
+    return (
+        rows.std((0, 2, 3), keepdim=True, correction=0) if rows.ndim == 4 else rows.std(0, keepdim=True, correction=0)
+    )
+
+
+def _to(features: Features, device: torch.device) -> Features:
+    """On the device, in 32 bits, maps with their channels last."""
+
+    def moved(tensor: Tensor) -> Tensor:
+        if tensor.ndim == 4:
+            return tensor.to(device).float().contiguous(memory_format=torch.channels_last)
+        return tensor.to(device).float()
+
+    return Features(features.embedding, tuple(map(moved, features.levels)), tuple(map(moved, features.class_tokens)))
+
+
+@contextlib.contextmanager
+def _mixed_precision(device: torch.device) -> Iterator[None]:
+    if device.type != "cuda" or not torch.cuda.is_bf16_supported():
+        yield
+        return
+    with torch.autocast("cuda", torch.bfloat16):
+        yield
