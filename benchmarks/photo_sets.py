@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from components.backbone import Backbone, load_backbone
-from components.features import FeatureCache, Features, View, class_embeddings, encode_missing, feature_key
+from components.features import FeatureCache, Features, LevelMode, View, class_embeddings, encode_missing, feature_key
 from components.heads import Support
 from components.ingest import IngestSettings, draw_sample, groups_of, ingest
 
@@ -30,12 +30,14 @@ class PhotoSet:
         backbone: encodes.
         cache: folder of the features cache, kept between runs.
         views: augmented views of each training photo beside the clean one.
+        levels: the form in which features carry their levels.
     """
 
     root: Path
     backbone: Backbone
     cache: Path
     views: int = 0
+    levels: LevelMode = "pooled"
 
     @cached_property
     def _ingested(self):  # type: ignore[no-untyped-def]
@@ -86,6 +88,7 @@ class PhotoSet:
             text_embeddings=self.text_embeddings,
             logit_scale=self.backbone.logit_scale,
             covariance=self.backbone.covariance,
+            projector=self.backbone.projector,
             seed=seed,
         )
 
@@ -106,20 +109,24 @@ class PhotoSet:
             for image_id, path in zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True)
         }
         cache = FeatureCache(self.cache)
-        encode_missing(views, files, self.backbone, cache)
-        keys = [feature_key(view, self.backbone.identity.digest, "grid") for view in views]
+        mode: LevelMode = "full" if self.levels == "full" else "grid"
+        encode_missing(views, files, self.backbone, cache, mode=mode)
+        keys = [feature_key(view, self.backbone.identity.digest, mode) for view in views]
+        if self.levels != "pooled":
+            return cache.read(keys, mapped=True)
         parts = []
         for start in range(0, len(keys), 1024):  # whole grids of all photos need not be in memory at once
-            read = cache.read(keys[start : start + 1024])
-            parts.append(Features(read.embedding, read.pooled_levels()))
+            parts.append(cache.read(keys[start : start + 1024]).pooled())
         return Features.concatenate(parts)
 
 
-def photo_set(root: Path, *, cache: Path, backbone: str = "embedded", views: int = 0) -> PhotoSet:
+def photo_set(
+    root: Path, *, cache: Path, backbone: str = "embedded", views: int = 0, levels: LevelMode = "pooled"
+) -> PhotoSet:
     """The photo set under `root`; exits with a line where there is none."""
     if not root.is_dir():
         sys.exit(f"{root} is no folder; unpack the photo set there")
-    return PhotoSet(root, load_backbone(backbone, models=MODELS), cache, views)
+    return PhotoSet(root, load_backbone(backbone, models=MODELS), cache, views, levels)
 
 
 def _names(root: Path, folder: Path) -> Path | None:

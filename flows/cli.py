@@ -134,6 +134,117 @@ def classify(
 
 
 @app.command()
+def classes(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the classes that are live, and where each comes from."""
+    from components.serving.classes import class_rows
+
+    versions = _live_workspace(workspace).versions
+    version = _live(versions)
+    for row in class_rows(*versions.load(version)):
+        if as_json:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            since = f", since {row['since'][:16].replace('T', ' ')} UTC" if row["since"] else ""
+            typer.echo(f"{row['class']}  ({row['kind']}, {row['photos']} photos{since})")
+
+
+@app.command("add-class")
+def add_class(
+    name: Annotated[str, typer.Argument(help="What it is called, in words.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos of it, or folders with them.")],
+    force: Annotated[bool, typer.Option("--force", help="Overrule the gate; the ledger says so.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
+    from components.workspace import Workspace
+    from flows.classes import add, explain
+    from flows.console import console
+
+    outcome = add(Workspace.find(workspace), {name: images}, force=force)
+    for refused in outcome.refused:
+        console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+    else:
+        typer.echo(explain(outcome))
+
+
+@app.command("remove-class")
+def remove_class(
+    name: Annotated[str, typer.Argument(help="An added class.")], workspace: WorkspaceOption = None
+) -> None:
+    """Take an added class out again; all other answers are as if it had never been there."""
+    live = _live_workspace(workspace)
+    typer.echo(_moved(live.changes.remove(name, live.stamp())))
+
+
+@app.command("rename-class")
+def rename_class(
+    name: Annotated[str, typer.Argument(help="An added class.")],
+    new_name: Annotated[str, typer.Argument(help="What it is to be called.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Call an added class something else."""
+    live = _live_workspace(workspace)
+    typer.echo(_moved(live.changes.rename(name, new_name, live.stamp())))
+
+
+@app.command()
+def rollback(
+    version: Annotated[
+        str | None, typer.Argument(help="A live version, or how its name begins; default: the one before.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Make an earlier version live again."""
+    live = _live_workspace(workspace)
+    typer.echo(_moved(live.changes.roll_back(live.stamp(), version)))
+
+
+@app.command()
+def versions(workspace: WorkspaceOption = None) -> None:
+    """List the versions that were live, newest last; the one in use has a star."""
+
+    known = _live_workspace(workspace).versions
+    current = _live(known)
+    for version in known.all():
+        added = f"  with {', '.join(version.classes)}" if version.classes else ""
+        typer.echo(
+            f"{'*' if version == current else ' '} {version.name}  {version.made[:16].replace('T', ' ')} UTC{added}"
+        )
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="V1", help="A live version.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="Another.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say how two versions differ: bundle, classes, photos."""
+    from components.serving.classes import class_rows
+
+    known = _live_workspace(workspace).versions
+    before, after = known.find(first), known.find(second)
+    if before.bundle != after.bundle:
+        typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
+    rows = [{row["class"]: row for row in class_rows(*known.load(each))} for each in (before, after)]
+    for name in dict.fromkeys([*rows[0], *rows[1]]):
+        here, there = rows[0].get(name), rows[1].get(name)
+        if there is None:
+            typer.echo(f"- {name}")
+        elif here is None:
+            typer.echo(f"+ {name}  ({there['kind']}, {there['photos']} photos)")
+        elif (here["kind"], here["photos"]) != (there["kind"], there["photos"]):
+            typer.echo(
+                f"~ {name}  {here['kind']}, {here['photos']} photos -> {there['kind']}, {there['photos']} photos"
+            )
+
+
+@app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
     seed: Annotated[int, typer.Option(help="Another seed draws other photos.")] = 0,
@@ -205,6 +316,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         show_error(told)
         sys.exit(told.exit_code)
+
+
+def _live_workspace(workspace: Path | None) -> Any:
+    from components.live.opening import LiveWorkspace
+    from components.workspace import Workspace
+
+    return LiveWorkspace.open(Workspace.find(workspace))
+
+
+def _live(versions: Any) -> Any:
+    version = versions.current()
+    if version is None:
+        raise UserInputError(
+            "nothing is live yet", on=str(versions.folder), remedy="train first: shotline train PHOTOS"
+        )
+    return version
+
+
+def _moved(change: Any) -> str:
+    if change.version == change.before:
+        return f"live: {change.version.name}, as before"
+    return f"live: {change.version.name} (before: {change.before.name}; back: shotline rollback {change.before.name})"
 
 
 def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:

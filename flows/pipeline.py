@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.errors import ShotlineError, UserInputError
 from components.files import write_text
 from components.ingest import refused_links
+from components.live.opening import LiveWorkspace
 from components.stages import Reporter, check_parameters, run_stage
 from components.workspace import Workspace
 
@@ -55,6 +56,9 @@ def walk(
 
     for name in pipeline.stages():
         call(name, run)
+    live = LiveWorkspace(Workspace(workspace.root))
+    if change := live.changes.adopt(workspace.bundle, live.stamp()):
+        reporter.note(f"live: {change.version.name}")
     return ran
 
 
@@ -73,7 +77,7 @@ class Pipeline:
             return [stage.name for stage in ordered if stage.cmd]
 
     def track_sources(self) -> None:
-        """Have DVC track `data/raw` and the checkpoints as they are now (`dvc add`).
+        """Have DVC track `data/raw`, the arrivals and the checkpoints as they are now (`dvc add`).
 
         Raises:
             UserInputError: there are no photos.
@@ -84,7 +88,7 @@ class Pipeline:
             )
         self._pass_over_links()
         with self._repository() as repo:
-            repo.add([str(path) for path in (self._workspace.raw, *self._checkpoints())])
+            repo.add([str(path) for path in self._sources()])
 
     def run(self, name: str, execute: Callable[[str], object]) -> bool:
         """Run the stage `name` by `execute(name)` if DVC says that it must be, and record the result.
@@ -135,10 +139,13 @@ class Pipeline:
         else:
             ignored.unlink(missing_ok=True)
 
-    def _checkpoints(self) -> list[Path]:
-        folder = self._workspace.checkpoints
-        folder.mkdir(exist_ok=True)
-        return sorted(path for path in folder.iterdir() if path.suffix != ".dvc" and not path.name.startswith("."))
+    def _sources(self) -> list[Path]:
+        """The photos, and what lies in the folders that git has, each by itself: git may not have what DVC tracks."""
+        sources = [self._workspace.raw]
+        for folder in (self._workspace.arrivals, self._workspace.checkpoints):
+            folder.mkdir(exist_ok=True)
+            sources += sorted(path for path in folder.iterdir() if path.suffix != ".dvc" and path.name[0] != ".")
+        return sources
 
     @contextlib.contextmanager
     def _repository(self) -> Iterator[Repo]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import components  # noqa: F401  (telemetry off before anything else is imported)
-from components.backbone import BackboneIdentity, Encoded
+from components.backbone import BackboneIdentity, Encoded, Projector
 from components.files import sha256_bytes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,6 +34,8 @@ class FakeBackbone:
     )
     logit_scale: float = 100.0
     covariance: Tensor | None = None
+    projector: Projector | None = None
+    class_tokens: bool = False
     rows: int = 0
     batches: int = 0
 
@@ -47,7 +49,8 @@ class FakeBackbone:
         mixing = torch.randn(pixels[0].numel(), 32, generator=torch.Generator().manual_seed(1))
         embedding = F.normalize(pixels.flatten(1) @ mixing, dim=-1)
         maps = tuple(F.avg_pool2d(pixels, 2**k) for k in range(4)) if levels else ()
-        return Encoded(embedding, maps)
+        tokens = tuple(level.amax((2, 3)) for level in maps) if self.class_tokens else ()
+        return Encoded(embedding, maps, tokens)
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
         rows = []
@@ -93,6 +96,7 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
             shutil.copy(REPOSITORY / name, root / name)
         for name in (
             "data/.gitignore",
+            "data/arrivals/.gitignore",
             "data/classes.csv",
             "data/feature_store/feature_store.yaml",
             "data/feature_store/.gitignore",

@@ -4,6 +4,7 @@ In comes a `Support`, and candidates of other families with their own out-of-fol
 `Bundle` in a folder. Nothing here can be given query images.
 """
 
+import components.ldc  # noqa: F401  (its head becomes known by name, so that what was saved of it can be read)
 from components.classifier.bundle import Bundle, SupportRecord
 from components.classifier.calibration import (
     Reliability,

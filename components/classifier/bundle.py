@@ -21,7 +21,7 @@ from components.ingest import Limits
 
 __all__ = ["Bundle", "SupportRecord"]
 
-_VERSION = 1
+_VERSION = 2
 _FACTS = "bundle.json"
 _PARTS = ("head.safetensors", "support.safetensors", "text.safetensors")
 _REMEDY = "train again, or restore the folder (`dvc checkout models/bundle`)"
@@ -36,6 +36,7 @@ class SupportRecord:
         labels: (n,) int64.
         groups: (n,) int64; near-duplicates share one.
         out_of_fold: (n, C) float32 logits, uncalibrated, from heads that had not seen the image; NaN where none.
+        fitted: (n, C) float32 logits, uncalibrated, of the head itself, which has seen the image.
         covariance: (d, d) float32, the backbone's generic within-class covariance, or None.
     """
 
@@ -43,6 +44,7 @@ class SupportRecord:
     labels: Tensor
     groups: Tensor
     out_of_fold: Tensor
+    fitted: Tensor
     covariance: Tensor | None = None
 
 
@@ -132,7 +134,12 @@ class Bundle:
                 why=facts["why"],
                 evidence=facts["evidence"],
                 support=SupportRecord(
-                    kept["embeddings"], kept["labels"], kept["groups"], kept["out_of_fold"], kept.get("covariance")
+                    kept["embeddings"],
+                    kept["labels"],
+                    kept["groups"],
+                    kept["out_of_fold"],
+                    kept["fitted"],
+                    kept.get("covariance"),
                 ),
                 limits=Limits(**{limit.name: facts["limits"][limit.name] for limit in fields(Limits)}),
                 text_embeddings=tensors["text.safetensors"].get("text_embeddings"),
@@ -148,6 +155,7 @@ class Bundle:
             "labels": self.support.labels,
             "groups": self.support.groups,
             "out_of_fold": self.support.out_of_fold,
+            "fitted": self.support.fitted,
         }
         if self.support.covariance is not None:
             kept["covariance"] = self.support.covariance

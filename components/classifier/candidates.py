@@ -114,16 +114,17 @@ def held_out(candidate: Candidate, support: Support) -> HeldOut:
     return HeldOut(candidate.out_of_fold[there], clean.labels[rows], clean.images[rows])
 
 
-def save_candidates(candidates: Sequence[Candidate], folder: Path) -> None:
+def save_candidates(candidates: Sequence[Candidate], folder: Path, *, exactly: bool = False) -> None:
     """Write every candidate to `folder`: one safetensors file each and `candidates.json`; the same input, the same bytes.
 
-    Out-of-fold logits are kept in half precision: figures are made from them, no choice.
+    Out-of-fold logits are kept in half precision, since figures are made from them and no choice; `exactly` keeps them
+    as they are.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for candidate in candidates:
         state = candidate.head.state()
         tensors = {f"head.{name}": tensor.contiguous() for name, tensor in state.tensors.items()}
-        tensors["out_of_fold"] = candidate.out_of_fold.half()
+        tensors["out_of_fold"] = candidate.out_of_fold if exactly else candidate.out_of_fold.half()
         write_bytes(folder / f"{candidate.name}.safetensors", save(tensors))
     heads = [
         {

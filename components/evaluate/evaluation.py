@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -64,10 +64,8 @@ def evaluate(
         answers, abstained = bundle.predict(query.features)
     else:
         query = None
-        rows = {candidate.name: held_out(candidate, support) for candidate in candidates}
-        logits = {name: found.logits for name, found in rows.items()}
-        labels = rows[shipped].labels
-        answers = torch.softmax(rows[shipped].logits / bundle.temperature, 1)
+        logits, labels = _held_out_by_all(candidates, support)
+        answers = torch.softmax(logits[shipped] / bundle.temperature, 1)
         abstained = answers.max(1).values < (bundle.threshold or 0.0)
     if len(labels) == 0:
         return Evaluation("out_of_fold", None, {}, {}, shipped, answers, labels, abstained, [])
@@ -89,3 +87,16 @@ def evaluate(
         abstained=abstained,
         confused=confused_pairs(confusion(before, labels), confusion(answers, labels)),
     )
+
+
+def _held_out_by_all(candidates: Sequence[Candidate], support: Support) -> tuple[dict[str, Tensor], Tensor]:
+    """Each candidate's logits of the same photos, and their labels: the first drawing of folds, which all went through."""
+    first = [replace(candidate, out_of_fold=candidate.out_of_fold[:1]) for candidate in candidates]
+    images = [set(held_out(candidate, support).images.tolist()) for candidate in first]
+    shared = torch.tensor(sorted(set.intersection(*images)) if images else [], dtype=torch.int64)
+    logits, labels = {}, torch.empty(0, dtype=torch.int64)
+    for candidate in first:
+        found = held_out(candidate, support)
+        kept = torch.isin(found.images, shared)
+        logits[candidate.name], labels = found.logits[kept], found.labels[kept]
+    return logits, labels

@@ -6,16 +6,21 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from components.backbone import Backbone, BackboneSettings, check_backbone, load_backbone
+from components.bank import Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import Features, level_features
+from components.heads import level_mode_of
 from components.ingest import PhotoError, count_pixels, load_image, read_photo
+from components.live import Versions, version_name
+from components.serving.classes import class_rows
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
 
 __all__ = ["Answer", "PhotoClassifier", "Ranked"]
@@ -73,25 +78,34 @@ class Answer:
 
 
 class PhotoClassifier:
-    """A bundle with its backbone, ready to answer.
+    """A bundle with its bank and backbone, ready to answer.
 
-    Attributes:
+    Args:
         bundle: the saved classifier.
         backbone: the CLIP that it was made with.
+        bank: the classes added beside it; none where None.
+        top: how many classes an answer names.
+        pixels_at_once: how much may be decoded at once.
     """
 
     def __init__(
-        self, bundle: Bundle, backbone: Backbone, *, top: int = 5, pixels_at_once: int = _PIXELS_AT_ONCE
+        self,
+        bundle: Bundle,
+        backbone: Backbone,
+        bank: Bank | None = None,
+        *,
+        top: int = 5,
+        pixels_at_once: int = _PIXELS_AT_ONCE,
     ) -> None:
-        self.bundle = bundle
-        self.backbone = backbone
-        self._top = min(top, len(bundle.class_names))
+        self._served = _Served(bundle, Bank.empty(bundle) if bank is None else bank, backbone)
+        self._source: tuple[Versions, Path, BackboneSettings] | None = None
+        self._top = top
         self._decoding = PixelBudget(pixels_at_once)
         share_freed_memory()
 
     @classmethod
     def load(cls, models: Path, settings: BackboneSettings | None = None, *, top: int = 5) -> PhotoClassifier:
-        """The classifier of a folder `models` with `bundle/` and, for the embedded backbone, `embedded/`.
+        """The classifier of a folder `models`: what is live there, else `bundle/` with `bank/` beside it.
 
         Args:
             models: the workspace's or the Bento's `models/`.
@@ -104,40 +118,65 @@ class PhotoClassifier:
             UserInputError: there is no bundle, or the backbone there is not the one that the bundle was made with.
         """
         settings = settings or BackboneSettings()
-        bundle = Bundle.load(models / "bundle")
-        packaged = models / "backbone"
-        name = str(packaged) if packaged.is_dir() else bundle.backbone["name"]
-        try:
-            check_backbone(name, models=models)
-        except UserInputError as error:
-            raise UserInputError(
-                f"the backbone that this classifier was made with is not here: {error.what}",
-                on=f"{models / 'bundle'}: backbone {name}",
-                remedy=_BACKBONE_REMEDY,
-            ) from error
-        backbone = load_backbone(name, models=models, device=settings.device, precision=settings.precision)
-        for fact, found in (
-            ("weights", backbone.identity.weights),
-            ("preprocessing", backbone.identity.preprocessing),
-        ):
-            if bundle.backbone[fact] != found:
-                raise UserInputError(
-                    f"the classifier was made with other {fact} ({_short(bundle.backbone[fact])}) than the backbone "
-                    f"{name} has here ({_short(found)})",
-                    on=str(models / "bundle"),
-                    remedy=_BACKBONE_REMEDY,
-                )
-        return cls(bundle, backbone, top=top)
+        versions = Versions(models / "live")
+        name = versions.current_name()
+        folder = models if name is None else versions.folder / name
+        bundle, bank = _read(folder)
+        classifier = cls(bundle, _matching_backbone(bundle, folder, models, settings), bank, top=top)
+        classifier._source = (versions, models, settings)
+        return classifier
+
+    @classmethod
+    def of_outputs(cls, models: Path, settings: BackboneSettings) -> PhotoClassifier:
+        """What the stages wrote to `models`, whether or not it is live; raises as `load` does."""
+        bundle, bank = _read(models)
+        return cls(bundle, _matching_backbone(bundle, models, models, settings), bank)
+
+    def follow(self) -> bool:
+        """Take what is live now, where that has changed since; whether it has.
+
+        An answer that is being made goes on with the version that it began with.
+        """
+        if self._source is None:
+            return False
+        versions, models, settings = self._source
+        name = versions.current_name()
+        if name is None or name == self._served.version:
+            return False
+        bundle, bank = _read(versions.folder / name)
+        backbone = _matching_backbone(bundle, versions.folder / name, models, settings)
+        self._served = _Served(bundle, bank, backbone)
+        return True
+
+    @property
+    def bundle(self) -> Bundle:
+        """The saved classifier."""
+        return self._served.bundle
+
+    @property
+    def bank(self) -> Bank:
+        """The classes added beside it."""
+        return self._served.bank
+
+    @property
+    def backbone(self) -> Backbone:
+        """The CLIP that it was made with."""
+        return self._served.backbone
+
+    def classes(self) -> list[dict[str, Any]]:
+        """The classes that answers can name; see `class_rows`."""
+        return class_rows(self._served.bundle, self._served.bank)
 
     def answer(self, photos: Sequence[bytes | Path]) -> list[Answer | PhotoError]:
         """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
+        served = self._served
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            pixels = list(pool.map(self._pixels, photos))
+            pixels = list(pool.map(partial(self._pixels, served=served), photos))
         readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
         answers: list[Answer] = []
         for start in range(0, len(readable), _BATCH):
-            encoded = self.backbone.encode_images(torch.stack(readable[start : start + _BATCH]), levels=True)
-            answers += self._rank(level_features(encoded, "pooled"))
+            encoded = served.backbone.encode_images(torch.stack(readable[start : start + _BATCH]), levels=True)
+            answers += self._rank(level_features(encoded, level_mode_of(served.bundle.head)), served)
         in_order = iter(answers)
         return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
 
@@ -147,34 +186,80 @@ class PhotoClassifier:
             batch = paths[start : start + _BATCH]
             yield from zip(batch, self.answer(batch), strict=True)
 
-    def _pixels(self, photo: bytes | Path) -> torch.Tensor | PhotoError:
-        limits = self.bundle.limits
+    def _pixels(self, photo: bytes | Path, *, served: _Served) -> torch.Tensor | PhotoError:
+        limits = served.bundle.limits
         name = str(photo) if isinstance(photo, Path) else "the photo"
         try:
             content = read_photo(photo, limits, name=name) if isinstance(photo, Path) else photo
             with self._decoding.hold(count_pixels(content, limits, name=name)):
-                return self.backbone.preprocess(load_image(content, limits, name=name))
+                return served.backbone.preprocess(load_image(content, limits, name=name))
         except PhotoError as error:
             remedy = _REMEDIES.get(error.reason, error.remedy)
             return PhotoError(error.what, on=error.on, remedy=remedy, reason=error.reason)
 
-    def _rank(self, features: Features) -> list[Answer]:
-        probabilities, abstained = self.bundle.predict(features)
-        best = probabilities.topk(self._top, dim=1)
-        names, words = self.bundle.class_names, self.bundle.display_names
+    def _rank(self, features: Features, served: _Served) -> list[Answer]:
+        bundle, bank = served.bundle, served.bank
+        probabilities = torch.softmax(bank.logits(bundle, features), 1)
+        highest = probabilities.max(1).values
+        unknown = [False] * len(highest) if bundle.threshold is None else (highest < bundle.threshold).tolist()
+        names = (*bundle.class_names, *bank.names)
+        words = (*bundle.display_names, *bank.names)
+        best = probabilities.topk(min(self._top, len(names)), dim=1)
         return [
             Answer(
                 tuple(
                     Ranked(names[place], words[place], float(value))
                     for place, value in zip(places, values, strict=True)
                 ),
-                bool(unknown),
-                self.bundle.version,
+                abstained,
+                served.version,
             )
-            for places, values, unknown in zip(
-                best.indices.tolist(), best.values.tolist(), abstained.tolist(), strict=True
-            )
+            for places, values, abstained in zip(best.indices.tolist(), best.values.tolist(), unknown, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class _Served:
+    """What one answer is made by, from its first step to its last."""
+
+    bundle: Bundle
+    bank: Bank
+    backbone: Backbone
+
+    @cached_property
+    def version(self) -> str:
+        return version_name(self.bank)
+
+
+def _read(folder: Path) -> tuple[Bundle, Bank]:
+    bundle = Bundle.load(folder / "bundle")
+    return bundle, Bank.load(folder / "bank", bundle) if (folder / "bank").is_dir() else Bank.empty(bundle)
+
+
+def _matching_backbone(bundle: Bundle, folder: Path, models: Path, settings: BackboneSettings) -> Backbone:
+    packaged = models / "backbone"
+    name = str(packaged) if packaged.is_dir() else bundle.backbone["name"]
+    try:
+        check_backbone(name, models=models)
+    except UserInputError as error:
+        raise UserInputError(
+            f"the backbone that this classifier was made with is not here: {error.what}",
+            on=f"{folder / 'bundle'}: backbone {name}",
+            remedy=_BACKBONE_REMEDY,
+        ) from error
+    backbone = load_backbone(name, models=models, device=settings.device, precision=settings.precision)
+    for fact, found in (
+        ("weights", backbone.identity.weights),
+        ("preprocessing", backbone.identity.preprocessing),
+    ):
+        if bundle.backbone[fact] != found:
+            raise UserInputError(
+                f"the classifier was made with other {fact} ({_short(bundle.backbone[fact])}) than the backbone "
+                f"{name} has here ({_short(found)})",
+                on=str(folder / "bundle"),
+                remedy=_BACKBONE_REMEDY,
+            )
+    return backbone
 
 
 def _short(fact: object) -> str:

@@ -14,18 +14,19 @@ import warnings
 from pathlib import Path
 
 from components.backbone import BackboneSettings, save_backbone
-from components.classifier import Bundle
 from components.files import write_text
+from components.live import version_name
 from components.serving.answers import PhotoClassifier
 
 __all__ = ["build_bento"]
 
-_ROOMS = ("backbone", "classifier", "features", "heads", "ingest", "serving")
-_MODULES = ("__init__.py", "errors.py", "files.py")
+_ROOMS = ("backbone", "bank", "classifier", "features", "heads", "ingest", "ldc", "liteembed", "live", "serving")
+_MODULES = ("__init__.py", "errors.py", "files.py", "threads.py")
 _REQUIREMENTS = (
     "aiohttp",
     "bentoml",
     "fastapi",
+    "filelock",
     "numpy",
     "open_clip_torch",
     "pandas",
@@ -40,12 +41,13 @@ _REQUIREMENTS = (
 
 
 def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
-    """Build the Bento of `models/bundle` into the folder `target`; its name and version are returned.
+    """Build the Bento of `models/bundle` and `models/bank` into the folder `target`; its name and version are returned.
 
-    The version is the bundle's, and what BentoML would stamp with the time of day is made a constant, so that the
-    same bundle gives the same Bento.
+    Its version is the one that its answers name, and what BentoML would stamp with the time of day is made a constant,
+    so that the same bundle and bank give the same Bento.
     """
-    bundle = PhotoClassifier.load(models, settings).bundle  # refuses weights that it was not made with
+    classifier = PhotoClassifier.of_outputs(models, settings)  # refuses weights that it was not made with
+    bundle, version = classifier.bundle, version_name(classifier.bank)
     source = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as scratch:
         context = Path(scratch) / "context"
@@ -53,7 +55,8 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
             shutil.copytree(source / room, context / "components" / room, ignore=shutil.ignore_patterns("__pycache__"))
         for module in _MODULES:
             shutil.copy(source / module, context / "components" / module)
-        shutil.copytree(models / "bundle", context / "models" / "bundle")
+        for part in ("bundle", "bank"):
+            shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
         os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
@@ -64,8 +67,8 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
             bento = bentoml.build(
                 "components.serving.service:Shotline",
                 name="shotline",
-                version=bundle.version,
-                description=_description(bundle),
+                version=version,
+                description=_description(classifier, version),
                 include=["components/**", "models/**"],
                 python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
                 build_ctx=str(context),
@@ -77,12 +80,13 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
         description,
         re.sub(r"(?m)^creation_time: .*$", "creation_time: '1980-01-01T00:00:00+00:00'", description.read_text()),
     )
-    return f"shotline:{bundle.version}"
+    return f"shotline:{version}"
 
 
-def _description(bundle: Bundle) -> str:
-    classes = "\n".join(f"- {name}" for name in bundle.class_names)
-    return f"""# A Shotline classifier, version {bundle.version}
+def _description(classifier: PhotoClassifier, version: str) -> str:
+    bundle = classifier.bundle
+    classes = "\n".join(f"- {each['class']}" for each in classifier.classes())
+    return f"""# A Shotline classifier, version {version}
 
 In this folder, with `env/python/requirements.txt` installed:
 

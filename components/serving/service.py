@@ -8,12 +8,13 @@ where and how it computes; see `components.backbone.load_backbone`.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import bentoml
@@ -25,9 +26,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from components.errors import ShotlineError
 from components.serving.error_form import ErrorFormAround, error_response, status_response
 
+if TYPE_CHECKING:
+    from components.serving.answers import PhotoClassifier
+
 __all__ = ["Classifier", "Shotline"]
+
+_log = logging.getLogger(__name__)
 
 ROOT = Path(os.environ.get("SHOTLINE_WORKSPACE") or Path(__file__).resolve().parents[2])
 MAX_IMAGES = 64  # in one request
@@ -66,13 +73,21 @@ class Classifier:
             answer.to_json()
             if isinstance(answer, Answer)
             else {"error": {"code": answer.reason, "message": answer.what, "remedy": answer.remedy}}
-            for answer in self._classifier.answer(photos)
+            for answer in self._followed().answer(photos)
         ]
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def classes(self) -> list[dict[str, Any]]:
         """The classes that answers can name."""
-        return [{"class": name, "kind": "trained"} for name in self._classifier.bundle.class_names]
+        return self._followed().classes()
+
+    def _followed(self) -> PhotoClassifier:
+        """The classifier, of the version that is live now."""
+        try:
+            self._classifier.follow()
+        except ShotlineError as error:  # what was live goes on answering
+            _log.error("%s", error)
+        return self._classifier
 
 
 async def _classifier_failed(request: Request, error: Exception) -> Response:

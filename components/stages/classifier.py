@@ -7,6 +7,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
+from components.backbone import Projector
 from components.classifier import (
     Bundle,
     Choice,
@@ -14,14 +15,15 @@ from components.classifier import (
     SupportRecord,
     choose,
     fit_candidates,
+    load_candidates,
     save_candidates,
 )
-from components.heads import Support
+from components.heads import Support, level_mode_of
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
 from components.stages.rows import Rows, read_backbone_facts, read_rows
 from components.stages.tables import read_table
-from components.stages.threads import one_thread
+from components.threads import one_thread
 from components.workspace import Workspace
 
 __all__ = ["read_support", "run"]
@@ -34,7 +36,8 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """
     settings = workspace.parameters.section("classifier", ClassifierSettings)
     rows = read_rows(workspace, ["support"], reporter)
-    validation = read_rows(workspace, ["validation"], reporter)
+    from_ldc = load_candidates(workspace.ldc)
+    validation = read_rows(workspace, ["validation"], reporter, heads=[candidate.head for candidate in from_ldc])
     names: list[str] = []
 
     def tell(name: str) -> None:
@@ -43,7 +46,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
     with one_thread():
         support = read_support(workspace, rows)
-        candidates = fit_candidates(support, settings.candidates, tell)
+        candidates = fit_candidates(support, settings.candidates, tell) + from_ldc
         choice = choose(
             candidates,
             support,
@@ -51,10 +54,22 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
             unknown_share=settings.unknown_share,
         )
     save_candidates(choice.calibrated(candidates), workspace.models / "heads")
-    bundle = _bundle(workspace, choice, support, rows)
+    # Levels are read as finely as a head wants them only where it is shipped.
+    seen = (
+        rows
+        if level_mode_of(choice.head) == "pooled"
+        else read_rows(workspace, ["support"], reporter, heads=[choice.head])
+    )
+    with one_thread():
+        fitted = choice.head.scores(seen.features[seen.views == 0])
+    bundle = _bundle(workspace, choice, support, rows, fitted)
     bundle.save(workspace.bundle)
     reporter.note(choice.why)
-    return {"heads": names, "shipped": choice.name, "version": bundle.version}
+    return {
+        "heads": [*names, *(candidate.name for candidate in from_ldc)],
+        "shipped": choice.name,
+        "version": bundle.version,
+    }
 
 
 def read_support(workspace: Workspace, rows: Rows) -> Support:
@@ -71,13 +86,19 @@ def read_support(workspace: Workspace, rows: Rows) -> Support:
         text_embeddings=texts["text_embeddings"],
         logit_scale=read_backbone_facts(workspace)["logit_scale"],
         covariance=texts.get("covariance"),
+        projector=_read_projector(workspace),
         seed=workspace.parameters.section("ingest", IngestSettings).seed,
         n_folds=settings.folds,
         n_repeats=settings.repeats,
     )
 
 
-def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows) -> Bundle:
+def _read_projector(workspace: Workspace) -> Projector | None:
+    facts = read_backbone_facts(workspace)["projector"]
+    return facts and Projector(tensors=load_file(workspace.features / "projector.safetensors"), **facts)
+
+
+def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows, fitted: Tensor) -> Bundle:
     facts = read_backbone_facts(workspace)
     classes = read_table(workspace.validated, "classes")
     ingest = workspace.parameters.section("ingest", IngestSettings)
@@ -103,6 +124,7 @@ def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows) 
             labels=support.clean.labels,
             groups=support.clean.groups,
             out_of_fold=choice.out_of_fold,
+            fitted=fitted,
             covariance=support.covariance,
         ),
         limits=ingest.limits,

@@ -11,7 +11,7 @@ from components.ingest import IngestSettings
 from components.stages.classifier import read_support
 from components.stages.reporter import Reporter
 from components.stages.rows import read_rows
-from components.stages.threads import one_thread
+from components.threads import one_thread
 from components.workspace import Workspace
 
 __all__ = ["run"]
@@ -20,12 +20,13 @@ __all__ = ["run"]
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Write `reports/metrics.json`, `reports/plots` and the table `reports/report.txt`."""
     ingest = workspace.parameters.section("ingest", IngestSettings)
-    query = read_rows(workspace, ["query"], reporter)
+    candidates = load_candidates(workspace.models / "heads")
+    query = read_rows(workspace, ["query"], reporter, heads=[candidate.head for candidate in candidates])
     support = read_rows(workspace, ["support"], reporter)
     bundle = Bundle.load(workspace.bundle)
     with one_thread():
         evaluation = evaluate(
-            load_candidates(workspace.models / "heads"),
+            candidates,
             bundle,
             read_support(workspace, support),
             Query(query.features, query.labels) if query.image_ids else None,

@@ -26,8 +26,8 @@ from components.files import atomic_path, write_json
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
 from components.stages.tables import read_table, write_tables
-from components.stages.threads import one_thread
 from components.store import write_embeddings
+from components.threads import one_thread
 from components.workspace import Workspace
 
 __all__ = ["encode_into_cache", "load_workspace_backbone", "run"]
@@ -36,7 +36,8 @@ _CHUNK = 2048  # embeddings in memory at once while the Parquet file is written
 
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
-    """Write to `data/features`: keys.parquet, embeddings.parquet (Feast's source), texts.safetensors, backbone.json."""
+    """Write to `data/features`: keys.parquet, embeddings.parquet (Feast's source), texts.safetensors,
+    projector.safetensors, backbone.json."""
     settings = workspace.parameters.section("features", FeaturesSettings)
     since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
     backbone = load_workspace_backbone(workspace)
@@ -65,6 +66,9 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     )
     write_embeddings(workspace.features / "embeddings.parquet", _chunks(views, keys, cache), since)
     _write_texts(workspace.features, workspace, settings, backbone)
+    projector = backbone.projector
+    with atomic_path(workspace.features / "projector.safetensors") as beside:
+        save_file({} if projector is None else projector.tensors, beside)
     write_json(
         workspace.features / "backbone.json",
         {
@@ -76,6 +80,9 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
             "digest": backbone.identity.digest,
             "logit_scale": backbone.logit_scale,
             "templates": list(settings.templates),
+            "projector": None
+            if projector is None
+            else {"kind": projector.kind, "heads": projector.heads, "patches": projector.patches},
         },
     )
     cache.evict(int(settings.cache_limit_gb * 1e9), keep=keys)

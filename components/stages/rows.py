@@ -16,6 +16,7 @@ from torch import Tensor
 from components.backbone import load_backbone
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View
+from components.heads import Head, level_mode_of
 from components.ingest import IngestSettings, groups_of
 from components.stages.features import encode_into_cache
 from components.stages.reporter import Reporter
@@ -34,7 +35,7 @@ class Rows:
 
     Attributes:
         image_ids: of each row.
-        features: n rows, levels pooled.
+        features: n rows, levels pooled or as they are cached.
         labels: (n,) int64, positions in the table of classes.
         images: (n,) int64; all views of a photo share one.
         groups: (n,) int64; all views of a photo and of its near-duplicates share one.
@@ -49,8 +50,14 @@ class Rows:
     views: Tensor
 
 
-def read_rows(workspace: Workspace, roles: Sequence[str], reporter: Reporter) -> Rows:
-    """The rows of photos with one of `roles` (support, validation, query), in the order of keys.parquet."""
+def read_rows(
+    workspace: Workspace, roles: Sequence[str], reporter: Reporter, *, heads: Sequence[Head] | None = ()
+) -> Rows:
+    """The rows of photos with one of `roles` (support, validation, query), in the order of keys.parquet.
+
+    Levels are pooled unless one of `heads` reads them finer, or `heads` is None: then they are as cached, and mapped.
+    """
+    pooled = heads is not None and all(level_mode_of(head) == "pooled" for head in heads)
     keys = read_table(workspace.features, "keys")
     keys = keys.filter(pc.is_in(keys["role"], value_set=pa.array(list(roles), pa.string())))
     sample = read_table(workspace.validated, "sample")
@@ -69,7 +76,7 @@ def read_rows(workspace: Workspace, roles: Sequence[str], reporter: Reporter) ->
     embedding = store.read(list(zip(image_ids, views, strict=True)), since) if image_ids else torch.empty(0, 0)
     return Rows(
         image_ids,
-        Features(embedding, _pooled_levels(workspace, keys["key"].to_pylist(), image_ids, views, reporter)),
+        _with_levels(embedding, workspace, keys["key"].to_pylist(), image_ids, views, reporter, pooled),
         torch.tensor([label_of[image_id] for image_id in image_ids], dtype=torch.int64),
         torch.tensor([image_number[image_id] for image_id in image_ids], dtype=torch.int64),
         _groups(manifest, list(image_number), settings.near_duplicate)[
@@ -101,9 +108,15 @@ def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> 
     return torch.from_numpy(groups_of([thumbnail_of[image_id] for image_id in image_ids], near_duplicate))
 
 
-def _pooled_levels(
-    workspace: Workspace, keys: list[str], image_ids: list[str], views: list[int], reporter: Reporter
-) -> tuple[Tensor, ...]:
+def _with_levels(
+    embedding: Tensor,
+    workspace: Workspace,
+    keys: list[str],
+    image_ids: list[str],
+    views: list[int],
+    reporter: Reporter,
+    pooled: bool,
+) -> Features:
     cache = FeatureCache(workspace.features_cache)
     absent = set(cache.missing(keys))
     if absent:
@@ -114,11 +127,12 @@ def _pooled_levels(
             if key in absent
         ]
         _encode_as_recorded(wanted, cache, workspace, reporter)
-    parts = [
-        Features(torch.empty(0), cache.read(keys[start : start + _CHUNK]).pooled_levels())
-        for start in range(0, len(keys), _CHUNK)
-    ]
-    return tuple(torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True))
+    if pooled:
+        parts = [cache.read(keys[start : start + _CHUNK]).pooled() for start in range(0, len(keys), _CHUNK)]
+        read = Features.concatenate(parts) if parts else Features(embedding)
+    else:
+        read = cache.read(keys, mapped=True)
+    return Features(embedding, read.levels, read.class_tokens)
 
 
 def _encode_as_recorded(views: list[View], cache: FeatureCache, workspace: Workspace, reporter: Reporter) -> None:

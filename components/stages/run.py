@@ -15,7 +15,7 @@ from components.workspace import Workspace
 
 __all__ = ["STAGES", "run_stage"]
 
-STAGES = ("ingest", "validate", "features", "classifier", "evaluate", "package")
+STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 """In the order of `dvc.yaml`; each is the module of that name in this package, with a function `run`."""
 
 Facts = dict[str, Any]

@@ -8,6 +8,9 @@ from components.backbone import BackboneSettings
 from components.classifier import ClassifierSettings
 from components.features import FeaturesSettings
 from components.ingest import IngestSettings
+from components.ldc import LdcSettings
+from components.liteembed import LiteEmbedSettings
+from components.live import GateSettings
 from components.validate import ValidateSettings
 from components.workspace import Workspace
 
@@ -18,7 +21,10 @@ SECTIONS: dict[str, type[Any]] = {
     "validate": ValidateSettings,
     "backbone": BackboneSettings,
     "features": FeaturesSettings,
+    "ldc": LdcSettings,
     "classifier": ClassifierSettings,
+    "liteembed": LiteEmbedSettings,
+    "gate": GateSettings,
 }
 """Every section that a stage reads, with its settings."""
 

@@ -78,6 +78,11 @@ class Workspace:
         return self.root / "data/classes.csv"
 
     @property
+    def arrivals(self) -> Path:
+        """Photos of added classes, and their ledger."""
+        return self.root / "data/arrivals"
+
+    @property
     def ingested(self) -> Path:
         """Output of the stage ingest."""
         return self.root / "data/ingest"
@@ -113,9 +118,24 @@ class Workspace:
         return self.models / "checkpoints"
 
     @property
+    def ldc(self) -> Path:
+        """Output of the stage ldc: the trained LDC as a candidate, its log."""
+        return self.models / "ldc"
+
+    @property
     def bundle(self) -> Path:
         """Output of the stage classifier: the saved classifier."""
         return self.models / "bundle"
+
+    @property
+    def bank(self) -> Path:
+        """Output of the stage liteembed: the added classes beside the bundle."""
+        return self.models / "bank"
+
+    @property
+    def live(self) -> Path:
+        """The versions that were or are being served, and the pointer."""
+        return self.models / "live"
 
     @property
     def bento(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import resource
+import shutil
 from pathlib import Path
 
 from components.classifier import Bundle
@@ -42,12 +43,19 @@ def test_classify_names_the_colours(trained: Path, photo_folder: Path, run_comma
     assert all(answer.keys() == {"path", "top", "abstained", "bank"} for answer in answers)
 
 
+def answer_from_the_stages(workspace: Path) -> None:
+    """With nothing live, what the stages wrote answers."""
+    shutil.rmtree(workspace / "models/live")
+    shutil.rmtree(workspace / "models/bank")
+
+
 def test_people_read_the_words_for_a_class_beside_its_folder(
     copy_of_trained: Path, photo_folder: Path, run_command: Run
 ) -> None:
     bundle = Bundle.load(copy_of_trained / "models/bundle")
     words = tuple({"red": "rusty plate"}.get(name, name) for name in bundle.class_names)
     dataclasses.replace(bundle, display_names=words).save(copy_of_trained / "models/bundle")
+    answer_from_the_stages(copy_of_trained)
     red = next((photo_folder / "test/red").iterdir())
     green = next((photo_folder / "test/green").iterdir())
 
@@ -65,6 +73,7 @@ def test_the_limits_of_params_hold_where_photos_are_classified(
 ) -> None:
     Workspace.find(copy_of_trained).set_parameters({"ingest.max_pixels": 4000})  # the photos have 64 x 48
     run_command("shotline", "stage", "classifier", cwd=copy_of_trained)
+    answer_from_the_stages(copy_of_trained)
     draw_photo(copy_of_trained / "large.jpg", 1, size=(80, 60))
     small = next((photo_folder / "test/red").iterdir())
 

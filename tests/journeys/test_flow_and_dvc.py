@@ -16,7 +16,7 @@ from flows.pipeline import Pipeline
 from tests.conftest import draw_photo
 from tests.journeys.conftest import Run, tree_digest
 
-STAGES = ("ingest", "validate", "features", "classifier", "evaluate", "package")
+STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 
 
 @pytest.fixture(scope="module")

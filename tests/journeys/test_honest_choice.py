@@ -40,7 +40,7 @@ def test_more_query_photos_leave_the_bundle_as_it_is(trained: Path, copy_of_trai
     with Image.open(support) as photo:
         photo.save(copy_of_trained / "data/raw/test/blue/almost.jpg", quality=70)
 
-    for stage in ("ingest", "validate", "features", "classifier"):
+    for stage in ("ingest", "validate", "features", "ldc", "classifier"):
         run_command("shotline", "stage", stage, cwd=copy_of_trained)
 
     assert tree_digest(copy_of_trained / "models/bundle") == tree_digest(trained / "models/bundle")

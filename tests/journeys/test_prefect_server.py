@@ -17,7 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from tests.journeys.conftest import Run
 
-STAGES = ("ingest", "validate", "features", "classifier", "evaluate", "package")
+STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 
 
 def ask(api: str, path: str, **wanted: Any) -> Any:

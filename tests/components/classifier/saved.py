@@ -24,7 +24,12 @@ def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bund
         why=choice.why,
         evidence=choice.evidence,
         support=SupportRecord(
-            clean.features.embedding, clean.labels, clean.groups, choice.out_of_fold, support.covariance
+            clean.features.embedding,
+            clean.labels,
+            clean.groups,
+            choice.out_of_fold,
+            choice.head.scores(clean.features),
+            support.covariance,
         ),
         limits=Limits(max_pixels=1_000_000),
         text_embeddings=support.text_embeddings,

@@ -115,11 +115,11 @@ def test_parts_of_two_bundles(folder: Path, tmp_path: Path) -> None:
 def test_another_version(folder: Path) -> None:
     facts = json.loads((folder / "bundle.json").read_text())
     (folder / "bundle.json").write_text(json.dumps({**facts, "version": 7}))
-    with pytest.raises(UserInputError, match="version 7; this program reads version 1"):
+    with pytest.raises(UserInputError, match="version 7; this program reads version 2"):
         Bundle.load(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"version": 1}', '{"version": 1, "files": {}}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"version": 2}', '{"version": 2, "files": {}}'])
 def test_broken_facts(folder: Path, content: str) -> None:
     (folder / "bundle.json").write_text(content)
     with pytest.raises(UserInputError):

@@ -30,6 +30,8 @@ def test_the_parameters_that_the_repository_ships_are_good(tmp_path: Path) -> No
         ("backbone: {precision: int8}", "precision is 'int8'"),
         ("classifier: {heads: [map_rl]}", 'there is no head "map_rl"'),
         ("classifier: {heads: []}", "heads is"),
+        ("ldc: {fusion: mean}", "fusion is 'mean'"),
+        ("ldc: {epochs: 0}", "epochs is 0"),
         ("validate: {max_blur: 2}", "max_blur is 2"),
         ("ingest: {shots: four}", "shots is 'four'"),
     ],

@@ -1,0 +1,32 @@
+"""The class bank: classes added beside a bundle, derived from an append-only ledger.
+
+In: the ledger's entries (added, removed, renamed, rolled back, consolidated), the bundle, features of photos by their
+hash. Out: the `Bank` after each entry, whose columns stand beside the bundle's calibrated logits. `replay` goes through
+the whole ledger, `step` takes one arrival more; both give the very same vectors.
+"""
+
+from components.bank.arrival import Arriver
+from components.bank.bank import Bank, BankedClass
+from components.bank.history import AddedClass, State, states
+from components.bank.ledger import Action, Entry, Ledger
+from components.bank.names import class_name
+from components.bank.photos import ArrivalPhotos
+from components.bank.replay import Arrive, arrivals, replay, step
+
+__all__ = [
+    "Action",
+    "AddedClass",
+    "ArrivalPhotos",
+    "Arrive",
+    "Arriver",
+    "Bank",
+    "BankedClass",
+    "Entry",
+    "Ledger",
+    "State",
+    "arrivals",
+    "class_name",
+    "replay",
+    "states",
+    "step",
+]

@@ -1,0 +1,75 @@
+"""An arrival's photos and words to columns, by LiteEmbed; the one way, for the fast path and for the replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from components.backbone import Backbone
+from components.bank.bank import Bank
+from components.bank.history import AddedClass
+from components.classifier import Bundle
+from components.features import Features, class_embeddings
+from components.ingest import words_of
+from components.liteembed import Addition, KnownClasses, LiteEmbedSettings, NewClasses, Vocabulary, add_classes
+from components.threads import one_thread
+
+__all__ = ["Arriver"]
+
+
+@dataclass
+class Arriver:
+    """Adds the classes of an arrival to a bank; what it came to is kept for the gate and for people.
+
+    Attributes:
+        bundle: that the bank stands beside.
+        backbone: that it was made with.
+        features_of: features of photos by their SHA-256, one clean view each, levels as the head reads them.
+        settings: see `LiteEmbedSettings`.
+        vocabulary_of: the vocabulary of a kind (`starter`, `full`), None for the empty kind.
+        progress: told the name of each form before it is tried.
+        last: the last arrival: the classes before it, its own, and what it came to.
+    """
+
+    bundle: Bundle
+    backbone: Backbone
+    features_of: Callable[[Sequence[str]], Features]
+    settings: LiteEmbedSettings
+    vocabulary_of: Callable[[str], Vocabulary | None]
+    progress: Callable[[str], None] | None = None
+    last: tuple[KnownClasses, NewClasses, Addition] | None = None
+
+    def __call__(self, bank: Bank, classes: Sequence[AddedClass], vocabulary: str) -> Bank:
+        """The bank with columns for these classes; see `components.bank.replay.Arrive`.
+
+        One thread of arithmetic, so that fast path and replay come to the same bits on any number of cores.
+        """
+        features = self.features_of([photo for each in classes for photo in each.photos])
+        with one_thread():
+            words = [words_of(each.name) for each in classes]
+            new = NewClasses(
+                names=tuple(words),
+                embeddings=features.embedding,
+                labels=torch.arange(len(classes)).repeat_interleave(
+                    torch.tensor([len(each.photos) for each in classes])
+                ),
+                known_logits=bank.logits(self.bundle, features),
+                text_embeddings=None
+                if self.bundle.text_embeddings is None
+                else class_embeddings(words, self.bundle.templates, self.backbone),
+            )
+            prompt = (
+                self.backbone.free_token_prompt(self.bundle.templates[0]) if "token" in self.settings.forms else None
+            )
+            addition = add_classes(
+                bank.known,
+                new,
+                self.settings,
+                vocabulary=self.vocabulary_of(vocabulary),
+                prompt=prompt,
+                progress=self.progress,
+            )
+        self.last = (bank.known, new, addition)
+        return bank.added(new, addition, [each.photos for each in classes], [each.since for each in classes])

@@ -1,0 +1,71 @@
+"""From bundle and ledger to the bank: a pure function, replayed in order; one more arrival is one more step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from components.bank.bank import Bank
+from components.bank.history import AddedClass, State, states
+from components.bank.ledger import Entry
+
+__all__ = ["Arrive", "arrivals", "replay", "step"]
+
+Arrive = Callable[[Bank, Sequence[AddedClass], str], Bank]
+"""Gives the bank with columns for an arrival's classes, from the bank without them, the classes with all their photos,
+and which vocabulary judges their names."""
+
+
+def arrivals(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries, those of one arrival together."""
+    return [list(together) for _, together in groupby(entries, key=lambda entry: entry.arrival)]
+
+
+def step(
+    bank: Bank, together: Sequence[Entry], state: State, bank_after: Callable[[int], Bank], arrive: Arrive
+) -> Bank:
+    """The bank after one arrival, or after one change of another kind.
+
+    Args:
+        bank: before it.
+        together: its entries.
+        state: after them.
+        bank_after: the bank after an earlier entry; 0 for the empty one.
+        arrive: see `Arrive`.
+    """
+    first = together[0]
+    if first.action == "add":
+        names = dict.fromkeys(entry.name for entry in together)
+        classes = [state.classes[name] for name in names if name in state.classes]  # the others are trained ones
+        for each in classes:
+            if each.name in bank.names:
+                bank = bank.without(each.name)
+        return arrive(bank, classes, first.vocabulary) if classes else bank
+    if first.action == "rollback":
+        return bank_after(first.back_to)
+    for entry in together:
+        if entry.action == "rename":
+            bank = bank.renamed(entry.name, entry.new_name)
+        elif entry.name in bank.names:  # a class that waited for consolidation was never in it
+            bank = bank.without(entry.name)
+    return bank
+
+
+def replay(empty: Bank, entries: Sequence[Entry], trained: frozenset[str], arrive: Arrive) -> Bank:
+    """The bank after all entries.
+
+    Args:
+        empty: the bank beside the bundle before any entry.
+        entries: the whole ledger.
+        trained: the bundle's classes.
+        arrive: see `Arrive`.
+    """
+    found = states(entries, trained)
+    needed = {entry.back_to for entry in entries if entry.action == "rollback"}
+    bank, kept = empty, {0: empty}
+    for together in arrivals(entries):
+        last = together[-1].number
+        bank = step(bank, together, found[last], kept.__getitem__, arrive)
+        if last in needed:
+            kept[last] = bank
+    return bank

@@ -1,0 +1,48 @@
+"""LiteEmbed (arXiv 2601.09661): a new class by optimising its class embedding alone; no weight moves.
+
+In come `KnownClasses` (from a bundle and what was added to it) and `NewClasses` (an arrival); `add_classes` tries the
+forms, lets leave-one-out evidence decide, and gives an `Addition`: for each class one vector and one offset whose
+score stands beside the known classes' calibrated logits, with its evidence and an explanation. `Addition.extend` makes
+the known classes that the next arrival meets. The ledger, versions and the gate are other rooms' work.
+"""
+
+from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, try_forms
+from components.liteembed.carriers import Columns, KnownClasses, NewClasses
+from components.liteembed.evidence import Evidence, Form, Tried, prefer, try_form
+from components.liteembed.explanation import Explanation, Misfit, Neighbour
+from components.liteembed.name_gate import asked_of_names, name_scores
+from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
+from components.liteembed.settings import EmbeddingSettings, FormName, LiteEmbedSettings, TokenSettings
+from components.liteembed.vocabulary import Axes, Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
+
+__all__ = [
+    "Addition",
+    "Axes",
+    "ClassEmbedding",
+    "Columns",
+    "EmbeddingSettings",
+    "Evidence",
+    "Explanation",
+    "Form",
+    "FormName",
+    "KnownClasses",
+    "LiteEmbedSettings",
+    "Misfit",
+    "Neighbour",
+    "NewClasses",
+    "SeenUnseen",
+    "TokenSettings",
+    "Tried",
+    "Vocabulary",
+    "add_classes",
+    "asked_of_names",
+    "best_vocabulary",
+    "build_vocabulary",
+    "make_forms",
+    "name_scores",
+    "prefer",
+    "read_vocabulary",
+    "seen_unseen",
+    "try_form",
+    "try_forms",
+]

@@ -1,0 +1,214 @@
+"""Adding the classes of one arrival: every form is tried, the evidence decides, the result is explained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from components.backbone import FreeTokenPrompt
+from components.errors import UserInputError
+from components.liteembed.carriers import Columns, KnownClasses, NewClasses
+from components.liteembed.closed_forms import GdaRow, ImageMean, Name, NameAndDiscriminant
+from components.liteembed.embedding import Embedding
+from components.liteembed.evidence import Evidence, Form, Tried, prefer, try_form
+from components.liteembed.explanation import Explanation, explain
+from components.liteembed.name_gate import asked_of_names, name_scores
+from components.liteembed.settings import FormName, LiteEmbedSettings
+from components.liteembed.token import Token
+from components.liteembed.vocabulary import Vocabulary
+
+__all__ = ["Addition", "ClassEmbedding", "add_classes", "make_forms", "try_forms"]
+
+
+@dataclass(frozen=True)
+class ClassEmbedding:
+    """An added class: `logit_scale <x, vector> + offset` stands beside the known classes' calibrated logits.
+
+    Attributes:
+        name: of the class, as words.
+        vector: (d,) float32, any length.
+        offset: added to its score.
+        form: that made it.
+        name_means_something: the name took part; without it photos spoke alone.
+        name_score: z-score of the name on the photos; NaN where no vocabulary was at hand.
+        recall: share of its left-out photos answered rightly; NaN with one photo.
+        explanation: for people.
+    """
+
+    name: str
+    vector: Tensor
+    offset: float
+    form: str
+    name_means_something: bool
+    name_score: float
+    recall: float
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What an arrival came to; a pure function of known classes, new ones, settings and vocabulary.
+
+    Attributes:
+        classes: K added classes, in the order of the arrival.
+        form: that went live.
+        why: one sentence for people.
+        evidence: of every form that was tried, by name.
+        on_new: (m, K) scores of the new photos, left out where a class has several.
+        vocabulary: digest of the vocabulary used, None without one; the same one makes the same vectors again.
+    """
+
+    classes: tuple[ClassEmbedding, ...]
+    form: str
+    why: str
+    evidence: dict[str, Evidence]
+    on_new: Tensor
+    vocabulary: str | None
+
+    @property
+    def columns(self) -> Columns:
+        """The added classes as columns of scores."""
+        return Columns(
+            torch.stack([added.vector for added in self.classes]),
+            torch.tensor([added.offset for added in self.classes]),
+        )
+
+    def extend(self, known: KnownClasses, new: NewClasses) -> KnownClasses:
+        """The known classes as the next arrival meets them: these and the added ones."""
+        return known.extended(new, self.columns.scores(known.embeddings, known.logit_scale), self.on_new)
+
+
+def add_classes(
+    known: KnownClasses,
+    new: NewClasses,
+    settings: LiteEmbedSettings,
+    *,
+    vocabulary: Vocabulary | None = None,
+    prompt: FreeTokenPrompt | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Addition:
+    """Try the forms on an arrival and take the one that its evidence prefers.
+
+    Args:
+        known: the live classes.
+        new: the arrival. A name that its photos contradict is forgotten before any form sees it.
+        settings: see `LiteEmbedSettings`.
+        vocabulary: for the gate of names, coarse and fine axes, the form `token` and the explanation.
+        prompt: for the form `token`.
+        progress: told the name of each form before it is tried.
+
+    Raises:
+        UserInputError: there is no known class, or a form lacks what it needs.
+    """
+    if known.n_classes == 0:
+        raise UserInputError(
+            "there is no class to add to", on=", ".join(new.names), remedy="train on at least one class first"
+        )
+    scores = torch.full((new.n_classes,), math.nan)
+    if vocabulary is not None and new.text_embeddings is not None:
+        scores = name_scores(known, new, vocabulary)
+    new = _without_empty_names(new, scores, settings.name_gate)
+    tried = []
+    for name in settings.forms:
+        forms = make_forms(name, settings, vocabulary, prompt)
+        if forms[0].needs_text and not new.named.all():
+            continue
+        if progress is not None:
+            progress(name)
+        tried.append(try_forms(forms, known, new, settings))
+    if not tried:
+        raise UserInputError(
+            "every form needs a name that means something, and there is none",
+            on="liteembed.forms",
+            remedy="put `embedding` among the forms, or rename the class",
+        )
+    taken = prefer(tried)
+    start = (Name() if new.named.all() else ImageMean()).fit(known, new)
+    explanations = explain(known, new, start, taken.columns, taken.on_new, vocabulary)
+    classes = tuple(
+        ClassEmbedding(
+            name=new.names[label],
+            vector=taken.columns.vectors[label],
+            offset=float(taken.columns.offsets[label]),
+            form=taken.form,
+            name_means_something=bool(new.named[label]),
+            name_score=float(scores[label]),
+            recall=float(taken.recall[label]),
+            explanation=explanations[label],
+        )
+        for label in range(new.n_classes)
+    )
+    return Addition(
+        classes=classes,
+        form=taken.form,
+        why=_reason(taken, tried),
+        evidence={one.form: one.evidence for one in tried},
+        on_new=taken.on_new,
+        vocabulary=None if vocabulary is None else vocabulary.digest,
+    )
+
+
+def make_forms(
+    name: FormName, settings: LiteEmbedSettings, vocabulary: Vocabulary | None, prompt: FreeTokenPrompt | None
+) -> list[Form]:
+    """The form of that name; the form `embedding` once for each stiffness.
+
+    Raises:
+        UserInputError: it needs a vocabulary or a prompt that is not there.
+    """
+    if name == "embedding":
+        split = settings.embedding.coarse != settings.embedding.fine
+        if split and vocabulary is None:
+            raise UserInputError(
+                "coarse and fine differ, and there is no vocabulary to tell them apart",
+                on="liteembed.embedding",
+                remedy="make them equal, or use a backbone with a text tower",
+            )
+        axes = vocabulary.axes if split and vocabulary is not None else None
+        return [Embedding(settings.embedding, stiffness, axes) for stiffness in settings.embedding.stiffness]
+    if name == "token":
+        if vocabulary is None or prompt is None:
+            raise UserInputError(
+                "the form `token` needs a text tower and its vocabulary",
+                on="liteembed.forms",
+                remedy="leave `token` out, or use a backbone with a text tower",
+            )
+        return [Token(settings.token, prompt, vocabulary)]
+    closed: dict[str, Callable[[], Form]] = {
+        "name": Name,
+        "image_mean": ImageMean,
+        "gda_row": GdaRow,
+        "name_and_lda": NameAndDiscriminant,
+    }
+    return [closed[name]()]
+
+
+def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> Tried:
+    """The one of several settings of a form that has the lowest log-loss on left-out photos; the first without any."""
+    if int(new.shots.max()) == 1:
+        forms = forms[:1]
+    tried = [try_form(form, known, new, folds=settings.folds, own_offset=isinstance(form, Embedding)) for form in forms]
+    return min(tried, key=lambda one: one.evidence.log_loss) if len(tried) > 1 else tried[0]
+
+
+def _without_empty_names(new: NewClasses, scores: Tensor, gate: float) -> NewClasses:
+    """Names under the gate become zero: a start that says nothing."""
+    if new.text_embeddings is None:
+        return new
+    keep = scores.isnan() | (scores >= asked_of_names(new.shots, gate))
+    return replace(new, text_embeddings=new.text_embeddings * keep[:, None]) if keep.any() else new.without_text()
+
+
+def _reason(taken: Tried, tried: list[Tried]) -> str:
+    if taken.evidence.kind == "prior":
+        return f"one photo leaves nothing to compare forms on: {taken.form} goes live on prior knowledge"
+    others = ", ".join(f"{one.form} {100 * one.evidence.harmonic:.1f}" for one in tried if one is not taken)
+    return (
+        f"{taken.form}: harmonic mean of known and new photos {100 * taken.evidence.harmonic:.1f}"
+        + (f" ({others})" if others else "")
+        + f" on {taken.evidence.n_new} left-out photos"
+    )

@@ -1,0 +1,182 @@
+"""What the photos at hand say of a form: leave-one-out on new photos, held-out logits on known ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from components.liteembed.carriers import Columns, KnownClasses, NewClasses
+from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
+
+__all__ = ["Evidence", "Form", "Tried", "prefer", "try_form"]
+
+_MOST_DROP_UNSEEN = 0.05  # what an offset may cost the known photos where no new photo can say what it gains
+_MOST_EXTRA_DROP = 0.02  # of the known photos, that a form may cost beyond the preferred one
+
+
+class Form(Protocol):
+    """A way to make columns for new classes.
+
+    Attributes:
+        name: in settings and evidence.
+        needs_text: it cannot do without the name's text embedding.
+    """
+
+    name: ClassVar[str]
+    needs_text: ClassVar[bool]
+
+    def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
+        """Columns on the scale of the known classes' calibrated logits, or nearly; deterministic."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Figures of one form, 0 to 1, means over classes.
+
+    Attributes:
+        kind: `leave_one_out`; `prior` where no class has two photos, and then `new` and `harmonic` are NaN.
+        base: share of the known photos answered rightly beside the new columns.
+        base_drop: what that has lost by them.
+        new: share of the new photos answered rightly, each by columns that had not seen it.
+        harmonic: harmonic mean of base and new.
+        log_loss: nats a photo, mean of known and of left-out new photos, classes alike; lower is better; NaN for
+            `prior`.
+        n_new: how many new photos were left out.
+    """
+
+    kind: Literal["leave_one_out", "prior"]
+    base: float
+    base_drop: float
+    new: float
+    harmonic: float
+    log_loss: float
+    n_new: int
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A form fitted on an arrival.
+
+    Attributes:
+        form: its name.
+        columns: fitted on all photos, at the honest offset.
+        on_new: (m, K) scores of the new photos at that offset, from columns that had not seen the photo; where a class
+            has one photo, from those that have.
+        evidence: see `Evidence`.
+        recall: (K,) share of each new class's left-out photos answered rightly; NaN where none was left out.
+    """
+
+    form: str
+    columns: Columns
+    on_new: Tensor
+    evidence: Evidence
+    recall: Tensor
+
+
+def try_form(form: Form, known: KnownClasses, new: NewClasses, *, folds: int, own_offset: bool) -> Tried:
+    """Fit a form, leave photos out, and set the offset.
+
+    Args:
+        form: see `Form`.
+        known: see `KnownClasses`.
+        new: see `NewClasses`.
+        folds: at most so many refits.
+        own_offset: the form has learnt its offset; else it is set where the harmonic mean on the evidence is best.
+    """
+    columns = form.fit(known, new)
+    held_out = _leave_out(form, known, new, folds)
+    left_out = ~held_out.isnan().any(1)
+    rows = known.held_out if known.held_out.any() else torch.ones_like(known.held_out)
+    on_known = columns.scores(known.embeddings[rows], known.logit_scale)
+
+    def curve(shift: Tensor) -> SeenUnseen:
+        return seen_unseen(
+            (known.logits[rows], on_known + shift, known.labels[rows]),
+            (new.known_logits[left_out], held_out[left_out] + shift, new.labels[left_out]),
+            known.n_classes,
+            new.n_classes,
+        )
+
+    shift = torch.zeros(())
+    if not own_offset:
+        shift = torch.tensor(_honest_offset(curve(shift), bool(left_out.any())))
+    found = curve(shift)
+    several = bool(left_out.any())
+    in_sample = columns.scores(new.embeddings, known.logit_scale)
+    on_new = torch.where(left_out[:, None], held_out, in_sample) + shift
+    evidence = Evidence(
+        kind="leave_one_out" if several else "prior",
+        base=found.at_zero[0],
+        base_drop=found.base_before - found.at_zero[0],
+        new=found.at_zero[1] if several else math.nan,
+        harmonic=found.harmonic_at_zero if several else math.nan,
+        log_loss=_log_loss(known, rows, on_known + shift, new, left_out, on_new),
+        n_new=int(left_out.sum()),
+    )
+    return Tried(form.name, columns.shifted(shift), on_new, evidence, _recall(new, on_new, left_out))
+
+
+def prefer(tried: list[Tried]) -> Tried:
+    """The first, unless another's harmonic mean is higher by more than a standard error of the new photos' share.
+
+    Offsets of the others were set on the same evidence, which flatters them a little; the standard error pays for it.
+    A form that buys new photos with known ones does not replace the first, however high its mean.
+    """
+    first = tried[0]
+    if first.evidence.kind == "prior":
+        return first
+    share = min(max(first.evidence.new, 0.05), 0.95)
+    error = math.sqrt(share * (1 - share) / max(first.evidence.n_new, 1))
+    bearable = first.evidence.base_drop + _MOST_EXTRA_DROP
+    best = max((one for one in tried if one.evidence.base_drop <= bearable), key=lambda one: one.evidence.harmonic)
+    return best if best.evidence.harmonic > first.evidence.harmonic + error else first
+
+
+def _leave_out(form: Form, known: KnownClasses, new: NewClasses, folds: int) -> Tensor:
+    """(m, K) scores of photos by columns fitted without them; NaN for a class's only photo."""
+    scores = torch.full((len(new.labels), new.n_classes), float("nan"))
+    several = new.shots[new.labels] > 1
+    n_folds = min(folds, int(new.shots.max()))
+    for fold in range(n_folds if several.any() else 0):
+        out = several & (new.place % n_folds == fold)
+        if out.any():
+            columns = form.fit(known, new.rows(~out))
+            scores[out] = columns.scores(new.embeddings[out], known.logit_scale)
+    return scores
+
+
+def _log_loss(
+    known: KnownClasses, rows: Tensor, on_known: Tensor, new: NewClasses, left_out: Tensor, on_new: Tensor
+) -> float:
+    if not left_out.any():
+        return math.nan
+    return 0.5 * (
+        _balanced_loss(torch.cat([known.logits[rows], on_known], 1), known.labels[rows])
+        + _balanced_loss(torch.cat([new.known_logits, on_new], 1)[left_out], new.labels[left_out] + known.n_classes)
+    )
+
+
+def _balanced_loss(logits: Tensor, labels: Tensor) -> float:
+    losses = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    weights = 1 / torch.bincount(labels).double()[labels]
+    return float((weights * losses).sum() / weights.sum())
+
+
+def _honest_offset(curve: SeenUnseen, several: bool) -> float:
+    if several:
+        return curve.best_offset
+    # nothing says what the new class gains: stay, or go down until the known photos lose no more than is allowed
+    kept = torch.nonzero(curve.base >= curve.base_before - _MOST_DROP_UNSEEN).flatten()
+    return min(0.0, float(curve.offsets[kept[-1]])) if len(kept) else float(curve.offsets[0])
+
+
+def _recall(new: NewClasses, on_new: Tensor, left_out: Tensor) -> Tensor:
+    answer = torch.cat([new.known_logits, on_new], 1).argmax(1) - new.known_logits.shape[1]
+    right = ((answer == new.labels) & left_out).float()
+    counts = torch.zeros(new.n_classes).index_add_(0, new.labels, left_out.float())
+    return torch.zeros(new.n_classes).index_add_(0, new.labels, right) / counts  # 0 / 0 is NaN, as promised

@@ -1,0 +1,82 @@
+"""The section `liteembed` of `params.yaml`."""
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+__all__ = ["EmbeddingSettings", "FormName", "LiteEmbedSettings", "TokenSettings"]
+
+FormName = Literal["embedding", "token", "name", "image_mean", "gda_row", "name_and_lda"]
+
+# Figures for each default: docs/experiments/liteembed.md.
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class EmbeddingSettings:
+    """The form `embedding`.
+
+    Attributes:
+        stiffness: candidates, of which left-out photos choose; higher moves less. The first is taken where there is one
+            photo a class.
+        coarse: times the stiffness along the first axes of the vocabulary ("what kind of thing"); infinite, they
+            stay where the name puts them.
+        fine: the same along the others.
+        n_coarse: how many axes are coarse.
+        offset: stiffness of a named class's offset about the known logits' level.
+        balance: 0, a new class counts like a known one while its embedding is learnt; 1, new and known classes count
+            the same in total. Higher finds more of the new photos and loses more of the known ones.
+        steps: of L-BFGS, at most.
+    """
+
+    stiffness: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.02, 0.1, 0.5)
+    coarse: Annotated[float, Field(gt=0)] = 1.0
+    fine: Annotated[float, Field(gt=0)] = 1.0
+    n_coarse: Annotated[int, Field(ge=0)] = 32
+    offset: Annotated[float, Field(ge=0)] = 0.1
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.67
+    steps: Annotated[int, Field(ge=1)] = 30
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class TokenSettings:
+    """The form `token`; published: 5 coarse and 10 fine neighbours, 3 or 4 coarse axes, Adam 1e-4, 5,000 steps.
+
+    Attributes:
+        coarse_weight: of the pull to coarse neighbours; 0 leaves the part out.
+        fine_weight: of the push from fine neighbours; 0 leaves the part out.
+        coarse_neighbours: how many words of the same kind of thing.
+        fine_neighbours: how many words that it may be mistaken for.
+        n_coarse: how many axes of the vocabulary are coarse.
+        learning_rate: of Adam.
+        steps: of Adam.
+    """
+
+    coarse_weight: Annotated[float, Field(ge=0)] = 0.5
+    fine_weight: Annotated[float, Field(ge=0)] = 0.5
+    coarse_neighbours: Annotated[int, Field(ge=1)] = 5
+    fine_neighbours: Annotated[int, Field(ge=1)] = 10
+    n_coarse: Annotated[int, Field(ge=1)] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    steps: Annotated[int, Field(ge=1)] = 80
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class LiteEmbedSettings:
+    """How classes are added.
+
+    Attributes:
+        forms: what competes; the first is preferred where there is no evidence or it says nothing.
+        folds: at most so many to leave new photos out in; never more than the class has photos.
+        name_gate: a name whose z-score on its n photos is lower than `n / (n + 1)` times this means nothing there, and
+            photos speak alone.
+        embedding: settings of that form.
+        token: settings of that form.
+    """
+
+    forms: tuple[FormName, ...] = ("embedding", "name", "image_mean", "gda_row", "name_and_lda")
+    folds: Annotated[int, Field(ge=2)] = 4
+    name_gate: float = 2.0
+    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    token: TokenSettings = field(default_factory=TokenSettings)

@@ -1,0 +1,168 @@
+"""The words of a backbone's own tokenizer in its text space, and the axes that they spread along.
+
+The whole vocabulary takes a minute or so and is built once per backbone; a starter of its commonest words takes a
+second or two and serves until then. What was made with one is made again with the same one: its `digest` says which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from components.backbone import BackboneIdentity
+from components.errors import UserInputError
+from components.files import digest, sha256_bytes, write_bytes
+
+__all__ = ["Axes", "Vocabulary", "best_vocabulary", "build_vocabulary", "read_vocabulary"]
+
+_VERSION = 1
+_BATCH = 256  # texts between two reports of progress
+_STARTER_WORDS = 1000
+
+Kind = Literal["starter", "full"]
+
+
+class _TextBackbone(Protocol):
+    identity: BackboneIdentity
+
+    def words(self) -> list[str]: ...
+    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Principal axes of a vocabulary's text embeddings, widest spread first.
+
+    Attributes:
+        directions: (d, d) float32, orthonormal rows.
+        shares: (d,) float32, share of the variance along each; they sum to 1.
+    """
+
+    directions: Tensor
+    shares: Tensor
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words and their text embeddings.
+
+    Attributes:
+        words: distinct, commonest first.
+        embeddings: (words, d) float32, unit length, half precision's values.
+        template: the prompt they were encoded in.
+        kind: `starter` or `full`.
+    """
+
+    words: tuple[str, ...]
+    embeddings: Tensor
+    template: str
+    kind: Kind
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """(d,): what all texts share."""
+        return self.embeddings.mean(0)
+
+    @cached_property
+    def axes(self) -> Axes:
+        """PCA of the embeddings; signs fixed so that each direction's largest entry is positive."""
+        centred = (self.embeddings - self.mean).double()
+        values, vectors = torch.linalg.eigh(centred.T @ centred)
+        directions = vectors.T.flip(0)
+        largest = directions.abs().argmax(1, keepdim=True)
+        directions = directions * directions.gather(1, largest).sign()
+        values = values.flip(0).clamp_min(0)
+        return Axes(directions.float().contiguous(), (values / values.sum().clamp_min(1e-12)).float())
+
+    @cached_property
+    def digest(self) -> str:
+        """One hash of words, embeddings and template."""
+        rows = self.embeddings.half().contiguous().numpy().tobytes()
+        return digest([list(self.words), self.template, sha256_bytes(rows)])
+
+    def nearest(self, directions: Tensor, most: int) -> list[list[str]]:
+        """The words nearest to each of `directions` (k, d), by cosine about the mean of all words."""
+        similar = normalize(directions - self.mean, dim=1) @ normalize(self.embeddings - self.mean, dim=1).T
+        order = similar.topk(min(most, len(self.words)), dim=1).indices
+        return [[self.words[word] for word in row] for row in order.tolist()]
+
+
+def build_vocabulary(
+    backbone: _TextBackbone,
+    folder: Path,
+    *,
+    kind: Kind = "full",
+    template: str = "a photo of a {}.",
+    progress: Callable[[int, int], None] | None = None,
+) -> Vocabulary:
+    """Encode the words and write them to `folder`; what is there already is read.
+
+    Two processes that build at once write the same bytes.
+
+    Args:
+        backbone: encodes, and its identity names the file.
+        folder: of the cache; made when missing.
+        kind: `full` for all words, `starter` for the commonest thousand.
+        template: prompt with `{}` where the word goes.
+        progress: told how many words of how many are encoded.
+
+    Raises:
+        UserInputError: the tokenizer has no table of whole words.
+    """
+    found = read_vocabulary(backbone.identity, folder, kind=kind, template=template)
+    if found is not None:
+        return found
+    words = backbone.words()
+    if not words:
+        raise UserInputError(
+            "its tokenizer tells no whole words",
+            on=f"backbone {backbone.identity.name}",
+            remedy="leave the form `token` out of liteembed.forms and keep liteembed.embedding.coarse equal to fine",
+        )
+    words = words[:_STARTER_WORDS] if kind == "starter" else words
+    parts = []
+    for start in range(0, len(words), _BATCH):
+        parts.append(backbone.encode_texts([template.format(word) for word in words[start : start + _BATCH]]).half())
+        if progress is not None:
+            progress(min(start + _BATCH, len(words)), len(words))
+    embeddings = torch.cat(parts)
+    facts = {"version": _VERSION, "words": words, "template": template, "kind": kind}
+    # one string of metadata: safetensors writes several keys in random order
+    content = save({"embeddings": embeddings}, metadata={"facts": json.dumps(facts, ensure_ascii=False)})
+    write_bytes(_path(backbone.identity, folder, kind, template), content)
+    return Vocabulary(tuple(words), embeddings.float(), template, kind)
+
+
+def best_vocabulary(backbone: _TextBackbone, folder: Path, *, template: str = "a photo of a {}.") -> Vocabulary:
+    """The full vocabulary where it is built, else the starter, which is built on the spot."""
+    full = read_vocabulary(backbone.identity, folder, template=template)
+    return full if full is not None else build_vocabulary(backbone, folder, kind="starter", template=template)
+
+
+def read_vocabulary(
+    identity: BackboneIdentity, folder: Path, *, kind: Kind = "full", template: str = "a photo of a {}."
+) -> Vocabulary | None:
+    """What `build_vocabulary` wrote for this very backbone; None where there is none, or none that can be read."""
+    path = _path(identity, folder, kind, template)
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            if facts["version"] != _VERSION:
+                return None
+            return Vocabulary(tuple(facts["words"]), file.get_tensor("embeddings").float(), facts["template"], kind)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None  # a cache: what cannot be read is built anew
+
+
+def _path(identity: BackboneIdentity, folder: Path, kind: Kind, template: str) -> Path:
+    return folder / f"{kind}-{digest([identity.digest, template])[:16]}.safetensors"

@@ -1,0 +1,12 @@
+"""What is live: immutable versions of bundle and bank, one pointer, and the gate that every change passes.
+
+In: arrivals, removals, renames, rollbacks, new bundles. Out: the version that answers, named by one pointer that is
+replaced atomically.
+"""
+
+from components.live.changes import Change, Changes, Stamp
+from components.live.gate import GateVerdict, judge
+from components.live.settings import GateSettings
+from components.live.versions import Version, Versions, version_name
+
+__all__ = ["Change", "Changes", "GateSettings", "GateVerdict", "Stamp", "Version", "Versions", "judge", "version_name"]

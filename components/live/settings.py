@@ -1,0 +1,27 @@
+"""The section `gate` of `params.yaml`."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+__all__ = ["GateSettings"]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class GateSettings:
+    """What an arrival may cost, and what it must bring.
+
+    Attributes:
+        most_drop_one: share of the known classes' photos that one class more may take, mean over classes.
+        most_drop_many: the same where as many classes arrive as are known; in between it grows in step.
+        least_recall: share of a new class's left-out photos that must be answered rightly, where it has several.
+        most_taken: share of a new class's left-out photos that one known class may claim.
+    """
+
+    most_drop_one: Share = 0.02
+    most_drop_many: Share = 0.06
+    least_recall: Share = 0.25
+    most_taken: Share = 0.8

@@ -1,0 +1,164 @@
+"""Live versions: a bundle and its bank in a folder that never changes, and one pointer that names the one in use."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components.bank import Bank
+from components.classifier import Bundle
+from components.errors import UserInputError
+from components.files import digest, write_json
+
+__all__ = ["Version", "Versions", "version_name"]
+
+_POINTER = "current.json"
+_FACTS = "version.json"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One live version.
+
+    Attributes:
+        name: 12 hexadecimal digits over bundle and bank; the bundle's own where nothing was added.
+        bundle: version of its bundle.
+        entry: number of the last ledger entry that it contains.
+        made: when, ISO 8601.
+        classes: the added ones.
+    """
+
+    name: str
+    bundle: str
+    entry: int
+    made: str
+    classes: tuple[str, ...]
+
+
+def version_name(bank: Bank) -> str:
+    """What a bundle with that bank is called: same content, same name; the bundle's own where nothing was added."""
+    return bank.bundle if not len(bank) else digest([bank.bundle, bank.digest])[:12]
+
+
+class Versions:
+    """The folder `models/live`.
+
+    Args:
+        folder: made when the first version is published.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def current(self) -> Version | None:
+        """What the pointer names, None where nothing is live yet.
+
+        Raises:
+            UserInputError: the pointer names a version that is not there.
+        """
+        pointer = self._pointer()
+        return None if pointer is None else self.find(pointer[0])
+
+    def current_name(self) -> str | None:
+        """What the pointer says, without a look at the version itself."""
+        pointer = self._pointer()
+        return None if pointer is None else pointer[0]
+
+    def entry(self) -> int:
+        """Number of the last ledger entry that the pointer has seen; 0 where nothing is live."""
+        pointer = self._pointer()
+        return 0 if pointer is None else pointer[1]
+
+    def find(self, name: str) -> Version:
+        """The version of that name, or of the one name that begins so.
+
+        Raises:
+            UserInputError: there is none, or several.
+        """
+        found = [version for version in self.all() if version.name.startswith(name)]
+        if len(found) != 1 or not name:
+            known = ", ".join(version.name for version in self.all()[-5:])
+            raise UserInputError(
+                f'{"several live versions begin" if found else "no live version is called or begins"} with "{name}"',
+                on=str(self.folder),
+                remedy=f"the latest are {known}" if known else "train first: shotline train PHOTOS",
+            )
+        return found[0]
+
+    def all(self) -> list[Version]:
+        """Every version that is whole, oldest first."""
+        found = []
+        for path in self.folder.glob(f"*/{_FACTS}"):
+            if not path.parent.name.startswith("."):
+                facts = json.loads(path.read_text(encoding="utf-8"))
+                found.append(Version(**{**facts, "classes": tuple(facts["classes"])}))
+        return sorted(found, key=lambda version: (version.made, version.entry))
+
+    def path(self, version: Version) -> Path:
+        """Its folder, with `bundle/` and `bank/`."""
+        return self.folder / version.name
+
+    def load(self, version: Version) -> tuple[Bundle, Bank]:
+        """Its bundle and bank."""
+        bundle = Bundle.load(self.path(version) / "bundle")
+        return bundle, Bank.load(self.path(version) / "bank", bundle)
+
+    def publish(
+        self, bundle_folder: Path, bank: Bank, *, entry: int, made: str, beside: Iterable[Path] = ()
+    ) -> Version:
+        """Write a version, whole or not at all; one that is there already is left as it is.
+
+        Args:
+            bundle_folder: the bundle that the bank belongs to.
+            bank: see `Bank`.
+            entry: number of the last ledger entry in it.
+            made: when.
+            beside: further files to keep with it (`dvc.lock`, `params.yaml`).
+        """
+        name = version_name(bank)
+        version = Version(name, bank.bundle, entry, made, bank.names)
+        if (self.path(version) / _FACTS).is_file():
+            return self.find(name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=self.folder) as scratch:
+            target = Path(scratch) / name
+            # A published bundle never changes, so that the next version may share its files; a stage's own may change.
+            own = bundle_folder.is_relative_to(self.folder)
+            shutil.copytree(bundle_folder, target / "bundle", copy_function=os.link if own else shutil.copyfile)
+            bank.save(target / "bank")
+            for file in beside:
+                if file.is_file():
+                    shutil.copyfile(file, target / file.name)
+            write_json(target / _FACTS, asdict(version))
+            try:
+                target.rename(self.path(version))
+            except OSError:  # another process published the very same
+                if not (self.path(version) / _FACTS).is_file():
+                    raise
+        return self.find(name)
+
+    def point_to(self, version: Version, *, entry: int) -> None:
+        """Make that version the one in use; a reader sees the old one or the new one.
+
+        Args:
+            version: see `all`.
+            entry: number of the last ledger entry, which this version is the outcome of.
+        """
+        write_json(self.folder / _POINTER, {"version": version.name, "entry": entry})
+
+    def _pointer(self) -> tuple[str, int] | None:
+        path = self.folder / _POINTER
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return str(content["version"]), int(content["entry"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserInputError(
+                "the pointer cannot be read", on=str(path), remedy="remove it and run `shotline train`"
+            ) from error

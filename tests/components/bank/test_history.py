@@ -1,0 +1,103 @@
+"""Whatever is done in whatever order, the ledger comes to what a person would expect."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.bank.history import State, states
+from components.bank.ledger import Action, Entry
+
+TRAINED = frozenset({"crack", "pit"})
+
+
+def entry(action: Action, number: int, **more: object) -> Entry:
+    return Entry(action, who="anna", time=f"2026-01-01T00:00:{number:02d}+00:00", made_on="v", number=number, **more)  # type: ignore[arg-type]
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Entry]:
+    """Entries that make sense one after the other."""
+    entries: list[Entry] = []
+    for number in range(1, draw(st.integers(1, 12)) + 1):
+        classes = list(states(entries, TRAINED)[-1].classes)
+        actions: list[Action] = ["add", "rollback", *(["remove", "rename", "consolidate"] if classes else [])]
+        action = draw(st.sampled_from(actions))
+        more: dict[str, object] = {}
+        if action == "add":
+            more = {
+                "name": draw(st.sampled_from(["rust", "dent", "scratch", "crack"])),
+                "photos": tuple(draw(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=3))),
+            }
+        elif action == "rollback":
+            more = {"back_to": draw(st.integers(0, number - 1))}
+        else:
+            more = {"name": draw(st.sampled_from(classes))}
+            if action == "rename":
+                more["new_name"] = f"new {number}"
+        entries.append(entry(action, number, **more))
+    return entries
+
+
+@given(ledgers())
+def test_an_added_class_that_is_removed_leaves_no_trace(entries: list[Entry]) -> None:
+    n = len(entries)
+    more = [entry("add", n + 1, name="brand new", photos=("z",)), entry("remove", n + 2, name="brand new")]
+    assert states([*entries, *more], TRAINED)[-1] == states(entries, TRAINED)[-1]
+
+
+@given(ledgers(), st.data())
+def test_a_rollback_restores_exactly_what_was(entries: list[Entry], data: st.DataObject) -> None:
+    back_to = data.draw(st.integers(0, len(entries)))
+    found = states([*entries, entry("rollback", len(entries) + 1, back_to=back_to)], TRAINED)
+    assert found[-1] == found[back_to]
+
+
+@given(ledgers())
+def test_one_entry_more_changes_nothing_before_it(entries: list[Entry]) -> None:
+    assert states(entries, TRAINED)[:-1] == states(entries[:-1], TRAINED)
+    assert states(entries, TRAINED)[0] == State()
+
+
+@given(ledgers())
+def test_no_photo_is_counted_twice_and_trained_classes_are_never_added(entries: list[Entry]) -> None:
+    for state in states(entries, TRAINED):
+        assert not TRAINED & state.classes.keys()
+        assert state.waiting.keys() <= TRAINED
+        for each in state.classes.values():
+            assert len(each.photos) == len(set(each.photos))
+
+
+def test_more_photos_update_an_added_class_and_wait_for_a_trained_one() -> None:
+    found = states(
+        [
+            entry("add", 1, name="rust", photos=("a", "b")),
+            entry("add", 2, name="rust", photos=("b", "c")),
+            entry("add", 3, name="crack", photos=("d",)),
+        ],
+        TRAINED,
+    )[-1]
+    rust = found.classes["rust"]
+    assert (rust.photos, rust.entry, rust.since) == (("a", "b", "c"), 2, "2026-01-01T00:00:01+00:00")
+    assert found.waiting == {"crack": ("d",)}
+
+
+def test_a_renamed_class_keeps_its_place() -> None:
+    found = states(
+        [
+            entry("add", 1, name="rust", photos=("a",)),
+            entry("add", 2, name="dent", photos=("b",)),
+            entry("rename", 3, name="rust", new_name="corrosion"),
+        ],
+        TRAINED,
+    )[-1]
+    assert [(name, each.name, each.entry) for name, each in found.classes.items()] == [
+        ("corrosion", "corrosion", 1),
+        ("dent", "dent", 2),
+    ]
+
+
+def test_what_cannot_be_removed_is_no_entry() -> None:
+    with pytest.raises(KeyError):
+        states([entry("remove", 1, name="rust")], TRAINED)

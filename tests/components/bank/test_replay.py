@@ -1,0 +1,74 @@
+"""The ledger replayed from the start and taken step by step come to the same bank, bit for bit."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.bank import Arriver, Bank, Entry, arrivals, replay, states, step
+from components.classifier import Bundle
+
+
+def entry(number: int, action: str, arrival: int | None = None, **more: object) -> Entry:
+    time = f"2026-01-01T00:00:{number:02d}+00:00"
+    return Entry(action, "anna", time, "v", number=number, arrival=arrival or number, **more)  # type: ignore[arg-type]
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Entry]:
+    """Entries that make sense one after the other, some of them arriving together."""
+    entries: list[Entry] = []
+    for _ in range(draw(st.integers(1, 6))):
+        first = len(entries) + 1
+        present = list(states(entries, frozenset())[-1].classes)
+        action = draw(st.sampled_from(["add", "rollback", *(["remove", "rename"] if present else [])]))
+        if action == "add":
+            names = draw(st.lists(st.sampled_from(["rust", "dent", "scratch"]), min_size=1, max_size=2, unique=True))
+            for place, name in enumerate(names):
+                photos = draw(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True))
+                entries.append(
+                    entry(first + place, "add", first, name=name, photos=tuple(f"{name}-{n}" for n in photos))
+                )
+        elif action == "rollback":
+            whole = [0, *(together[-1].number for together in arrivals(entries))]
+            entries.append(entry(first, "rollback", back_to=draw(st.sampled_from(whole))))
+        else:
+            name = draw(st.sampled_from(present))
+            more = {"new_name": f"new {first}"} if action == "rename" else {}
+            entries.append(entry(first, action, name=name, **more))
+    return entries
+
+
+# The fixtures are never changed; an example takes up to a second on a busy machine.
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=ledgers())
+def test_step_by_step_equals_the_replay(empty: Bank, bundle: Bundle, arriver: Arriver, entries: list[Entry]) -> None:
+    trained = frozenset(bundle.class_names)
+    banks = {0: empty}
+    for together in arrivals(entries):
+        number = together[-1].number
+        state = states(entries[:number], trained)[-1]
+        before = banks[together[0].number - 1]
+        banks[number] = step(before, together, state, banks.__getitem__, arriver)
+        assert banks[number].names == tuple(state.classes)
+        assert tuple(each.photos for each in banks[number].classes) == tuple(
+            each.photos for each in state.classes.values()
+        )
+
+    assert replay(empty, entries, trained, arriver).digest == banks[len(entries)].digest
+
+
+def test_photos_for_a_trained_class_change_no_column(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
+    entries = [entry(1, "add", name="cls_00", photos=("rust-1",))]
+    assert replay(empty, entries, frozenset(bundle.class_names), arriver).digest == empty.digest
+
+
+def test_classes_that_arrive_together_are_optimised_together(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
+    def both(arrival: int) -> list[Entry]:
+        return [
+            entry(number, "add", number if arrival == 0 else arrival, name=name, photos=(f"{name}-1", f"{name}-2"))
+            for number, name in enumerate(("rust", "dent"), 1)
+        ]
+
+    trained = frozenset(bundle.class_names)
+    assert replay(empty, both(1), trained, arriver).digest != replay(empty, both(0), trained, arriver).digest

@@ -1,0 +1,112 @@
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from components.backbone import BackboneIdentity
+from components.errors import UserInputError
+from components.liteembed import Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
+
+
+class TextBackbone:
+    """Texts to drawn vectors; counts what it encodes."""
+
+    def __init__(self, n_words: int = 1200, weights: str = "0" * 64) -> None:
+        self.identity = BackboneIdentity("fake", weights, {}, "fp32", "cpu")
+        self.encoded = 0
+        self._words = [f"word{number}" for number in range(n_words)]
+
+    def words(self) -> list[str]:
+        return self._words
+
+    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
+        self.encoded += len(texts)
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") for text in texts]
+        rows = [torch.randn(16, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return normalize(torch.stack(rows) * torch.linspace(3, 0.1, 16), dim=1)
+
+
+def test_it_is_built_once_and_read_after_that(tmp_path: Path) -> None:
+    backbone, told = TextBackbone(), []
+
+    built = build_vocabulary(backbone, tmp_path, progress=lambda done, of: told.append((done, of)))
+    again = build_vocabulary(backbone, tmp_path)
+
+    assert backbone.encoded == 1200
+    assert told == [(256, 1200), (512, 1200), (768, 1200), (1024, 1200), (1200, 1200)]
+    assert again.words == built.words == tuple(backbone.words())
+    assert torch.equal(again.embeddings, built.embeddings)
+    assert again.digest == built.digest
+
+
+def test_two_builders_write_the_same_bytes(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        build_vocabulary(TextBackbone(), tmp_path / folder)
+
+    (one,), (two,) = ((tmp_path / folder).iterdir() for folder in ("one", "two"))
+    assert one.name == two.name
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_starter_serves_until_the_whole_is_there(tmp_path: Path) -> None:
+    backbone = TextBackbone()
+
+    starter = best_vocabulary(backbone, tmp_path)
+    build_vocabulary(backbone, tmp_path)
+    full = best_vocabulary(backbone, tmp_path)
+
+    assert (starter.kind, len(starter.words)) == ("starter", 1000)
+    assert (full.kind, len(full.words)) == ("full", 1200)
+    assert starter.words == full.words[:1000]
+    assert starter.digest != full.digest
+
+
+def test_other_weights_or_another_prompt_have_a_vocabulary_of_their_own(tmp_path: Path) -> None:
+    backbone = TextBackbone()
+    build_vocabulary(backbone, tmp_path)
+
+    assert read_vocabulary(TextBackbone(weights="1" * 64).identity, tmp_path) is None
+    assert read_vocabulary(backbone.identity, tmp_path, template="a {}") is None
+    assert read_vocabulary(backbone.identity, tmp_path) is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"cut off", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_a_broken_file_is_built_anew(tmp_path: Path, content: bytes) -> None:
+    backbone = TextBackbone(n_words=10)
+    build_vocabulary(backbone, tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(content)
+
+    assert read_vocabulary(backbone.identity, tmp_path) is None
+    assert len(build_vocabulary(backbone, tmp_path).words) == 10
+    assert read_vocabulary(backbone.identity, tmp_path) is not None
+
+
+def test_a_tokenizer_that_tells_no_words_says_what_to_leave_out(tmp_path: Path) -> None:
+    with pytest.raises(UserInputError, match="no whole words"):
+        build_vocabulary(TextBackbone(n_words=0), tmp_path)
+
+
+def test_axes_are_orthonormal_widest_first_and_of_one_sign(tmp_path: Path) -> None:
+    axes = build_vocabulary(TextBackbone(), tmp_path).axes
+
+    assert torch.allclose(axes.directions @ axes.directions.T, torch.eye(16), atol=1e-5)
+    assert (axes.shares.diff() <= 0).all()
+    assert float(axes.shares.sum()) == pytest.approx(1.0)
+    largest = axes.directions.abs().argmax(1, keepdim=True)
+    assert (axes.directions.gather(1, largest) > 0).all()
+    assert axes.directions[0].abs().argmax() == 0  # the widest of the drawn directions
+
+
+def test_fewer_words_than_dimensions_still_give_a_whole_basis(tmp_path: Path) -> None:
+    axes = build_vocabulary(TextBackbone(n_words=5), tmp_path).axes
+
+    assert torch.allclose(axes.directions @ axes.directions.T, torch.eye(16), atol=1e-5)
+
+
+def test_the_nearest_word_to_a_word_is_itself(vocabulary: Vocabulary) -> None:
+    assert [row[0] for row in vocabulary.nearest(vocabulary.embeddings[[3, 7]], 2)] == ["word3", "word7"]

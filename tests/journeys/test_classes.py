@@ -1,0 +1,85 @@
+"""A few more photos become one more class, live at once, and it can be taken back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import draw_photo
+from tests.journeys.conftest import CLASSES, Run, tree_digest
+
+
+@pytest.fixture
+def teal(tmp_path: Path) -> Path:
+    """Four photos of a colour that nobody trained on, and a file that is none."""
+    for number in range(4):
+        draw_photo(tmp_path / "teal" / f"{number}.jpg", 900 + number, hue=128)
+    (tmp_path / "teal" / "notes.txt").write_text("no photo")
+    return tmp_path / "teal"
+
+
+def test_a_class_goes_live_is_replayed_and_goes_again(
+    copy_of_trained: Path, run_command: Run, teal: Path, photo_folder: Path, tmp_path: Path
+) -> None:
+    draw_photo(tmp_path / "query.jpg", 990, hue=128)
+    photos = [tmp_path / "query.jpg", *(next((photo_folder / "test" / name).iterdir()) for name in CLASSES)]
+
+    def classify() -> list[dict[str, object]]:
+        return [
+            json.loads(line)
+            for line in run_command("shotline", "classify", "--json", *photos, cwd=copy_of_trained).stdout.splitlines()
+        ]
+
+    before = classify()
+
+    done = run_command("shotline", "add-class", "teal", teal, "--json", cwd=copy_of_trained)
+    added = json.loads(done.stdout)
+    assert "notes.txt" in done.stderr
+    assert added["classes"][0]["photos"] == 4
+    answers = classify()
+    assert [answer["top"][0]["class"] for answer in answers] == ["teal", *CLASSES]  # type: ignore[index]
+    assert {answer["bank"] for answer in answers} == {added["version"]}
+    listed = run_command("shotline", "classes", "--json", cwd=copy_of_trained).stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in listed] == ["trained"] * 5 + ["added"]
+
+    # the pipeline replays the ledger to the very same bank, and leaves what is live as it is
+    run_command("shotline", "train", "--plain", cwd=copy_of_trained)
+    live = copy_of_trained / "models/live" / added["version"]
+    assert tree_digest(copy_of_trained / "models/bank") == tree_digest(live / "bank")
+    assert json.loads((copy_of_trained / "models/live/current.json").read_text())["version"] == added["version"]
+    assert "up to date" in run_command("dvc", "status", cwd=copy_of_trained).stdout
+
+    told = run_command("shotline", "remove-class", "teal", cwd=copy_of_trained).stdout
+    assert f"live: {added['before']}" in told
+    assert classify() == before
+    run_command("shotline", "rollback", added["version"][:6], cwd=copy_of_trained)
+    assert classify() == answers
+    assert run_command("shotline", "diff", added["before"], added["version"], cwd=copy_of_trained).stdout == (
+        "+ teal  (added, 4 photos)\n"
+    )
+
+
+def test_what_harms_is_refused_with_exit_3_and_mistakes_with_2(
+    copy_of_trained: Path, run_command: Run, photo_folder: Path, tmp_path: Path
+) -> None:
+    twin = tmp_path / "twin"
+    for number in range(6):
+        draw_photo(twin / f"{number}.jpg", 450 + number, hue=200)  # the colour of the class red
+    pointer = (copy_of_trained / "models/live/current.json").read_text()
+
+    refused = run_command("shotline", "add-class", "twin", twin, cwd=copy_of_trained, expect=3).stderr
+    assert "--force" in refused
+    photo = next((photo_folder / "train/red").iterdir())
+    for command, told in (
+        (("add-class", "a/b", photo), "holds '/'"),
+        (("add-class", "nothing", tmp_path / "nobody.jpg"), "none of its photos can be used"),
+        (("remove-class", "red"), "trained class"),
+        (("rename-class", "nobody", "somebody"), "no added class"),
+        (("rollback", "zzz"), "no live version"),
+    ):
+        said = run_command("shotline", *command, cwd=copy_of_trained, expect=2).stderr
+        assert told in said
+        assert "Traceback" not in said
+    assert (copy_of_trained / "models/live/current.json").read_text() == pointer
