@@ -265,6 +265,7 @@ def strict(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("strict")
     bento = Path(shutil.copytree(trained / "models/bento", folder / "bento"))
     saved = bento / "src/models/bundle"
+    shutil.rmtree(bento / "src/models/bank")  # it belongs to the bundle that is changed here
     dataclasses.replace(Bundle.load(saved), limits=Limits(max_bytes=100_000)).save(saved)
     (folder / "limits.yaml").write_text("""
 services:
