@@ -97,15 +97,14 @@ def fit_two_covariance(embedding: Tensor, labels: Tensor, n_classes: int, generi
 
     shots = torch.bincount(labels, minlength=n_classes).double()[:, None]
     means = class_means(z, labels, n_classes)
-    scatter = means.T @ means / n_classes
-    total = scatter.trace() / d
+    total = means.square().sum() / (n_classes * d)
     within = (z - means[labels]).square().sum() / (max(freedom, 1) * d)
     if freedom <= 0 or within <= 1e-12:
         within = _ONE_SHOT_SHARE * total
     between = torch.maximum(total - within * (1 / shots).mean(), _LEAST_BETWEEN * total)
     a = d / (d + n_classes)
-    spread, rotation = torch.linalg.eigh((1 - a) * between / total * scatter + a * between * identity)
-    spread = spread.clamp_min(0.0)
+    scatter, rotation = _principal_axes(means)
+    spread = (1 - a) * between / total * scatter + a * between
 
     gain = spread / (spread * shots + within)  # (C, d)
     posterior = gain * shots * (means @ rotation)
@@ -119,3 +118,20 @@ def fit_two_covariance(embedding: Tensor, labels: Tensor, n_classes: int, generi
         quadratic=quadratic.T.float().contiguous() if shots.min() < shots.max() else torch.zeros(d, n_classes),
         bias=(bias - bias.mean()).float(),
     )
+
+
+def _principal_axes(means: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance about zero along d orthogonal axes, (d,), and those axes as columns, (d, d), of C rows (C, d).
+
+    Few rows leave most axes without variance: any completion to d axes serves there, and costs less than looking for
+    one by eigenvectors.
+    """
+    n_classes, d = means.shape
+    if 2 * n_classes > d:
+        variance, axes = torch.linalg.eigh(means.T @ means / n_classes)
+        return variance.clamp_min(0.0), axes
+    values, axes = torch.linalg.svd(means, full_matrices=False)[1:]
+    completed = torch.linalg.qr(axes.T, mode="complete").Q
+    variance = torch.zeros(d, dtype=means.dtype)
+    variance[:n_classes] = values.square() / n_classes
+    return variance, torch.cat([axes.T, completed[:, n_classes:]], 1)

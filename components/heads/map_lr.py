@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Self
 
 import torch
@@ -14,7 +15,10 @@ from components.heads.protocol import HeadState
 from components.heads.softmax import softmax_regression
 from components.heads.support import Support
 
-__all__ = ["MapLR"]
+__all__ = ["MapLR", "Voices", "voices_of"]
+
+Voices = tuple[float, float]
+"""How loud photos and words speak: `g` and `s` of `MapLR`."""
 
 # Figures for each of these: docs/experiments/heads.md.
 _PENALTY = 0.4
@@ -23,6 +27,7 @@ _CORRECTION_WEIGHT = 0.5
 _CORRECTION_FROM_SHOTS = 8  # without words and with fewer photos the correction has nothing reliable to add
 _SPREAD_WITHOUT_TEXT = 2.0
 _SPREAD_BESIDE_TEXT = 1.5
+_ROWS_FOR_VOICES = 4000  # held-out rows after which two weights change no more
 
 
 class MapLR:
@@ -62,14 +67,10 @@ class MapLR:
         whitened = gaussian.whiten(embedding)
         seen = gaussian.scores(whitened)
         if images.text_embeddings is None:
-            self.photo_weight_, self.text_weight_, self.text_ = _SPREAD_WITHOUT_TEXT / spread(seen), 0.0, None
+            voices = _SPREAD_WITHOUT_TEXT / spread(seen), 0.0
         else:
-            self.photo_weight_, self.text_weight_ = _voices(images, seen)
-            self.text_ = (self.text_weight_ * images.logit_scale * images.text_embeddings).float().contiguous()
-        self.centre_, self.whitening_ = gaussian.centre, gaussian.whitening
-        self.weight_ = self.photo_weight_ * gaussian.linear
-        self.quadratic_ = self.photo_weight_ * gaussian.quadratic
-        self.bias_ = self.photo_weight_ * gaussian.bias
+            voices = voices_of(_unseen(images), seen, images)
+        self._speak(gaussian, voices, images)
         if self.text_ is not None or float(images.shots.double().mean()) >= _CORRECTION_FROM_SHOTS:
             offset = self.photo_weight_ * seen
             if self.text_ is not None:
@@ -80,6 +81,23 @@ class MapLR:
             self.weight_ = self.weight_ + _CORRECTION_WEIGHT * V
             self.bias_ = self.bias_ + _CORRECTION_WEIGHT * b
         return self
+
+    @classmethod
+    def closed_form(cls, gaussian: TwoCovariance, voices: Voices, images: Support) -> Self:
+        """Without the correction `z V + b`: a Gaussian that was fitted before, and words, as loud as `voices` says."""
+        head = cls()
+        head._speak(gaussian, voices, images)
+        return head
+
+    def _speak(self, gaussian: TwoCovariance, voices: Voices, images: Support) -> None:
+        self.photo_weight_, self.text_weight_ = voices
+        self.text_ = None
+        if images.text_embeddings is not None:
+            self.text_ = (self.text_weight_ * images.logit_scale * images.text_embeddings).float().contiguous()
+        self.centre_, self.whitening_ = gaussian.centre, gaussian.whitening
+        self.weight_ = self.photo_weight_ * gaussian.linear
+        self.quadratic_ = self.photo_weight_ * gaussian.quadratic
+        self.bias_ = self.photo_weight_ * gaussian.bias
 
     def scores(self, features: Features) -> Tensor:
         """(n, C) float32."""
@@ -120,22 +138,38 @@ class MapLR:
         return head
 
 
-def _voices(images: Support, seen: Tensor) -> tuple[float, float]:
-    """Weights of the Gaussian's and of zero-shot's logits."""
-    assert images.text_embeddings is not None
+def _unseen(images: Support) -> Tensor:
+    """(n, C): the Gaussian's scores of each photo, fitted without its fold; NaN for photos that are never held out."""
     embedding, labels, folds = images.features.embedding, images.labels, images.folds[0]
-    zero_shot = images.logit_scale * embedding @ images.text_embeddings.T
-    # zero-shot has seen no photo, so that its own temperature may be read off the photos it is tried on
-    (text_weight,) = pool_weights([zero_shot], labels, [1.0], strength=1.0)
-    unseen = torch.zeros_like(seen)
+    unseen = torch.full((len(images), images.n_classes), float("nan"))
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         if held_out.any():
             fitted = fit_two_covariance(embedding[~held_out], labels[~held_out], images.n_classes, images.covariance)
             unseen[held_out] = fitted.scores(fitted.whiten(embedding[held_out]))
-    tried = folds >= 0
+    return unseen
+
+
+def voices_of(unseen: Tensor, seen: Tensor, images: Support) -> Voices:
+    """How loud photos and words speak: the lowest log-loss on held-out photos, drawn to a prior of weight one photo.
+
+    Args:
+        unseen: (n, C), the Gaussian's scores of photos that it was not fitted on; NaN where it was.
+        seen: (n, C), the same of a Gaussian that was fitted on all of them: what is left where nothing is held out.
+        images: n rows, one an image.
+    """
+    step = math.ceil(len(images) / _ROWS_FOR_VOICES) or 1
+    # every so-manyth row, so that each class keeps its share
+    unseen, labels, embedding = unseen[::step], images.labels[::step], images.features.embedding[::step]
+    tried = ~unseen.isnan().any(1)
+    beside, text_weight, voices = _SPREAD_WITHOUT_TEXT, 0.0, []
+    if images.text_embeddings is not None:
+        zero_shot = images.logit_scale * embedding @ images.text_embeddings.T
+        # zero-shot has seen no photo, so that its own temperature may be read off the photos it is tried on
+        (text_weight,) = pool_weights([zero_shot], labels, [1.0], strength=1.0)
+        beside, voices = _SPREAD_BESIDE_TEXT, [zero_shot[tried]]
     if not tried.any():
-        return _SPREAD_BESIDE_TEXT / spread(seen), text_weight
-    prior = (_SPREAD_BESIDE_TEXT / spread(unseen[tried]), text_weight)
-    photo_weight, text_weight = pool_weights([unseen[tried], zero_shot[tried]], labels[tried], prior, strength=1.0)
-    return photo_weight, text_weight
+        return beside / spread(seen), text_weight
+    prior = [beside / spread(unseen[tried]), text_weight][: 1 + len(voices)]
+    weights = pool_weights([unseen[tried], *voices], labels[tried], prior, strength=1.0)
+    return weights[0], weights[1] if voices else 0.0

@@ -10,12 +10,12 @@ from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
 from components.ldc.head import MIXED, LdcHead
 from components.ldc.loss import PUBLISHED_WEIGHTS, TERMS, loss_terms
 from components.ldc.model import LDC, Outputs, zero_shot_logits
-from components.ldc.optimiser import adamw, cosine_rate
+from components.ldc.optimiser import AdamW, cosine_rate
 from components.ldc.recipe import OURS, PUBLISHED, Recipe
 from components.ldc.settings import LdcSettings
 from components.ldc.shape import FORMS, Form, Shape, shape_for
 from components.ldc.sources import HeldViews, LiveViews
-from components.ldc.training import EpochLoss, train_ldc
+from components.ldc.training import EpochLoss, Training, train_ldc
 
 __all__ = [
     "FORMS",
@@ -25,6 +25,7 @@ __all__ = [
     "PUBLISHED",
     "PUBLISHED_WEIGHTS",
     "TERMS",
+    "AdamW",
     "EpochLoss",
     "Form",
     "HeldViews",
@@ -36,9 +37,9 @@ __all__ = [
     "Pair",
     "Recipe",
     "Shape",
+    "Training",
     "TrainingProgress",
     "Trial",
-    "adamw",
     "cosine_rate",
     "deconfused",
     "fit_ldc",

@@ -11,7 +11,7 @@ from components.heads.support import Support
 from components.ldc.recipe import OURS, PUBLISHED, Recipe
 from components.ldc.settings import LdcSettings
 
-__all__ = ["alternatives", "base_recipe"]
+__all__ = ["alternatives", "base_recipe", "tries_grids"]
 
 
 def base_recipe(settings: LdcSettings, support: Support) -> Recipe:
@@ -50,20 +50,23 @@ def base_recipe(settings: LdcSettings, support: Support) -> Recipe:
     )
 
 
-def alternatives(settings: LdcSettings, recipe: Recipe, support: Support) -> list[dict[str, Any]]:
-    """Changes to try, one after the other, each against the best so far; what the settings fix is not tried."""
+def alternatives(settings: LdcSettings) -> list[dict[str, Any]]:
+    """Changes to try, each against the start of the search; what the settings fix is not tried."""
     if settings.recipe == "published":
         return []
     changes: list[dict[str, Any]] = []
     if settings.fusion == "auto":
         changes.append({"fusion": 3})
     if settings.learning_rate is None:
-        changes.append({"learning_rate": recipe.learning_rate / 3})
+        changes.append({"learning_rate": OURS.learning_rate / 3})
     if settings.l1_weight is None:
         changes.append({"loss_weights": (1.0, 1.0, 1.0, 0.1, 0.1)})
-    if settings.level_mode == "auto" and _finest(support) == "grid":
-        changes.append({"level_mode": "grid"})
     return changes
+
+
+def tries_grids(settings: LdcSettings, support: Support) -> bool:
+    """Whether the best of pooled levels is tried on grids too: where that is left open and grids are what is there."""
+    return settings.recipe == "ours" and settings.level_mode == "auto" and _finest(support) == "grid"
 
 
 def _finest(support: Support) -> LevelMode:

@@ -1,49 +1,57 @@
-"""Fitting LDC: the choice within its own family on held-out folds of the support set, then the model that is kept."""
+"""Fitting LDC: the choice within its own family on held-out photos, then the model that is kept."""
 
 from __future__ import annotations
 
+import math
+import os
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from components.features.carriers import Features
+from components.features.keys import LevelMode
 from components.heads.pooling import pool_weights
 from components.heads.support import Support
 from components.ldc.deconfused import Pair, deconfused
-from components.ldc.family import alternatives, base_recipe
+from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.head import MIXED, LdcHead, mixed
 from components.ldc.model import LDC, Outputs
-from components.ldc.recipe import Recipe
+from components.ldc.recipe import Recipe, Start
 from components.ldc.settings import LdcSettings
 from components.ldc.sources import HeldViews
 from components.ldc.start import CrossFits, StoredStart, ZeroShotStart, check_projector
-from components.ldc.training import EpochLoss, outputs_of, train_ldc
+from components.ldc.training import EpochLoss, Training, epochs_of, outputs_of, training_device
 
-__all__ = ["LdcFit", "TrainingProgress", "Trial", "Work", "fit_ldc"]
+__all__ = ["LdcFit", "Trained", "TrainingProgress", "Trial", "Work", "fit_ldc"]
 
 _PRIOR_MIX = (0.4, 0.4, 0.2, 0.2)  # of m, i, a, z: the mean of two that err differently, the others beside them
 _NOTHING_TO_GAIN = 0.01  # nats a photo: who is that sure and right needs no further trial
+_FIRST_LOOK = 3  # after one in so many epochs, changes that are not ahead are dropped
 _ROWS_FOR_MIX = 2000  # held-out rows after which four weights change no more
 
 Progress = Callable[["TrainingProgress"], None]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """An epoch of one of the trainings that a fit takes.
+    """How far a fit is, which takes several trainings.
 
     Attributes:
-        training: from 1.
-        trainings: of how many, at most.
-        epoch: how it went.
+        done: epochs so far, over all trainings.
+        planned: epochs in all; it falls when a trial is dropped.
+        epoch: the one that has just ended, of one of the trainings at work.
     """
 
-    training: int
-    trainings: int
+    done: int
+    planned: int
     epoch: EpochLoss
 
 
@@ -52,13 +60,17 @@ class Trial:
     """A recipe that was tried.
 
     Attributes:
-        change: what it changes against the best one so far.
-        log_loss: nats a held-out photo, after its outputs were mixed; lower is better.
-        kept: it became the best one.
+        change: what it changes against where the search starts.
+        epochs: after how many it was judged last; fewer than the start has where it was dropped early.
+        log_loss: nats a judging photo then, its outputs mixed; lower is better.
+        gain: by how many nats that is below what the start of the search had after as many epochs.
+        kept: it was chosen.
     """
 
     change: dict[str, Any]
+    epochs: int
     log_loss: float
+    gain: float
     kept: bool
 
 
@@ -71,7 +83,7 @@ class LdcFit:
         out_of_fold: (1, n, K) float32 logits of the clean rows from models that had not seen the photo's fold; NaN for
             photos that are never held out. The form of `components.classifier.Candidate`.
         log: every epoch of the model that is kept.
-        trials: what was tried, in order; empty where there are no folds.
+        trials: what was tried, the start of the search first; empty where there was nothing to judge on.
         deconfused: the pairs of classes mistaken most before or after the residual, out of fold.
     """
 
@@ -82,6 +94,25 @@ class LdcFit:
     deconfused: list[Pair]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A model with what it was trained by, what it starts from, and what it says of the photos that judge it.
+
+    Attributes:
+        recipe: how it was trained.
+        model: in evaluation mode.
+        start: what ICD deconfuses.
+        outputs: of the photos that judge it; empty where there are none.
+        log: every epoch.
+    """
+
+    recipe: Recipe
+    model: LDC
+    start: ZeroShotStart | StoredStart
+    outputs: Outputs
+    log: list[EpochLoss]
+
+
 def fit_ldc(
     support: Support,
     settings: LdcSettings | None = None,
@@ -89,11 +120,12 @@ def fit_ldc(
     validation: Support | None = None,
     progress: Progress | None = None,
 ) -> LdcFit:
-    """Choose on validation photos or on folds, then train on everything.
+    """Choose on validation photos or on a fold, then train on everything, and once without each fold.
 
-    With validation photos each recipe is trained on the whole support set and judged on them. Without, changes are
-    tried on the first fold alone. Either way the best recipe is then trained without each fold, for the out-of-fold
-    logits. Where there is neither (one photo a class) the defaults hold.
+    With validation photos each recipe is trained on the whole support set and judged on them; without, on the first
+    fold. The search reads pooled levels; what it finds is taken over to finer ones. Where there is neither (one photo a
+    class) the defaults hold. Trainings run side by side, each with one thread of arithmetic, so that the number of
+    cores changes no bit.
 
     Args:
         support: rows with levels (in memory or mapped), and the backbone's projector.
@@ -106,72 +138,103 @@ def fit_ldc(
     """
     check_projector(support)
     settings = settings or LdcSettings()
-    work = Work(support, settings, progress)
+    work = Work(support, settings, progress, validation)
     recipe = base_recipe(settings, support)
-    changes = alternatives(settings, recipe, support)
-    folds = [fold for fold in range(int(work.folds.max()) + 1) if (work.folds == fold).any()]
-    judging = 1 + len(changes) if folds or validation is not None else 0
-    work.trainings = (0, judging + len(folds) if validation is not None else max(1, judging + len(folds)))
-    final: _Trained | None = None
-    by_fold: dict[int, _Trained] = {}
+    parts: list[int | None] = [*work.fold_numbers, None]
+    done: dict[int | None, Trained] = {}
     trials: list[Trial] = []
+    if work.validation is not None or work.fold_numbers:
+        judged = None if work.validation is not None else work.fold_numbers[0]
+        changes = alternatives(settings)
+        searched = replace(recipe, level_mode="pooled") if changes else recipe
+        work.plan(recipe, parts if searched != recipe else [part for part in parts if part != judged])
+        best, trials = _search(work, judged, searched, changes)
+        if tries_grids(settings, support):
+            best, trials = _on_grids(work, judged, best, trials)
+            recipe = best.recipe
+        recipe = replace(best.recipe, level_mode=recipe.level_mode)
+        if best.recipe == recipe:
+            done[judged] = best
+    else:
+        work.plan(recipe, parts)
+    missing = [part for part in parts if part not in done]
+    done |= zip(missing, work.side_by_side([partial(work.trained, part, recipe) for part in missing]), strict=True)
+    return _with_evidence(work, done, trials)
+
+
+def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Trial]) -> LdcFit:
+    """The fit of a model trained on everything (None) and models trained without each fold."""
+    final, support = done[None], work.support
+    by_fold = {fold: done[fold] for fold in work.fold_numbers}
+    labels = torch.cat([work.clean.labels[:0], *(work.judging(fold)[1] for fold in by_fold)])
     mix: tuple[float, ...] = _PRIOR_MIX
-    if validation is not None and len(validation):
-        rows = validation.clean
-        final, trials = _search(lambda tried: work.judged(tried, rows), rows.labels, recipe, changes)
-        mix = _mix_of([final.outputs], rows.labels)
-        recipe = final.recipe
-    elif folds:
-        labels = work.clean.labels[work.folds == folds[0]]
-        first, trials = _search(lambda tried: work.without(folds[0], tried), labels, recipe, changes)
-        by_fold[folds[0]], recipe = first, first.recipe
-    for fold in folds:
-        if fold not in by_fold:
-            by_fold[fold] = work.without(fold, recipe)
-    if final is None:
-        final = work.trained(None, recipe)
-        if folds:
-            labels = torch.cat([work.clean.labels[work.folds == fold] for fold in by_fold])
-            mix = _mix_of([trained.outputs for trained in by_fold.values()], labels)
+    if work.validation is not None:
+        mix = _mix_of([final.outputs], work.validation.labels)
+    elif by_fold:
+        mix = _mix_of([trained.outputs for trained in by_fold.values()], labels)
     out_of_fold = torch.full((1, len(work.clean), support.n_classes), float("nan"))
     for fold, trained in by_fold.items():
         out_of_fold[0, work.folds == fold] = mixed(trained.outputs, mix)
-    pairs: list[Pair] = []
-    if by_fold:
-        labels = torch.cat([work.clean.labels[work.folds == fold] for fold in by_fold])
-        pairs = deconfused(_joined([trained.outputs for trained in by_fold.values()]), labels)
+    pairs = deconfused(_joined([trained.outputs for trained in by_fold.values()]), labels) if by_fold else []
     return LdcFit(_head(final, support, mix), out_of_fold, final.log, trials, pairs)
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """A model with what it was trained by, what it starts from, and what it says of the photos that judge it."""
-
-    recipe: Recipe
-    model: LDC
-    start: ZeroShotStart | StoredStart
-    outputs: Outputs
-    log: list[EpochLoss]
-
-
 def _search(
-    judged: Callable[[Recipe], _Trained], labels: Tensor, recipe: Recipe, changes: list[dict[str, Any]]
-) -> tuple[_Trained, list[Trial]]:
-    """Take a change where the log-loss of the judging photos falls by more than its standard error."""
-    best = judged(recipe)
-    losses = _losses(best.outputs, labels)
-    trials = [Trial({}, float(losses.mean()), True)]
-    for change in changes:
-        if float(losses.mean()) < _NOTHING_TO_GAIN:
-            break
-        tried = judged(replace(best.recipe, **change))
-        gains = losses - _losses(tried.outputs, labels)
-        error = float(gains.std()) / len(gains) ** 0.5 if len(gains) > 1 else float("inf")
-        kept = float(gains.mean()) > error
-        trials.append(Trial(change, float((losses - gains).mean()), kept))
-        if kept:
-            best, losses = tried, losses - gains
-    return best, trials
+    work: Work, judged: int | None, recipe: Recipe, changes: list[dict[str, Any]]
+) -> tuple[Trained, list[Trial]]:
+    """Take the change that lowers the judging photos' log-loss most, where by more than the gain's standard error.
+
+    After a third of the epochs the changes that are not ahead of `recipe` itself are dropped, so that most cost a third
+    of a training. Successive halving (Jamieson and Talwalkar, 2016), with the start of the search always kept.
+    """
+    work.plan(recipe, [judged] * (1 + len(changes)))
+    first = work.begin(judged, recipe)
+    look = math.ceil(first.training.epochs / _FIRST_LOOK)
+    first.run(look)
+    standing = first.losses()
+    if float(standing.mean()) < _NOTHING_TO_GAIN:
+        work.uncount(len(changes) * first.training.epochs)
+        changes = []
+    rivals = [work.begin(judged, replace(recipe, **change)) for change in changes]
+    work.side_by_side([partial(rival.run, look) for rival in rivals])
+    losses = [rival.losses() for rival in rivals]
+    ahead = [place for place, each in enumerate(losses) if float((standing - each).mean()) > 0]
+    gains = [standing - each for each in losses]
+    for place, rival in enumerate(rivals):
+        if place not in ahead:
+            rival.drop()
+    work.side_by_side([each.run for each in (first, *(rivals[place] for place in ahead))])
+    standing = first.losses()
+    best: int | None = None
+    for place in ahead:
+        losses[place] = rivals[place].losses()
+        gains[place] = standing - losses[place]
+        if _is_gain(gains[place]) and (best is None or float(gains[place].mean()) > float(gains[best].mean())):
+            best = place
+    trials = [Trial({}, len(first.training.log), float(standing.mean()), 0.0, best is None)]
+    trials += [
+        Trial(change, len(rival.training.log), float(loss.mean()), float(gain.mean()), place == best)
+        for place, (change, rival, loss, gain) in enumerate(zip(changes, rivals, losses, gains, strict=True))
+    ]
+    return (first if best is None else rivals[best]).trained(), trials
+
+
+def _on_grids(work: Work, judged: int | None, best: Trained, trials: list[Trial]) -> tuple[Trained, list[Trial]]:
+    """The best of pooled levels against the same on grids, which take several times as long."""
+    work.plan(best.recipe, [judged])
+    finer = work.trained(judged, replace(best.recipe, level_mode="grid"))
+    labels = work.judging(judged)[1]
+    losses = _losses(finer.outputs, labels)
+    gain = _losses(best.outputs, labels) - losses
+    kept = _is_gain(gain)
+    trials = [replace(trial, kept=trial.kept and not kept) for trial in trials]
+    trials.append(Trial({"level_mode": "grid"}, len(finer.log), float(losses.mean()), float(gain.mean()), kept))
+    return (finer if kept else best), trials
+
+
+def _is_gain(gains: Tensor) -> bool:
+    """Whether the mean of (n,) gains is above its standard error."""
+    return len(gains) > 1 and float(gains.mean()) > float(gains.std()) / math.sqrt(len(gains))
 
 
 def _losses(outputs: Outputs, labels: Tensor) -> Tensor:
@@ -180,7 +243,7 @@ def _losses(outputs: Outputs, labels: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
 
 
-def _head(trained: _Trained, support: Support, mix: tuple[float, ...]) -> LdcHead:
+def _head(trained: Trained, support: Support, mix: tuple[float, ...]) -> LdcHead:
     assert support.projector is not None
     start = trained.start
     head = LdcHead()
@@ -190,62 +253,146 @@ def _head(trained: _Trained, support: Support, mix: tuple[float, ...]) -> LdcHea
 
 
 class Work:
-    """One support set being fitted: which photos are where, and the log of all trainings."""
+    """One support set being fitted: which photos are where, what trainings start from, how far all of them are.
 
-    def __init__(self, support: Support, settings: LdcSettings, progress: Progress | None) -> None:
-        self.support, self.settings, self.progress = support, settings, progress
+    Args:
+        support: rows with levels, and the backbone's projector.
+        settings: of the family.
+        progress: hears of every epoch of every training.
+        validation: labelled photos that are not in `support`.
+
+    Attributes:
+        clean: one row an image, without levels.
+        folds: (n,) int64, the fold of each image.
+        fold_numbers: those that hold somebody out.
+        validation: their clean rows; None where there are none.
+    """
+
+    def __init__(
+        self,
+        support: Support,
+        settings: LdcSettings,
+        progress: Progress | None = None,
+        validation: Support | None = None,
+    ) -> None:
+        self.support, self.settings = support, settings
+        self.validation = validation.clean if validation is not None and len(validation) else None
         self.clean_rows = (support.views == 0).nonzero().flatten()
         # what MAP-LR and the labels need; whole levels stay where they are
         self.clean = replace(support, features=replace(support.features, levels=(), class_tokens=())).clean
         self.folds = support.folds[0][self.clean_rows]
-        self.cross_fits = CrossFits(self.clean, self.folds)
-        self.trainings = (0, 1)  # begun, planned
+        self.fold_numbers = [fold for fold in range(int(self.folds.max()) + 1) if bool((self.folds == fold).any())]
         order = {image: place for place, image in enumerate(self.clean.images.tolist())}
-        self.image_of_row = torch.from_numpy(np.array([order[image] for image in support.images.tolist()]))
+        self._image_of_row = torch.from_numpy(np.array([order[image] for image in support.images.tolist()]))
+        self._cross_fits = CrossFits(self.clean, self.folds)
+        self._starts: dict[tuple[Start, int | None], ZeroShotStart | StoredStart] = {}
+        self._progress, self._done, self._planned = progress, 0, 0
+        self._lock = threading.Lock()  # trainings run side by side
 
-    def judged(self, recipe: Recipe, photos: Support) -> _Trained:
-        """A model of all photos, and what it says of others."""
-        return self.trained(None, recipe, photos.features, torch.arange(len(photos)))
+    @cached_property
+    def _pooled(self) -> Features:
+        """The support rows with pooled levels, read once where they are finer."""
+        return self.support.features.pooled()
 
-    def without(self, fold: int, recipe: Recipe) -> _Trained:
-        """A model that has not seen a fold, and what it says of the fold's clean photos."""
-        return self.trained(fold, recipe, self.support.features, self.clean_rows[self.folds == fold])
+    def features(self, mode: LevelMode) -> Features:
+        """The support rows, with levels at least as fine as `mode`."""
+        return self._pooled if mode == "pooled" else self.support.features
 
-    def trained(
-        self,
-        held_out: int | None,
-        recipe: Recipe,
-        features: Features | None = None,
-        rows: Tensor | None = None,
-    ) -> _Trained:
-        """A model of all photos but those of a fold (None: of all), and what it says of the chosen rows."""
-        start = self.cross_fits.start(recipe.start, held_out)
-        images = torch.arange(len(self.clean)) if held_out is None else (self.folds != held_out).nonzero().flatten()
+    def photos_of(self, held_out: int | None) -> Tensor:
+        """Image numbers that a model trains on: all but those of a fold (None: all)."""
+        return torch.arange(len(self.clean)) if held_out is None else (self.folds != held_out).nonzero().flatten()
 
-        self.trainings = (self.trainings[0] + 1, self.trainings[1])
-        log: list[EpochLoss] = []
+    def judging(self, held_out: int | None) -> tuple[Features, Tensor]:
+        """What judges a model that has not seen a fold: the fold's clean rows; validation where it has seen all."""
+        if held_out is not None:
+            mine = self.folds == held_out
+            return self.support.features[self.clean_rows[mine]], self.clean.labels[mine]
+        if self.validation is not None:
+            return self.validation.features, self.validation.labels
+        return self.support.features[:0], self.clean.labels[:0]
 
-        def tell(epoch: EpochLoss) -> None:
-            log.append(epoch)
-            if self.progress is not None:
-                self.progress(TrainingProgress(*self.trainings, epoch))
+    def start(self, kind: Start, held_out: int | None) -> ZeroShotStart | StoredStart:
+        """What a model that has not seen a fold starts from."""
+        with self._lock:
+            if (kind, held_out) not in self._starts:
+                self._starts[kind, held_out] = self._cross_fits.start(kind, held_out)
+            return self._starts[kind, held_out]
 
+    def plan(self, recipe: Recipe, trainings: Sequence[int | None]) -> None:
+        """Count trainings among those to come, each by the fold that it holds out."""
+        self._planned += sum(epochs_of(recipe, len(self.photos_of(held_out))) for held_out in trainings)
+
+    def count(self, epoch: EpochLoss) -> None:
+        """One more epoch is done."""
+        with self._lock:
+            self._done += 1
+            if self._progress is not None:
+                self._progress(TrainingProgress(self._done, max(self._done, self._planned), epoch))
+
+    def uncount(self, epochs: int) -> None:
+        """So many epochs will not come."""
+        self._planned -= epochs
+
+    def trained(self, held_out: int | None, recipe: Recipe) -> Trained:
+        """A model of all photos but those of a fold."""
+        running = self.begin(held_out, recipe)
+        running.run()
+        return running.trained()
+
+    def side_by_side(self, works: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """Their results, in order; as many at a time as there are cores."""
+        on_cpu = training_device(self.settings.device).type == "cpu"
+        workers = min(len(works), os.cpu_count() or 1) if on_cpu else 1
+        if workers < 2:
+            return [work() for work in works]
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(lambda work: work(), works))
+
+    def begin(self, held_out: int | None, recipe: Recipe) -> _Running:
+        """A model of all photos but those of a fold, not trained yet."""
         assert self.support.projector is not None
-        model = train_ldc(
-            HeldViews(self.support.features, self.image_of_row),
+        start = self.start(recipe.start, held_out)
+        training = Training(
+            HeldViews(self.features(recipe.level_mode), self._image_of_row),
             self.clean.labels,
             start,
             self.support.projector,
             recipe,
-            images=images,
+            images=self.photos_of(held_out),
             seed=self.settings.seed,
             device=self.settings.device,
-            on_epoch=tell,
         )
-        features = self.support.features if features is None else features
-        rows = torch.arange(0) if rows is None else rows
-        logits = start.scores(Features(features.embedding[rows]))
-        return _Trained(recipe, model, start, outputs_of(model, features, rows, logits, recipe.level_mode), log)
+        return _Running(self, held_out, start, training)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A training that may be stopped, judged and taken further."""
+
+    work: Work
+    held_out: int | None
+    start: ZeroShotStart | StoredStart
+    training: Training
+
+    def run(self, until: int | None = None) -> None:
+        """See `Training.run`."""
+        self.training.run(until, self.work.count)
+
+    def drop(self) -> None:
+        """It will not be taken further."""
+        self.work.uncount(self.training.epochs - len(self.training.log))
+
+    def losses(self) -> Tensor:
+        """(n,) nats of each photo that judges it."""
+        return _losses(self.trained().outputs, self.work.judging(self.held_out)[1])
+
+    def trained(self) -> Trained:
+        """As far as it is now."""
+        recipe, model = self.training.recipe, self.training.model()
+        features, _ = self.work.judging(self.held_out)
+        logits = self.start.scores(Features(features.embedding))
+        outputs = outputs_of(model, features, None, logits, recipe.level_mode)
+        return Trained(recipe, model, self.start, outputs, list(self.training.log))
 
 
 def _mix_of(parts: Sequence[Outputs], labels: Tensor) -> tuple[float, ...]:

@@ -7,15 +7,56 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.optim.adamw import adamw
 
-__all__ = ["adamw", "cosine_rate"]
+__all__ = ["AdamW", "cosine_rate"]
 
 
-def adamw(
-    parameters: Iterable[nn.Parameter], learning_rate: float, *, weight_decay: float, epsilon: float
-) -> torch.optim.AdamW:
-    """AdamW over every trainable tensor in one group, norms included; one fused kernel a step."""
-    return torch.optim.AdamW(parameters, lr=learning_rate, eps=epsilon, weight_decay=weight_decay, fused=True)
+class AdamW:
+    """AdamW over every trainable tensor in one group, norms included; one fused kernel a step.
+
+    PyTorch's arithmetic without its class, which imports the compiler at first use: a second or two on every start.
+
+    Args:
+        parameters: what is trained.
+        weight_decay: decoupled (Loshchilov and Hutter, 2019).
+        epsilon: added to the root of the second moment.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, weight_decay: float, epsilon: float) -> None:
+        self._parameters = list(parameters)
+        self._weight_decay, self._epsilon = weight_decay, epsilon
+        self._first = [torch.zeros_like(each) for each in self._parameters]
+        self._second = [torch.zeros_like(each) for each in self._parameters]
+        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Move the parameters by their gradients, and forget these; a parameter without one stays."""
+        there = [place for place, each in enumerate(self._parameters) if each.grad is not None]
+
+        def of(column: list[torch.Tensor]) -> list[torch.Tensor]:
+            return [column[place] for place in there]
+
+        gradients = [each.grad for each in self._parameters if each.grad is not None]
+        adamw(
+            [self._parameters[place] for place in there],
+            gradients,
+            of(self._first),
+            of(self._second),
+            [],
+            of(self._steps),
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=learning_rate,
+            weight_decay=self._weight_decay,
+            eps=self._epsilon,
+            maximize=False,
+        )
+        for each in self._parameters:
+            each.grad = None
 
 
 def cosine_rate(learning_rate: float, step: int, steps: int) -> float:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from components.errors import UserInputError
 from components.features.carriers import Features
-from components.heads.map_lr import MapLR
-from components.heads.pooling import pool_weights
+from components.heads.gaussian import TwoCovariance, fit_two_covariance
+from components.heads.map_lr import MapLR, voices_of
 from components.heads.protocol import HeadState, text_of
 from components.heads.support import Support
 from components.ldc.model import zero_shot_logits
@@ -54,16 +54,14 @@ class ZeroShotStart:
 
 @dataclass(frozen=True)
 class StoredStart:
-    """MAP-LR's logits, times a weight: stored for training photos, computed for others.
+    """MAP-LR's logits: stored for training photos, computed for others.
 
     Attributes:
-        head: fitted on all training photos.
-        weight: makes held-out logits calibrated.
-        logits: (n, K) of the training photos, already weighted; empty in a head that is read back.
+        head: MAP-LR in closed form, fitted on all training photos.
+        logits: (n, K) of the training photos; empty in a head that is read back.
     """
 
     head: MapLR
-    weight: float
     logits: Tensor
 
     def __call__(self, images: Tensor, features: Features) -> Tensor:
@@ -72,23 +70,25 @@ class StoredStart:
 
     def scores(self, features: Features) -> Tensor:
         """(n, K) of rows that were not trained on."""
-        return self.weight * self.head.scores(features)
+        return self.head.scores(features)
 
     def state(self) -> HeadState:
         """What `start_from_state` needs."""
-        state = self.head.state()
-        return HeadState("map_lr", state.tensors, {**state.settings, "weight": self.weight})
+        return self.head.state()
 
 
 def start_from_state(state: HeadState) -> ZeroShotStart | StoredStart:
     """What `state` was taken from, for photos that were not trained on."""
     if state.name == "zero_shot":
         return ZeroShotStart(state.tensors["text"])
-    return StoredStart(MapLR.from_state(state), state.settings["weight"], torch.empty(0, 0))
+    return StoredStart(MapLR.from_state(state), torch.empty(0, 0))
 
 
 class CrossFits:
-    """MAP-LR fits without one or two folds of a support set, each done once and only when asked for.
+    """MAP-LR without one or two folds of a support set; each Gaussian is fitted once and only when asked for.
+
+    In closed form, without MAP-LR's correction: LDC's residual is one itself, and trained on top of it LDC is no better
+    (docs/experiments/ldc.md).
 
     Args:
         support: one row an image, the clean view.
@@ -97,40 +97,51 @@ class CrossFits:
 
     def __init__(self, support: Support, folds: Tensor) -> None:
         self.support, self.folds = support, folds
-        self._fits: dict[frozenset[int], MapLR] = {}
+        self._gaussians: dict[frozenset[int], TwoCovariance] = {}
 
     def start(self, kind: Start, held_out: int | None) -> ZeroShotStart | StoredStart:
         """The start for training on all photos but those of a fold (None: on all photos).
 
-        A training photo of fold j gets its logits from the fit without fold j and the fold held out; a photo that
-        cannot be held out (its class would be left with none) from the fit that it is in.
+        A training photo of fold j gets its logits from the Gaussian without fold j and the fold held out; a photo that
+        cannot be held out (its class would be left with none) from the one that it is in. How loud photos and words
+        speak is decided once, on all training photos so held out.
         """
         if kind == "zero_shot":
             return ZeroShotStart.of(self.support)
         out = frozenset() if held_out is None else frozenset({held_out})
-        head = self._fit(out)
-        logits = head.scores(self.support.features)
-        unseen = torch.zeros(len(self.support), dtype=torch.bool)
+        seen = self._scores(out, torch.arange(len(self.support)))
+        unseen = torch.full_like(seen, float("nan"))
         for fold in range(int(self.folds.max()) + 1):
             rows = (self.folds == fold).nonzero().flatten()
             if fold not in out and self._leaves_every_class(out | {fold}):
-                logits[rows] = self._fit(out | {fold}).scores(self.support.features[rows])
-                unseen[rows] = True
-        # calibrated on a few thousand photos at most, which are enough for one number
-        rows = unseen.nonzero().flatten()
-        rows = rows[:: max(1, len(rows) // 2000)]
-        (weight,) = pool_weights([logits[rows]], self.support.labels[rows], [1.0], strength=1.0)
-        return StoredStart(head, weight, weight * logits)
+                unseen[rows] = self._scores(out | {fold}, rows)
+        trained_on = self._left(out)
+        voices = voices_of(unseen[trained_on], seen[trained_on], self.support.rows(trained_on))
+        head = MapLR.closed_form(self._gaussian(out), voices, self.support)
+        logits = voices[0] * torch.where(unseen.isnan(), seen, unseen)
+        if head.text_ is not None:
+            logits += self.support.features.embedding @ head.text_.T
+        return StoredStart(head, logits)
 
     def _leaves_every_class(self, out: frozenset[int]) -> bool:
-        left = ~torch.isin(self.folds, torch.tensor(sorted(out)))
-        return bool((torch.bincount(self.support.labels[left], minlength=self.support.n_classes) > 0).all())
+        left = self.support.labels[self._left(out)]
+        return bool((torch.bincount(left, minlength=self.support.n_classes) > 0).all())
 
-    def _fit(self, out: frozenset[int]) -> MapLR:
-        if out not in self._fits:
-            left = ~torch.isin(self.folds, torch.tensor(sorted(out), dtype=torch.int64))
-            self._fits[out] = MapLR().fit(self.support.rows(left))
-        return self._fits[out]
+    def _left(self, out: frozenset[int]) -> Tensor:
+        return ~torch.isin(self.folds, torch.tensor(sorted(out), dtype=torch.int64))
+
+    def _scores(self, out: frozenset[int], rows: Tensor) -> Tensor:
+        gaussian = self._gaussian(out)
+        return gaussian.scores(gaussian.whiten(self.support.features.embedding[rows]))
+
+    def _gaussian(self, out: frozenset[int]) -> TwoCovariance:
+        if out not in self._gaussians:
+            left = self._left(out)
+            embedding, labels = self.support.features.embedding[left], self.support.labels[left]
+            self._gaussians[out] = fit_two_covariance(
+                embedding, labels, self.support.n_classes, self.support.covariance
+            )
+        return self._gaussians[out]
 
 
 def check_projector(support: Support) -> None:

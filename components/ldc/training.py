@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -18,13 +20,15 @@ from components.ldc.blocks import LowRankChange
 from components.ldc.loss import loss_terms
 from components.ldc.maf import ResNetLevel, ViTLevel
 from components.ldc.model import LDC, Outputs
-from components.ldc.optimiser import adamw, cosine_rate
+from components.ldc.optimiser import AdamW, cosine_rate
 from components.ldc.recipe import Recipe
 from components.ldc.shape import shape_for
 from components.ldc.sources import StartLogits, ViewSource, in_mode
 
 __all__ = [
     "EpochLoss",
+    "Training",
+    "epochs_of",
     "load_parts",
     "outputs_of",
     "train_ldc",
@@ -34,6 +38,8 @@ __all__ = [
 _ROWS_AT_ONCE = 256
 _ROWS_FOR_SPREAD = 512  # rows that the channels' spreads are read off
 _LEAST_SPREAD = 1e-3  # of the widest channel's
+
+_initialising = threading.Lock()  # PyTorch initialises from the one generator that all threads share
 
 OnEpoch = Callable[["EpochLoss"], None]
 
@@ -70,10 +76,22 @@ def train_ldc(
     device: str = "auto",
     on_epoch: OnEpoch | None = None,
 ) -> LDC:
-    """Train an LDC on some or all of n images; the same seed gives the same weights on the same kind of machine.
+    """Train an LDC to the end of its recipe; arguments as of `Training`.
 
-    On CUDA the forward pass runs under bfloat16 autocast where the device has it; norms, losses, weights and AdamW's
-    moments stay in 32 bits (in 16, small second moments would vanish).
+    Returns:
+        The model in evaluation mode, on the CPU.
+    """
+    training = Training(source, labels, start, projector, recipe, images=images, seed=seed, device=device)
+    training.run(on_epoch=on_epoch)
+    return training.model()
+
+
+class Training:
+    """One LDC in training on some or all of n images; it can be stopped, looked at and taken further.
+
+    The same seed gives the same weights on the same kind of machine, wherever it was stopped in between. On CUDA the
+    forward pass runs under bfloat16 autocast where the device has it; norms, losses, weights and AdamW's moments stay
+    in 32 bits (in 16, small second moments would vanish).
 
     Args:
         source: gives a batch's features, a view an image.
@@ -84,47 +102,81 @@ def train_ldc(
         images: those to train on, numbers below n; None: all.
         seed: of initialisation, batches, views and noise.
         device: `auto`, `cpu` or `cuda`.
-        on_epoch: hears of each epoch.
 
-    Returns:
-        The model in evaluation mode, on the CPU.
+    Attributes:
+        recipe: how.
+        epochs: of the whole training.
+        log: a line for each epoch so far.
     """
-    where = training_device(device)
-    random = torch.Generator().manual_seed(seed)
-    images = torch.arange(len(labels)) if images is None else images
-    sample = images[torch.randperm(len(images), generator=random)[:_ROWS_FOR_SPREAD]]
-    seen = in_mode(source.batch(sample, random), recipe.level_mode)
-    n_classes = start(sample[:1], seen[:1]).shape[1]
-    model = _fresh(seen, n_classes, projector, recipe, seed).to(where).train()
-    prepare = _Preparation(recipe, [_spread(level).to(where) for level in seen.levels], seed)
-    optimiser = adamw(
-        model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, epsilon=recipe.epsilon
-    )
-    batches = math.ceil(len(images) / recipe.batch_size)
-    epochs = recipe.epochs
-    if recipe.most_steps is not None:
-        epochs = max(1, min(epochs, recipe.most_steps // batches))
-    step = 0
-    for epoch in range(1, epochs + 1):
-        total = torch.zeros((), device=where)
-        for batch in images[torch.randperm(len(images), generator=random)].split(recipe.batch_size):
-            read = in_mode(source.batch(batch, random), recipe.level_mode)
-            logits, target = start(batch, read).to(where), labels[batch].to(where)
-            read = _to(read, where)
-            levels = [prepare(level, place) for place, level in enumerate(read.levels)]
-            tokens = [prepare.token(token, place) for place, token in enumerate(read.class_tokens)]
-            with _mixed_precision(where):
-                loss = _loss(model, levels, tokens, logits, target, recipe, random)
-            optimiser.param_groups[0]["lr"] = cosine_rate(recipe.learning_rate, step, epochs * batches)
-            optimiser.zero_grad()
+
+    def __init__(
+        self,
+        source: ViewSource,
+        labels: Tensor,
+        start: StartLogits,
+        projector: Projector,
+        recipe: Recipe,
+        *,
+        images: Tensor | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.recipe, self.log = recipe, list[EpochLoss]()
+        self._source, self._labels, self._start = source, labels, start
+        self._device = training_device(device)
+        self._random = torch.Generator().manual_seed(seed)
+        self._images = torch.arange(len(labels)) if images is None else images
+        sample = self._images[torch.randperm(len(self._images), generator=self._random)[:_ROWS_FOR_SPREAD]]
+        seen = in_mode(source.batch(sample, self._random), recipe.level_mode)
+        n_classes = start(sample[:1], seen[:1]).shape[1]
+        self._model = _fresh(seen, n_classes, projector, recipe, seed).to(self._device).train()
+        self._prepare = _Preparation(recipe, [_spread(level).to(self._device) for level in seen.levels], seed)
+        self._optimiser = AdamW(self._model.parameters(), weight_decay=recipe.weight_decay, epsilon=recipe.epsilon)
+        self._batches = math.ceil(len(self._images) / recipe.batch_size)
+        self.epochs = epochs_of(recipe, len(self._images))
+
+    def run(self, until: int | None = None, on_epoch: OnEpoch | None = None) -> None:
+        """Train on until epoch `until` (None: the last) is done.
+
+        Args:
+            until: counted from the beginning.
+            on_epoch: hears of each epoch.
+        """
+        while len(self.log) < (self.epochs if until is None else min(until, self.epochs)):
+            self.log.append(EpochLoss(len(self.log) + 1, self.epochs, self._epoch(len(self.log) * self._batches)))
+            if on_epoch is not None:
+                on_epoch(self.log[-1])
+
+    def model(self) -> LDC:
+        """The model as it is now, in evaluation mode, on the CPU; training goes on from another."""
+        model = copy.deepcopy(self._model)
+        self._prepare.move_into(model)
+        return model.cpu().eval()
+
+    def _epoch(self, step: int) -> float:
+        """One epoch from step number `step` on; its mean loss."""
+        recipe, total = self.recipe, torch.zeros((), device=self._device)
+        order = self._images[torch.randperm(len(self._images), generator=self._random)]
+        for batch in order.split(recipe.batch_size):
+            read = in_mode(self._source.batch(batch, self._random), recipe.level_mode)
+            logits, target = self._start(batch, read).to(self._device), self._labels[batch].to(self._device)
+            read = _to(read, self._device)
+            levels = [self._prepare(level, place) for place, level in enumerate(read.levels)]
+            tokens = [self._prepare.token(token, place) for place, token in enumerate(read.class_tokens)]
+            with _mixed_precision(self._device):
+                loss = _loss(self._model, levels, tokens, logits, target, recipe, self._random)
             loss.backward()
-            optimiser.step()
+            self._optimiser.step(cosine_rate(recipe.learning_rate, step, self.epochs * self._batches))
             total += loss.detach() * len(batch)
             step += 1
-        if on_epoch is not None:
-            on_epoch(EpochLoss(epoch, epochs, float(total) / len(images)))
-    prepare.move_into(model)
-    return model.cpu().eval()
+        return float(total) / len(self._images)
+
+
+def epochs_of(recipe: Recipe, n_images: int) -> int:
+    """How many epochs a training on so many images has, with the limit of steps."""
+    if recipe.most_steps is None:
+        return recipe.epochs
+    return max(1, min(recipe.epochs, recipe.most_steps // math.ceil(n_images / recipe.batch_size)))
 
 
 @torch.no_grad()
@@ -191,7 +243,7 @@ def _fresh(features: Features, n_classes: int, projector: Projector, recipe: Rec
     shape = shape_for(
         channels, features.embedding.shape[1], n_classes, projector, fusion=recipe.fusion, form=recipe.form
     )
-    with torch.random.fork_rng(devices=[]):
+    with _initialising, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LDC(shape, projector)
     if recipe.zero_residual:

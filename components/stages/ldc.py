@@ -33,10 +33,10 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     save_candidates(candidates, folder, exactly=True)
     names = read_table(workspace.validated, "classes")["class"].to_pylist()
     log = [] if fit is None else [(epoch.epoch, epoch.loss) for epoch in fit.log]
-    trials = [] if fit is None else [(_said(trial.change), trial.log_loss, int(trial.kept)) for trial in fit.trials]
+    trials = [] if fit is None else [(_said(t.change), t.epochs, t.log_loss, t.gain, int(t.kept)) for t in fit.trials]
     pairs = [] if fit is None else fit.deconfused
     write_text(folder / "log.csv", _table(("epoch", "loss"), log))
-    write_text(folder / "trials.csv", _table(("change", "log_loss", "kept"), trials))
+    write_text(folder / "trials.csv", _table(("change", "epochs", "log_loss", "gain", "kept"), trials))
     deconfused = [(names[p.label], names[p.taken_for], p.before, p.after, p.moved) for p in pairs]
     write_text(folder / "deconfused.csv", _table(("class", "taken_for", "before", "after", "moved"), deconfused))
     reporter.note(why_not or _summary(fit))
@@ -50,8 +50,7 @@ def _fit(workspace: Workspace, reporter: Reporter) -> LdcFit:
     validation = read_rows(workspace, ["validation"], reporter, heads=heads)
 
     def tell(now: TrainingProgress) -> None:
-        done = (now.training - 1) * now.epoch.epochs + now.epoch.epoch
-        reporter.progress(done, now.trainings * now.epoch.epochs, f"epochs, loss {now.epoch.loss:.3f}")
+        reporter.progress(now.done, now.planned, f"epochs, loss {now.epoch.loss:.3f}")
 
     with one_thread():
         return fit_ldc(

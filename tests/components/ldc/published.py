@@ -72,18 +72,20 @@ class Case:
 
     @property
     def shape(self) -> Shape:
-        d = self.config["embedding_dim"]
-        channels = tuple(self.config["level_channels"])
+        """As the stored weights have it."""
+        weights = self.under("param.")
+        levels = [weights[f"maf.level_{number}.linear_weight"] for number in (1, 2, 3, 4)]
+        fusion = weights.get("maf.fusion.linear1_weight", levels[-1])  # only the learnt fusion has a width of its own
         return Shape(
-            level_channels=channels,
-            map_width=channels[-1],
-            embedding_width=d,
-            n_classes=self.config["classes"],
+            level_channels=tuple(level.shape[1] for level in levels),
+            map_width=len(levels[-1]),
+            embedding_width=self.tensors["input.image_embedding"].shape[1],
+            n_classes=len(self.tensors["input.text_features"]),
             fusion=self.config["fuse_type"],
-            mlp_hidden=self.config["mlp_head_hidden"],
-            fusion_hidden=self.config["fusion_hidden"] or channels[-1],
-            branch_hidden=d,
-            gate_hidden=d,
+            mlp_hidden=len(weights["mlp_head.linear1_weight"]),
+            fusion_hidden=len(fusion),
+            branch_hidden=len(weights["icd.logit_branch.linear1_weight"]),
+            gate_hidden=len(weights["alf.gate.linear1_weight"]),
         )
 
     def model(self) -> LDC:

@@ -34,5 +34,5 @@ def test_the_mean_residual_is_measured_against_the_right_class() -> None:
 
 
 def test_a_fit_tells_its_pairs_out_of_fold() -> None:
-    assert fit_ldc(drawn(4, 6), QUICK).deconfused
+    assert fit_ldc(drawn(4, 6, noise=2.0), QUICK).deconfused
     assert fit_ldc(drawn(4, 1), QUICK).deconfused == []

@@ -10,11 +10,13 @@ import torch
 from components.classifier import Candidate, choose, fit_candidate, held_out
 from components.errors import UserInputError
 from components.heads import HeadState, Support, head_from_state
+from components.heads.gaussian import fit_two_covariance
 from components.heads.map_lr import MapLR
+from components.heads.pooling import pool_weights
 from components.ldc import LdcHead, LdcSettings, fit_ldc
-from components.ldc.family import alternatives, base_recipe
+from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.fit import TrainingProgress, Work
-from components.ldc.start import CrossFits
+from components.ldc.start import CrossFits, StoredStart
 from tests.components.ldc.drawn import drawn
 
 QUICK = LdcSettings(epochs=4)
@@ -40,7 +42,7 @@ def test_what_is_said_of_a_held_out_photo_does_not_depend_on_its_label() -> None
     other = replace(support, labels=scrambled)
     other.__dict__["folds"] = support.folds  # drawn by labels; the same ones here
 
-    said = [Work(each, QUICK, None).without(1, base_recipe(QUICK, each)).outputs for each in (support, other)]
+    said = [Work(each, QUICK).trained(1, base_recipe(QUICK, each)).outputs for each in (support, other)]
 
     assert torch.equal(said[0].alf, said[1].alf)
     assert torch.equal(said[0].clip, said[1].clip)
@@ -59,7 +61,7 @@ def test_validation_photos_judge_where_there_are_any() -> None:
 
     fit = fit_ldc(support, QUICK, validation=validation)
 
-    assert len(fit.trials) == 1 + len(alternatives(QUICK, base_recipe(QUICK, support), support))
+    assert len(fit.trials) == 1 + len(alternatives(QUICK))
     assert not fit.out_of_fold.isnan().any()
 
 
@@ -90,15 +92,13 @@ def test_no_rows_give_no_scores() -> None:
     assert fit_ldc(support, QUICK).head.scores(support.features[:0]).shape == (0, 3)
 
 
-def test_every_epoch_of_every_training_is_told_and_logged() -> None:
+def test_every_epoch_of_every_training_is_told_and_the_kept_one_s_are_logged() -> None:
     for shots, validation in ((1, None), (4, None), (4, drawn(3, 2))):
         heard: list[TrainingProgress] = []
         fit = fit_ldc(drawn(3, shots), QUICK, validation=validation, progress=heard.append)
 
-        planned = heard[0].trainings
-        assert [(each.training, each.epoch.epoch) for each in heard] == [
-            (training, epoch) for training in range(1, planned + 1) for epoch in range(1, 5)
-        ]
+        assert [each.done for each in heard] == list(range(1, heard[-1].planned + 1))
+        assert all(each.planned <= heard[0].planned for each in heard)  # what is dropped does not come back
         assert [entry.epoch for entry in fit.log] == [1, 2, 3, 4]
         assert set(fit.log) <= {each.epoch for each in heard}
 
@@ -108,11 +108,12 @@ def test_what_the_settings_fix_is_not_tried() -> None:
     fixed = LdcSettings(fusion=1, learning_rate=1e-3, l1_weight=0.2, level_mode="grid")
     recipe = base_recipe(fixed, support)
 
-    assert alternatives(fixed, recipe, support) == []
+    assert alternatives(fixed) == []
     assert (recipe.fusion, recipe.level_mode, recipe.loss_weights) == (1, "grid", (1.0, 1.0, 1.0, 0.2, 0.2))
     tries = LdcSettings(level_mode="auto")
-    assert {"level_mode": "grid"} in alternatives(tries, base_recipe(tries, support), support)
-    assert {"level_mode": "grid"} not in alternatives(tries, base_recipe(tries, drawn()), drawn())
+    assert tries_grids(tries, support)
+    assert not tries_grids(tries, drawn())
+    assert not tries_grids(fixed, support)
 
 
 @pytest.mark.parametrize(("mode", "read"), [("pooled", "pooled"), ("grid", "grid"), ("full", "full")])
@@ -122,13 +123,53 @@ def test_as_published_the_finest_levels_are_read_and_nothing_is_searched(mode: s
     recipe = base_recipe(settings, support)
 
     assert (recipe.level_mode, recipe.start, recipe.learning_rate, recipe.epochs) == (read, "zero_shot", 1e-4, 50)
-    assert alternatives(settings, recipe, support) == []
+    assert alternatives(settings) == []
 
 
 def test_where_nothing_is_left_to_gain_nothing_more_is_tried() -> None:
     support = drawn(2, 8, noise=0.01)
 
     assert [trial.change for trial in fit_ldc(support).trials] == [{}]
+
+
+def test_a_change_that_is_not_ahead_after_a_third_of_the_epochs_goes_no_further() -> None:
+    support = drawn(4, 6, noise=2.0)
+    trials = fit_ldc(support, LdcSettings(epochs=9)).trials
+
+    assert [trial.change for trial in trials] == [{}, *alternatives(LdcSettings())]
+    assert (trials[0].epochs, trials[0].gain) == (9, 0.0)
+    assert {trial.epochs for trial in trials[1:]} <= {3, 9}
+    assert all(trial.gain <= 0 for trial in trials if trial.epochs == 3)
+    assert any(trial.epochs == 3 for trial in trials)
+    assert [trial.kept for trial in trials].count(True) == 1
+
+
+def test_finer_levels_are_searched_in_pooled_ones_and_trained_as_they_are() -> None:
+    support = drawn(4, 6, mode="grid", noise=2.0)
+    pooled, grid = (fit_ldc(support, LdcSettings(epochs=4, level_mode=mode)) for mode in ("pooled", "grid"))
+
+    assert grid.head.level_mode == "grid"
+    assert grid.trials == pooled.trials
+    assert not torch.equal(grid.out_of_fold, pooled.out_of_fold)
+
+
+def test_where_grids_are_left_open_they_are_tried_last() -> None:
+    fit = fit_ldc(drawn(4, 6, mode="grid", noise=2.0), LdcSettings(epochs=4, level_mode="auto"))
+
+    assert fit.trials[-1].change == {"level_mode": "grid"}
+    assert (fit.head.level_mode == "grid") is fit.trials[-1].kept
+
+
+def test_the_number_of_cores_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    support = drawn(4, 6, noise=2.0)
+    fits = []
+    for cores in (1, 3):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        fits.append(fit_ldc(support, QUICK))
+
+    assert torch.equal(fits[0].out_of_fold, fits[1].out_of_fold)
+    assert fits[0].trials == fits[1].trials
+    assert torch.equal(fits[0].head.scores(support.features), fits[1].head.scores(support.features))
 
 
 def test_levels_finer_than_what_is_cached_are_refused() -> None:
@@ -148,19 +189,47 @@ def test_a_backbone_that_ldc_cannot_read_is_named(lacking: str) -> None:
         fit_ldc(without)
 
 
-def test_training_photos_start_from_logits_that_had_not_seen_them() -> None:
+@pytest.mark.parametrize("held_out", [None, 0])
+def test_training_photos_start_from_logits_that_had_not_seen_them(held_out: int | None) -> None:
     support = drawn(3, 8)
-    fits = CrossFits(support, support.folds[0])
-    start = fits.start("map_lr", None)
-    fold = support.folds[0] == 1
+    folds = support.folds[0]
+    start = CrossFits(support, folds).start("map_lr", held_out)
+    fold = folds == 1
+    left = ~fold & (folds != held_out if held_out is not None else torch.ones_like(fold))
+    embedding = support.features.embedding
+    assert isinstance(start, StoredStart)
+    head = start.head
+    assert support.text_embeddings is not None
+    assert head.text_ is not None
 
-    unseen = MapLR().fit(support.rows(~fold)).scores(support.features[fold])
+    gaussian = fit_two_covariance(embedding[left], support.labels[left], 3, None)
+    unseen = head.photo_weight_ * gaussian.scores(gaussian.whiten(embedding[fold])) + embedding[fold] @ head.text_.T
 
-    torch.testing.assert_close(start(fold.nonzero().flatten(), support.features), start.weight * unseen)
-    twice = fits.start("map_lr", 0)
-    left = (support.folds[0] != 0) & ~fold
-    unseen = MapLR().fit(support.rows(left)).scores(support.features[fold])
-    torch.testing.assert_close(twice(fold.nonzero().flatten(), support.features), twice.weight * unseen)
+    torch.testing.assert_close(start(fold.nonzero().flatten(), support.features), unseen)
+    assert not torch.allclose(head.scores(support.features[fold]), unseen, atol=0.1)
+
+
+def test_the_start_is_map_lr_s_closed_form_on_all_training_photos() -> None:
+    support = drawn(3, 20, noise=3.0)
+    start = CrossFits(support, support.folds[0]).start("map_lr", None)
+    assert isinstance(start, StoredStart)
+
+    gaussian = fit_two_covariance(support.features.embedding, support.labels, 3, None)
+
+    torch.testing.assert_close(start.head.centre_, gaussian.centre)
+    torch.testing.assert_close(start.head.weight_, start.head.photo_weight_ * gaussian.linear)
+    (loudness,) = pool_weights([start.logits], support.labels, [1.0])
+    assert loudness == pytest.approx(1.0, rel=0.2)  # calibrated as they are
+
+
+def test_without_words_the_start_is_photos_alone() -> None:
+    support = replace(drawn(3, 8), text_embeddings=None)
+
+    start = CrossFits(support, support.folds[0]).start("map_lr", None)
+
+    assert isinstance(start, StoredStart)
+    assert start.head.text_ is None
+    assert (start.logits.argmax(1) == support.labels).double().mean() > 0.6
 
 
 def test_two_photos_a_class_leave_no_class_empty() -> None:

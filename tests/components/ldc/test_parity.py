@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from components.ldc import LDC, Outputs, adamw, cosine_rate, loss_terms
+from components.ldc import LDC, AdamW, Outputs, cosine_rate, loss_terms
 from tests.components.ldc.published import Case, distance, ours
 
 FOLDER = Path(os.environ.get("SHOTLINE_LDC_PARITY") or Path(__file__).parent / "parity")
@@ -103,21 +103,14 @@ def test_25_steps_of_training(case: Case, run: str) -> None:
 def trained(case: Case, run: str) -> tuple[LDC, list[float], list[float]]:
     settings, steps = case.trace[run], case.trace["steps"]
     model = case.model().train()
-    optimiser = adamw(
-        model.parameters(),
-        settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        epsilon=case.trace["eps"],
-    )
+    optimiser = AdamW(model.parameters(), weight_decay=settings["weight_decay"], epsilon=case.trace["eps"])
     losses, rates = [], []
     for step in range(steps):
         rows = case.tensors["trace.batch_indices"][step, : int(case.tensors["trace.batch_sizes"][step])]
         loss = loss_terms(case.forward(model, rows), case.tensors["input.labels"][rows], settings["lambda"]).sum()
         rate = cosine_rate(settings["learning_rate"], step, steps)
-        optimiser.param_groups[0]["lr"] = rate
-        optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimiser.step(rate)
         losses.append(float(loss.detach()))
         rates.append(rate)
     return model, losses, rates

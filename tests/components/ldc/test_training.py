@@ -12,7 +12,7 @@ from components.backbone import load_backbone
 from components.features import FeatureCache, Features
 from components.files import sha256_bytes
 from components.heads import Support
-from components.ldc import LDC, OURS, PUBLISHED, EpochLoss, HeldViews, LiveViews, Recipe, train_ldc
+from components.ldc import LDC, OURS, PUBLISHED, EpochLoss, HeldViews, LiveViews, Recipe, Training, train_ldc
 from components.ldc.sources import in_mode
 from components.ldc.start import ZeroShotStart
 from components.ldc.training import outputs_of
@@ -77,6 +77,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others() -> None
 
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["mlp_head.last.weight"], other["mlp_head.last.weight"])
+
+
+def test_a_training_that_was_stopped_and_looked_at_ends_the_same() -> None:
+    support = drawn(views=3)
+    assert support.projector is not None
+    source = HeldViews(support.features, torch.unique(support.images, return_inverse=True)[1])
+    training = Training(source, support.clean.labels, ZeroShotStart.of(support), support.projector, SHORT)
+    training.run(2)
+    early = training.model().state_dict()
+    training.run()
+    late, straight = training.model().state_dict(), train(support).state_dict()
+
+    assert [entry.epoch for entry in training.log] == [1, 2, 3]
+    assert all(torch.equal(late[name], straight[name]) for name in straight)
+    assert not torch.equal(early["mlp_head.last.weight"], late["mlp_head.last.weight"])
 
 
 def test_the_random_state_of_the_caller_is_left_alone() -> None:
