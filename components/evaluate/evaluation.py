@@ -12,10 +12,12 @@ from components.classifier import Bundle, Candidate, expected_calibration_error,
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
 from components.heads import Support
+from components.ldc import LdcHead, Pair, deconfused
 
 __all__ = ["Evaluation", "evaluate"]
 
 _BEFORE = ("zero_shot", "nearest_mean")
+_LDC_START = "ldc_start"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Evaluation:
         probabilities: (n, C), the shipped head's.
         labels: (n,) int64.
         abstained: (n,) bool.
-        confused: pairs of classes mistaken most.
+        confused: pairs of classes mistaken most, before or after.
+        before: whose mistakes `Confused.before` counts: `zero_shot` or `nearest_mean`; where LDC is shipped, what it
+            started from (`ldc_start`), so that the pairs are those that it parts and leaves.
     """
 
     evidence: str
@@ -43,10 +47,16 @@ class Evaluation:
     labels: Tensor
     abstained: Tensor
     confused: list[Confused]
+    before: str
 
 
 def evaluate(
-    candidates: Sequence[Candidate], bundle: Bundle, support: Support, query: Query | None = None
+    candidates: Sequence[Candidate],
+    bundle: Bundle,
+    support: Support,
+    query: Query | None = None,
+    *,
+    ldc_pairs: Sequence[Pair] = (),
 ) -> Evaluation:
     """Measure the candidates, and the bundle as it answers, on `query`, or on their out-of-fold logits without one.
 
@@ -55,6 +65,7 @@ def evaluate(
         bundle: whose head is one of them.
         support: what they were fitted on.
         query: None or empty where every photo is support.
+        ldc_pairs: those that LDC parts and leaves out of fold; looked at where it is shipped and there is no query.
     """
     shipped = bundle.head.state().name
     logits: dict[str, Tensor] = {}
@@ -68,12 +79,19 @@ def evaluate(
         answers = torch.softmax(logits[shipped] / bundle.temperature, 1)
         abstained = answers.max(1).values < (bundle.threshold or 0.0)
     if len(labels) == 0:
-        return Evaluation("out_of_fold", None, {}, {}, shipped, answers, labels, abstained, [])
+        return Evaluation("out_of_fold", None, {}, {}, shipped, answers, labels, abstained, [], shipped)
     calibrated = {
         candidate.name: torch.softmax(logits[candidate.name] / candidate.temperature, 1) for candidate in candidates
     }
     calibrated[shipped] = answers
-    before = next((calibrated[name] for name in _BEFORE if name in calibrated), answers)
+    before = next((name for name in _BEFORE if name in calibrated), shipped)
+    confused = confused_pairs(confusion(calibrated[before], labels), confusion(answers, labels))
+    if isinstance(bundle.head, LdcHead):
+        if query is not None:
+            outputs = bundle.head.outputs(query.features)
+            ldc_pairs = deconfused(outputs, bundle.head.mixed(outputs), labels)
+        before = _LDC_START
+        confused = [Confused(pair.label, pair.taken_for, pair.before, pair.after) for pair in ldc_pairs]
     return Evaluation(
         evidence="out_of_fold" if query is None else "query",
         n_query=None if query is None else len(query),
@@ -85,7 +103,8 @@ def evaluate(
         probabilities=answers,
         labels=labels,
         abstained=abstained,
-        confused=confused_pairs(confusion(before, labels), confusion(answers, labels)),
+        confused=confused,
+        before=before,
     )
 
 

@@ -33,7 +33,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Confused:
-    """One class taken for another: share of its photos, before (zero-shot or nearest mean) and after (shipped)."""
+    """One class taken for another: share of its photos, before (`Evaluation.before`) and after (what is shipped)."""
 
     label: int
     taken_for: int

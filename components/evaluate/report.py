@@ -20,6 +20,7 @@ from components.files import write_text
 __all__ = ["metrics", "table", "write_plots"]
 
 _WIDTH = 100
+_BEFORE = {"ldc_start": "what LDC started from"}
 
 
 def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) -> dict[str, Any]:
@@ -114,7 +115,12 @@ def table(evaluation: Evaluation, bundle: Bundle) -> str:
             markup=False,
         )
     if evaluation.confused:
-        console.print("\nTaken for another most often (share of the class's photos, before and after):")
+        before = _BEFORE.get(evaluation.before, evaluation.before)
+        console.print(
+            f"\nTaken for another most often (share of the class's photos, by {before} -> by {evaluation.shipped}):",
+            highlight=False,
+            markup=False,
+        )
         for pair in evaluation.confused[:5]:
             label, taken_for = bundle.display_names[pair.label], bundle.display_names[pair.taken_for]
             console.print(

@@ -5,7 +5,7 @@ logits, what was tried, and a line of loss an epoch.
 """
 
 from components.heads import register_head
-from components.ldc.deconfused import Pair, deconfused, mean_residual, rows_of
+from components.ldc.deconfused import Pair, deconfused, mean_residual
 from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
 from components.ldc.head import MIXED, LdcHead
 from components.ldc.loss import PUBLISHED_WEIGHTS, TERMS, loss_terms
@@ -45,7 +45,6 @@ __all__ = [
     "fit_ldc",
     "loss_terms",
     "mean_residual",
-    "rows_of",
     "shape_for",
     "train_ldc",
     "zero_shot_logits",

@@ -1,4 +1,4 @@
-"""What was deconfused: how far the learnt residual moves each pair of classes, and which pairs it parts or leaves."""
+"""What was deconfused: the pairs of classes that LDC parts or leaves, and how far its residual moves them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from components.ldc.model import Outputs
 
-__all__ = ["Pair", "deconfused", "mean_residual", "rows_of"]
+__all__ = ["Pair", "deconfused", "mean_residual"]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One class taken for another, before and after the residual.
+    """One class taken for another, by what LDC started from and by LDC.
 
     Attributes:
         label: the photos' class.
         taken_for: the other.
         before: share of the class's photos that the start takes for the other, 0 to 1.
-        after: the same with the residual added.
+        after: the same of LDC's answers, its outputs mixed as they ship.
         moved: mean over the class's photos of how far the residual moves the other class's logit against the right
             one's; negative: it parts them.
     """
@@ -42,19 +42,20 @@ def mean_residual(outputs: Outputs, labels: Tensor) -> Tensor:
     return _mean_by_class(against, labels)
 
 
-def deconfused(outputs: Outputs, labels: Tensor, most: int = 10) -> list[Pair]:
+def deconfused(outputs: Outputs, scores: Tensor, labels: Tensor, most: int = 10) -> list[Pair]:
     """The pairs mistaken most, worst first, by the worse of before and after.
 
     Args:
         outputs: of n photos that the model was not trained on.
+        scores: (n, K), the same outputs mixed: what LDC answers.
         labels: (n,) int64.
         most: how many pairs at most.
     """
-    n_classes = outputs.clip.shape[1]
+    n_classes = scores.shape[1]
     moved = mean_residual(outputs, labels)
     before, after = (
         _mean_by_class(torch.nn.functional.one_hot(logits.argmax(1), n_classes).double(), labels)
-        for logits in (outputs.clip, outputs.icd)
+        for logits in (outputs.clip, scores)
     )
     worst = torch.maximum(before, after).fill_diagonal_(0).flatten()
     order = torch.sort(worst, descending=True, stable=True).indices[:most].tolist()
@@ -62,19 +63,6 @@ def deconfused(outputs: Outputs, labels: Tensor, most: int = 10) -> list[Pair]:
     return [
         Pair(row, column, float(before[row, column]), float(after[row, column]), float(moved[row, column]))
         for row, column in places
-    ]
-
-
-def rows_of(pairs: list[Pair], class_names: list[str]) -> list[dict[str, object]]:
-    """The pairs as rows of `confused` in metrics: class, taken_for, before, after."""
-    return [
-        {
-            "class": class_names[pair.label],
-            "taken_for": class_names[pair.taken_for],
-            "before": pair.before,
-            "after": pair.after,
-        }
-        for pair in pairs
     ]
 
 

@@ -84,7 +84,7 @@ class LdcFit:
             photos that are never held out. The form of `components.classifier.Candidate`.
         log: every epoch of the model that is kept.
         trials: what was tried, the start of the search first; empty where there was nothing to judge on.
-        deconfused: the pairs of classes mistaken most before or after the residual, out of fold.
+        deconfused: the pairs of classes mistaken most by what it starts from or by LDC, out of fold.
     """
 
     head: LdcHead
@@ -119,6 +119,7 @@ def fit_ldc(
     *,
     validation: Support | None = None,
     progress: Progress | None = None,
+    out_of_fold: bool = True,
 ) -> LdcFit:
     """Choose on validation photos or on a fold, then train on everything, and once without each fold.
 
@@ -132,6 +133,8 @@ def fit_ldc(
         settings: of the family; the defaults where None.
         validation: further labelled photos with levels, not in `support`.
         progress: hears of every epoch of every training.
+        out_of_fold: False saves the models without each fold where validation photos judge: nothing is then known of
+            support photos that the head has not seen, so that a classifier cannot choose it.
 
     Raises:
         UserInputError: the features have no levels, or the backbone no projector that LDC knows.
@@ -140,6 +143,8 @@ def fit_ldc(
     settings = settings or LdcSettings()
     work = Work(support, settings, progress, validation)
     recipe = base_recipe(settings, support)
+    if not out_of_fold and work.validation is not None:
+        work.fold_numbers = []
     parts: list[int | None] = [*work.fold_numbers, None]
     done: dict[int | None, Trained] = {}
     trials: list[Trial] = []
@@ -175,7 +180,10 @@ def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Tri
     out_of_fold = torch.full((1, len(work.clean), support.n_classes), float("nan"))
     for fold, trained in by_fold.items():
         out_of_fold[0, work.folds == fold] = mixed(trained.outputs, mix)
-    pairs = deconfused(_joined([trained.outputs for trained in by_fold.values()]), labels) if by_fold else []
+    pairs: list[Pair] = []
+    if by_fold:
+        unseen = _joined([trained.outputs for trained in by_fold.values()])
+        pairs = deconfused(unseen, mixed(unseen, mix), labels)
     return LdcFit(_head(final, support, mix), out_of_fold, final.log, trials, pairs)
 
 

@@ -67,7 +67,11 @@ class LdcHead:
 
     def scores(self, features: Features) -> Tensor:
         """(n, K) float32."""
-        return mixed(self.outputs(features), self.mix_)
+        return self.mixed(self.outputs(features))
+
+    def mixed(self, outputs: Outputs) -> Tensor:
+        """(n, K): what it answers where it says `outputs`."""
+        return mixed(outputs, self.mix_)
 
     def state(self) -> HeadState:
         """Weights, statistics, start, projector and settings."""

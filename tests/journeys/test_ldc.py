@@ -49,6 +49,10 @@ def test_shipped_alone_on_grids_it_answers_photos(copy_of_trained: Path, run_com
     answers = [json.loads(line)["top"][0]["class"] for line in said.splitlines()]
     right = sum(answer == photo.parent.name for answer, photo in zip(answers, photos, strict=True)) / len(photos)
     metrics = json.loads((copy_of_trained / "reports/metrics.json").read_text())
+    assert (
+        "by what LDC started from -> by ldc" in (copy_of_trained / "reports/report.txt").read_text()
+        or not metrics["confused"]
+    )
     assert abs(right - metrics["shipped"]["top1"]) <= 0.1
 
 

@@ -2,17 +2,21 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from components.evaluate import Query, evaluate, metrics, table, write_plots
+from components.classifier import Candidate
+from components.evaluate import Query, confused_pairs, confusion, evaluate, metrics, table, write_plots
 from components.features.carriers import Features
 from components.files import json_text
 from components.heads import Support
+from components.ldc import LdcSettings, fit_ldc
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.components.ldc.drawn import drawn
 
 
 def hard_support() -> Support:
@@ -93,6 +97,31 @@ def test_metrics_of_one_shot_without_query_are_empty_not_wrong() -> None:
     assert content["data"]["query"] is None
     assert content["shipped"]["top1"] is None
     assert "nothing could be measured" in table(found, bundle)
+
+
+def test_where_ldc_is_shipped_the_pairs_are_those_that_it_parts_and_leaves() -> None:
+    support = drawn(4, 6, noise=2.0)
+    fit = fit_ldc(support, LdcSettings(epochs=20, learning_rate=1e-2, l1_weight=0.0, fusion=2))
+    bundle, others = drawn_bundle(support, ["zero_shot", "nearest_mean"])
+    bundle, candidates = replace(bundle, head=fit.head), [*others, Candidate("ldc", fit.head, fit.out_of_fold)]
+    asked = drawn(4, 20, noise=2.0)  # other photos of the same classes
+    query = Query(asked.features, asked.labels)
+
+    on_query = evaluate(candidates, bundle, support, query, ldc_pairs=fit.deconfused)
+    out_of_fold = evaluate(candidates, bundle, support, ldc_pairs=fit.deconfused)
+
+    start, answers = (
+        confusion(torch.softmax(logits, 1), asked.labels)
+        for logits in (fit.head.start_.scores(asked.features), fit.head.scores(asked.features))
+    )
+    assert on_query.confused == confused_pairs(start, answers)
+    assert not torch.equal(start, answers)
+    assert [(p.label, p.taken_for, p.before, p.after) for p in fit.deconfused] == [
+        (c.label, c.taken_for, c.before, c.after) for c in out_of_fold.confused
+    ]
+    assert "by what LDC started from -> by ldc" in table(on_query, bundle)
+    assert on_query.before == "ldc_start"
+    assert evaluate(others, drawn_bundle(support, ["zero_shot"])[0], support, query).before == "zero_shot"
 
 
 def test_plots(tmp_path: Path) -> None:

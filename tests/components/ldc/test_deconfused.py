@@ -1,6 +1,6 @@
 import torch
 
-from components.ldc import Outputs, Pair, deconfused, fit_ldc, mean_residual, rows_of
+from components.ldc import Outputs, Pair, deconfused, fit_ldc, mean_residual
 from tests.components.ldc.drawn import drawn
 from tests.components.ldc.test_fit import QUICK
 
@@ -16,13 +16,17 @@ AFTER = [[1.0, 0.5, 0], [3, 2, 0], [0, 1, 2], [0, 3, 5]]  # 0 and 1 parted; 1 fo
 
 
 def test_pairs_parted_and_left_worst_first() -> None:
-    pairs = deconfused(outputs(BEFORE, AFTER), LABELS)
+    said = outputs(BEFORE, AFTER)
+    pairs = deconfused(said, said.icd, LABELS)
 
     assert pairs == [Pair(0, 1, 1.0, 0.0, -1.75), Pair(1, 2, 0.5, 1.0, 1.5)]
-    assert rows_of(pairs[:1], ["cat", "dog", "cow"]) == [
-        {"class": "cat", "taken_for": "dog", "before": 1.0, "after": 0.0}
-    ]
-    assert deconfused(outputs(BEFORE, AFTER), LABELS, most=1) == pairs[:1]
+    assert deconfused(said, said.icd, LABELS, most=1) == pairs[:1]
+
+
+def test_after_is_what_is_answered_and_not_what_the_residual_alone_says() -> None:
+    said = outputs(BEFORE, AFTER)
+
+    assert deconfused(said, said.clip, LABELS) == [Pair(0, 1, 1.0, 1.0, -1.75), Pair(1, 2, 0.5, 0.5, 1.5)]
 
 
 def test_the_mean_residual_is_measured_against_the_right_class() -> None:

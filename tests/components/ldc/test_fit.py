@@ -65,6 +65,17 @@ def test_validation_photos_judge_where_there_are_any() -> None:
     assert not fit.out_of_fold.isnan().any()
 
 
+def test_without_out_of_fold_logits_validation_photos_choose_the_same_head() -> None:
+    support, validation = drawn(4, 6, noise=2.0), drawn(4, 3, noise=2.0, seed=1)
+
+    whole, short = (fit_ldc(support, QUICK, validation=validation, out_of_fold=each) for each in (True, False))
+
+    assert short.out_of_fold.isnan().all()
+    assert short.deconfused == []
+    assert torch.equal(short.head.scores(support.features), whole.head.scores(support.features))
+    assert fit_ldc(support, QUICK, out_of_fold=False).out_of_fold.isfinite().all()  # folds judge: they are needed
+
+
 @pytest.mark.parametrize("vit", [False, True])
 @pytest.mark.parametrize("form", ["published", "compact"])
 def test_what_was_saved_scores_the_same_bit_for_bit(form: str, vit: bool) -> None:
