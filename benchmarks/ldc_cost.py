@@ -2,9 +2,9 @@
 
     python benchmarks/ldc_cost.py [--backbones embedded RN50 ViT-B-16] [--batch 8] [--rounds 7]
 
-RN50 and ViT-B-16 have random weights; 100 classes; one thread, 32 bits, processor seconds. Each round times the backbone with its levels,
-then LDC on them, one after the other; medians. LDC reads the levels whole (as published), on grids or pooled; averaging
-them is counted with LDC.
+RN50 and ViT-B-16 have random weights; 100 classes; one thread, 32 bits, processor seconds. Each round times the backbone
+with its levels, then LDC on them, one after the other; medians. LDC reads the levels whole (as published), on grids or
+pooled; averaging them is counted with LDC.
 """
 
 from __future__ import annotations

@@ -1,13 +1,17 @@
 """LDC from the cache against the live loop, and a step against its bare matrix products.
 
     python benchmarks/ldc_speed.py FOLDER [--backbone embedded | ViT-B-16] [--levels pooled grid full]
-                                   [--images 256] [--steps 12] [--rounds 3]
+                                   [--batch 64] [--steps 12] [--rounds 3]
+    python benchmarks/ldc_speed.py FOLDER --accuracy [--classes 20] [--shots 8] [--seeds 1 2 3] [--levels pooled]
 
 The live loop decodes, crops and encodes a fresh view of each image at every step, then takes the very step that
-training from the cache takes. Each round measures, one after the other: decode + encode of a batch, a step from held
-features, a step of the live loop. The ceiling is 1 + (decode + encode) / step; the speed-up is live / cached; medians
-of the rounds. ViT-B-16 has random weights: for speed only. One thread; times are processor seconds of the process. Bare products: the matrix products of forward
-and backward of one step, each by itself.
+training from the cache takes. Each round measures, one after the other: decode + encode of a batch, steps from held
+features, steps of the live loop. The ceiling is 1 + (decode + encode) / step; the speed-up is live / cached; medians
+of the rounds. ViT-B-16 has random weights: for speed only. One thread; times are processor seconds of the process.
+Bare products: the matrix products of forward and backward of one step, each by itself.
+
+`--accuracy` trains on some classes of a photo set from words, with as many steps each: on one clean view, on several
+held views, and on live views; top-1 on the test photos of these classes, mean and spread over seeds.
 """
 
 from __future__ import annotations
@@ -18,21 +22,24 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 from typing import Any
 
 import torch
+from photo_sets import PhotoSet, photo_set
 from random_backbone import backbone_for_times
 from torch import Tensor
 
 from components.backbone import Backbone, Projector
 from components.features import FeatureCache, LevelMode, View, encode_missing, feature_key
 from components.files import sha256_file
-from components.ldc import OURS, HeldViews, LiveViews, Shape, shape_for, train_ldc
+from components.ldc import OURS, HeldViews, LiveViews, Shape, Training, shape_for
 from components.ldc.sources import ViewSource
 from components.ldc.start import ZeroShotStart
+from components.ldc.training import outputs_of
 
 N_CLASSES = 100
+N_VIEWS = 4  # beside the clean one
 
 
 def main() -> None:
@@ -40,61 +47,98 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--backbone", default="embedded")
     parser.add_argument("--levels", nargs="*", default=["pooled", "grid", "full"])
-    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--shots", type=int, default=8)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.accuracy:
+        for mode in arguments.levels:
+            photos = photo_set(arguments.folder, cache=arguments.cache, views=N_VIEWS, levels=mode)
+            compare(photos, mode, arguments.classes, arguments.shots, arguments.seeds)
+        return
     backbone = backbone_for_times(arguments.backbone)
     paths = sorted(path for path in arguments.folder.rglob("*") if path.suffix in (".jpg", ".webp", ".png"))
-    files = {sha256_file(path): path for path in paths[:: max(1, len(paths) // arguments.images)][: arguments.images]}
+    files = {sha256_file(path): path for path in paths[:: len(paths) // arguments.batch][: arguments.batch]}
     print(
-        "| levels | decode + encode ms | cached step ms | live step ms | speed-up | ceiling | share | bare ms | bare / step |"
+        "| backbone, levels | decode + encode ms | cached step ms | live step ms | speed-up | ceiling | share | bare ms "
+        "| bare / step |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for mode in arguments.levels:
-        measure(backbone, files, mode, arguments.steps, arguments.rounds)
+        measure(backbone, arguments.backbone, files, mode, arguments.steps, arguments.rounds)
 
 
-def measure(backbone: Backbone, files: dict[str, Path], mode: LevelMode, steps: int, rounds: int) -> None:
+def measure(backbone: Backbone, name: str, files: dict[str, Path], mode: LevelMode, steps: int, rounds: int) -> None:
     assert backbone.projector is not None
-    recipe = replace(OURS, level_mode=mode, start="zero_shot", most_steps=None)
-    labels = torch.arange(len(files)) % N_CLASSES
-    text = torch.nn.functional.normalize(torch.randn(N_CLASSES, width(backbone)), dim=1)
+    projector, images = backbone.projector, torch.arange(len(files))
+    recipe = replace(OURS, level_mode=mode, start="zero_shot", most_steps=None, batch_size=len(files), epochs=10**6)
+    labels = images % N_CLASSES
+    start = ZeroShotStart(torch.nn.functional.normalize(torch.randn(N_CLASSES, width(backbone)), dim=1))
     with tempfile.TemporaryDirectory() as folder:
         cache, views = FeatureCache(Path(folder)), [View(image) for image in files]
         encode_missing(views, files, backbone, cache, mode=mode)
         held = HeldViews(cache.read([feature_key(v, backbone.identity.digest, mode) for v in views], mapped=True))
         live = LiveViews(list(files), files, backbone, mode)
         random = torch.Generator().manual_seed(0)
-        images = torch.arange(2 * recipe.batch_size) % len(files)
+        cached_steps, live_steps = (Training(source, labels, start, projector, recipe) for source in (held, live))
+        cached_steps.run(2)  # warm
 
-        def run(source: ViewSource, epochs: int) -> Callable[[], Any]:
-            start, chosen = ZeroShotStart(text), images[: 2 * recipe.batch_size]
-            several = replace(recipe, epochs=epochs)
-            return lambda: train_ldc(source, labels, start, backbone.projector, several, images=chosen)  # type: ignore[arg-type]
-
-        def per_step(source: ViewSource, epochs: int) -> float:
-            """Seconds a step without what a training does once: epochs of two steps, less the first."""
-            return (seconds(run(source, epochs)) - seconds(run(source, 1))) / (2 * (epochs - 1))
+        def per_step(training: Training, steps: int) -> float:
+            """Seconds a step; an epoch is one."""
+            return seconds(lambda: training.run(len(training.log) + steps)) / steps
 
         rows = []
         for _ in range(rounds):
-            encode = seconds(lambda: live.batch(images[: recipe.batch_size], random))
-            rows.append((encode, per_step(held, 1 + steps // 2), per_step(live, 3)))
-        features = held.batch(images[: recipe.batch_size], random)
+            encode = seconds(lambda: live.batch(images, random))
+            rows.append((encode, per_step(cached_steps, steps), per_step(live_steps, 1)))
+        features = held.batch(images, random)
     encode, cached, alive = (median(column) for column in zip(*rows, strict=True))
     channels = tuple(level.shape[1] for level in features.levels)
     positions = [level[0, 0].numel() for level in features.levels]
     tokens = 1 if features.class_tokens else 0
-    shape = shape_for(channels, width(backbone), N_CLASSES, backbone.projector)
-    bare = median(bare_products(shape, backbone.projector, positions, tokens, recipe.batch_size) for _ in range(5))
+    shape = shape_for(channels, width(backbone), N_CLASSES, projector)
+    bare = median(bare_products(shape, projector, positions, tokens, len(files)) for _ in range(3))
     ceiling, gain = 1 + encode / cached, alive / cached
     print(
-        f"| {mode} | {1e3 * encode:.0f} | {1e3 * cached:.1f} | {1e3 * alive:.0f} | {gain:.1f} | {ceiling:.1f} "
+        f"| {name}, {mode} | {1e3 * encode:.0f} | {1e3 * cached:.1f} | {1e3 * alive:.0f} | {gain:.1f} | {ceiling:.1f} "
         f"| {gain / ceiling:.2f} | {1e3 * bare:.1f} | {bare / cached:.2f} |",
         flush=True,
     )
+
+
+def compare(photos: PhotoSet, mode: LevelMode, n_classes: int, shots: int, seeds: list[int]) -> None:
+    """Top-1 of the same recipe on one clean view, on held views and on live ones, mean and spread."""
+    recipe = replace(OURS, level_mode=mode, start="zero_shot")
+    query, labels = photos.query
+    asked, wanted = query[labels < n_classes], labels[labels < n_classes]
+    found: dict[str, list[float]] = {"one clean view": [], f"{1 + N_VIEWS} held views": [], "live views": []}
+    for seed in seeds:
+        support = photos.support(shots, seed)
+        assert support.text_embeddings is not None
+        few = replace(
+            support.rows(support.labels < n_classes),
+            n_classes=n_classes,
+            text_embeddings=support.text_embeddings[:n_classes],
+        )
+        images = torch.unique(few.images, return_inverse=True)[1]
+        live = LiveViews(*photos.files_of(few.images.unique().tolist(), shots, seed), photos.backbone, mode)
+        sources: list[ViewSource] = [HeldViews(few.features[few.views == 0]), HeldViews(few.features, images), live]
+        start = ZeroShotStart.of(few)
+        for values, source in zip(found.values(), sources, strict=True):
+            assert few.projector is not None
+            training = Training(source, few.clean.labels, start, few.projector, recipe, seed=seed)
+            training.run()
+            outputs = outputs_of(training.model(), asked, None, start.scores(asked), mode)
+            values.append(100 * float(((outputs.mlp + outputs.icd).argmax(1) == wanted).double().mean()))
+    for name, values in found.items():
+        spread = stdev(values) if len(values) > 1 else 0.0
+        print(f"| {mode}, {name} | {mean(values):.1f} ± {spread:.1f} |", flush=True)
 
 
 def bare_products(shape: Shape, projector: Projector, positions: list[int], tokens: int, batch: int) -> float:

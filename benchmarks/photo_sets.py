@@ -92,6 +92,12 @@ class PhotoSet:
             seed=seed,
         )
 
+    def files_of(self, images: list[int], shots: int, seed: int) -> tuple[list[str], dict[str, Path]]:
+        """Ids and files of some images of a support set, by the numbers that it has for them."""
+        ids = self._ids("support", shots, seed)
+        chosen = [ids[image] for image in images]
+        return chosen, {image_id: self._files[image_id] for image_id in chosen}
+
     @cached_property
     def query(self) -> tuple[Features, Tensor]:
         """Features and labels of all test photos."""
@@ -102,15 +108,18 @@ class PhotoSet:
         sample = draw_sample(self._ingested.manifest, shots=shots, seed=seed, validation_shots=min(shots, 4))
         return [i for i, r in zip(sample["id"].to_pylist(), sample["role"].to_pylist(), strict=True) if r == role]
 
-    def _features(self, views: list[View]) -> Features:
+    @cached_property
+    def _files(self) -> dict[str, Path]:
         manifest = self._ingested.manifest
-        files = {
+        return {
             image_id: self.root / path
             for image_id, path in zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True)
         }
+
+    def _features(self, views: list[View]) -> Features:
         cache = FeatureCache(self.cache)
         mode: LevelMode = "full" if self.levels == "full" else "grid"
-        encode_missing(views, files, self.backbone, cache, mode=mode)
+        encode_missing(views, self._files, self.backbone, cache, mode=mode)
         keys = [feature_key(view, self.backbone.identity.digest, mode) for view in views]
         if self.levels != "pooled":
             return cache.read(keys, mapped=True)

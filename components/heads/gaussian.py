@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-__all__ = ["TwoCovariance", "class_means", "fit_two_covariance", "within_class_covariance"]
+__all__ = ["TwoCovariance", "class_means", "fit_two_covariance", "principal_axes", "within_class_covariance"]
 
 # Set on held-out draws of three sets of CLIP ViT-B/32 embeddings; all lie on a flat optimum (docs/experiments/heads.md).
 _ISOTROPIC_SHARE = 0.3
@@ -103,7 +103,7 @@ def fit_two_covariance(embedding: Tensor, labels: Tensor, n_classes: int, generi
         within = _ONE_SHOT_SHARE * total
     between = torch.maximum(total - within * (1 / shots).mean(), _LEAST_BETWEEN * total)
     a = d / (d + n_classes)
-    scatter, rotation = _principal_axes(means)
+    scatter, rotation = principal_axes(means)
     spread = (1 - a) * between / total * scatter + a * between
 
     gain = spread / (spread * shots + within)  # (C, d)
@@ -120,8 +120,8 @@ def fit_two_covariance(embedding: Tensor, labels: Tensor, n_classes: int, generi
     )
 
 
-def _principal_axes(means: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance about zero along d orthogonal axes, (d,), and those axes as columns, (d, d), of C rows (C, d).
+def principal_axes(means: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance about zero along d orthogonal axes, (d,), and those axes as columns, (d, d), of float64 rows (C, d).
 
     Few rows leave most axes without variance: any completion to d axes serves there, and costs less than looking for
     one by eigenvectors.

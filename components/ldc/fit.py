@@ -171,7 +171,7 @@ def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Tri
     """The fit of a model trained on everything (None) and models trained without each fold."""
     final, support = done[None], work.support
     by_fold = {fold: done[fold] for fold in work.fold_numbers}
-    labels = torch.cat([work.clean.labels[:0], *(work.judging(fold)[1] for fold in by_fold)])
+    labels = torch.cat([work.clean.labels[:0], *(work.judging(fold).labels for fold in by_fold)])
     mix: tuple[float, ...] = _PRIOR_MIX
     if work.validation is not None:
         mix = _mix_of([final.outputs], work.validation.labels)
@@ -231,7 +231,7 @@ def _on_grids(work: Work, judged: int | None, best: Trained, trials: list[Trial]
     """The best of pooled levels against the same on grids, which take several times as long."""
     work.plan(best.recipe, [judged])
     finer = work.trained(judged, replace(best.recipe, level_mode="grid"))
-    labels = work.judging(judged)[1]
+    labels = work.judging(judged).labels
     losses = _losses(finer.outputs, labels)
     gain = _losses(best.outputs, labels) - losses
     kept = _is_gain(gain)
@@ -260,6 +260,21 @@ def _head(trained: Trained, support: Support, mix: tuple[float, ...]) -> LdcHead
     return head
 
 
+@dataclass(frozen=True)
+class Judging:
+    """Photos that judge a model; whole levels stay where they are until they are read.
+
+    Attributes:
+        features: of which rows judge.
+        rows: (n,) int64.
+        labels: (n,) int64, of those rows.
+    """
+
+    features: Features
+    rows: Tensor
+    labels: Tensor
+
+
 class Work:
     """One support set being fitted: which photos are where, what trainings start from, how far all of them are.
 
@@ -273,7 +288,7 @@ class Work:
         clean: one row an image, without levels.
         folds: (n,) int64, the fold of each image.
         fold_numbers: those that hold somebody out.
-        validation: their clean rows; None where there are none.
+        validation: what judges a model of all photos; None where there are no such photos.
     """
 
     def __init__(
@@ -284,7 +299,10 @@ class Work:
         validation: Support | None = None,
     ) -> None:
         self.support, self.settings = support, settings
-        self.validation = validation.clean if validation is not None and len(validation) else None
+        self.validation: Judging | None = None
+        if validation is not None and len(validation):
+            rows = (validation.views == 0).nonzero().flatten()
+            self.validation = Judging(validation.features, rows, validation.labels[rows])
         self.clean_rows = (support.views == 0).nonzero().flatten()
         # what MAP-LR and the labels need; whole levels stay where they are
         self.clean = replace(support, features=replace(support.features, levels=(), class_tokens=())).clean
@@ -310,14 +328,14 @@ class Work:
         """Image numbers that a model trains on: all but those of a fold (None: all)."""
         return torch.arange(len(self.clean)) if held_out is None else (self.folds != held_out).nonzero().flatten()
 
-    def judging(self, held_out: int | None) -> tuple[Features, Tensor]:
+    def judging(self, held_out: int | None) -> Judging:
         """What judges a model that has not seen a fold: the fold's clean rows; validation where it has seen all."""
         if held_out is not None:
             mine = self.folds == held_out
-            return self.support.features[self.clean_rows[mine]], self.clean.labels[mine]
+            return Judging(self.support.features, self.clean_rows[mine], self.clean.labels[mine])
         if self.validation is not None:
-            return self.validation.features, self.validation.labels
-        return self.support.features[:0], self.clean.labels[:0]
+            return self.validation
+        return Judging(self.support.features, self.clean_rows[:0], self.clean.labels[:0])
 
     def start(self, kind: Start, held_out: int | None) -> ZeroShotStart | StoredStart:
         """What a model that has not seen a fold starts from."""
@@ -392,14 +410,14 @@ class _Running:
 
     def losses(self) -> Tensor:
         """(n,) nats of each photo that judges it."""
-        return _losses(self.trained().outputs, self.work.judging(self.held_out)[1])
+        return _losses(self.trained().outputs, self.work.judging(self.held_out).labels)
 
     def trained(self) -> Trained:
         """As far as it is now."""
         recipe, model = self.training.recipe, self.training.model()
-        features, _ = self.work.judging(self.held_out)
-        logits = self.start.scores(Features(features.embedding))
-        outputs = outputs_of(model, features, None, logits, recipe.level_mode)
+        judging = self.work.judging(self.held_out)
+        logits = self.start.scores(Features(judging.features.embedding[judging.rows]))
+        outputs = outputs_of(model, judging.features, judging.rows, logits, recipe.level_mode)
         return Trained(recipe, model, self.start, outputs, list(self.training.log))
 
 

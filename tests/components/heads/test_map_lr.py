@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from components.features.carriers import Features
-from components.heads.gaussian import class_means, fit_two_covariance, within_class_covariance
+from components.heads.gaussian import class_means, fit_two_covariance, principal_axes, within_class_covariance
 from components.heads.gda import GDA
-from components.heads.map_lr import MapLR
+from components.heads.map_lr import MapLR, voices_of
 from components.heads.nearest_mean import NearestMean
 from components.heads.pooling import pool_weights
 from components.heads.support import Support
@@ -92,3 +92,31 @@ def test_words_carry_what_one_photo_cannot() -> None:
     both = MapLR().fit(drawn_support(20, 1, noise=1.5, word_noise=0.3))
     photos = MapLR().fit(drawn_support(20, 1, noise=1.5, words=False))
     assert accuracy(both, Features(query), wanted) > accuracy(photos, Features(query), wanted) + 0.1
+
+
+@pytest.mark.parametrize("n_classes", [1, 3, 9, 20])
+def test_principal_axes_are_whole_whether_there_are_few_means_or_many(n_classes: int) -> None:
+    means = torch.randn(n_classes, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    variance, axes = principal_axes(means)
+    torch.testing.assert_close(axes.T @ axes, torch.eye(12, dtype=torch.float64))
+    torch.testing.assert_close((axes * variance) @ axes.T, means.T @ means / n_classes)
+
+
+def test_voices_of_thousands_of_photos_are_read_off_every_so_manyth(monkeypatch: pytest.MonkeyPatch) -> None:
+    support = drawn_support(6, 60, noise=3.0, word_noise=1.0)
+    gaussian = fit_two_covariance(support.features.embedding, support.labels, 6, None)
+    seen = gaussian.scores(gaussian.whiten(support.features.embedding))
+    whole = voices_of(seen, seen, support)
+    monkeypatch.setattr("components.heads.map_lr._ROWS_FOR_VOICES", 180)
+    half = voices_of(seen, seen, support)
+    assert half != whole
+    assert half == pytest.approx(whole, rel=0.25)
+
+
+def test_nothing_held_out_leaves_the_prior_s_loudness() -> None:
+    support = drawn_support(6, 1)
+    gaussian = fit_two_covariance(support.features.embedding, support.labels, 6, None)
+    seen = gaussian.scores(gaussian.whiten(support.features.embedding))
+    photos, words = voices_of(torch.full_like(seen, float("nan")), seen, support)
+    assert float((photos * seen).std(dim=1, correction=0).mean()) == pytest.approx(1.5, rel=1e-4)
+    assert words > 0
