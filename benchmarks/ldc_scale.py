@@ -1,6 +1,6 @@
 """LDC on 1,000 classes x 16 photos of drawn features, 512 wide: seconds and the most memory.
 
-    python benchmarks/ldc_scale.py [--classes 1000] [--shots 16] [--levels pooled|grid] [--start map_lr|zero_shot] [--threads 2]
+    python benchmarks/ldc_scale.py [--classes 1000] [--shots 16] [--levels pooled|grid] [--start map_lr|zero_shot]
 
 The features are drawn (class centres and noise), as wide as the embedded backbone's; nothing is encoded. The whole fit
 is measured: the search, the folds, the kept model.
@@ -30,9 +30,8 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=16)
     parser.add_argument("--levels", choices=["pooled", "grid"], default="pooled")
     parser.add_argument("--start", choices=["map_lr", "zero_shot"], default="map_lr")
-    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)  # trainings run side by side, a thread each
     support = drawn(arguments.classes, arguments.shots, grid=arguments.levels == "grid")
     before = peak_gib()
     start, worked = time.perf_counter(), time.process_time()

@@ -28,6 +28,7 @@ from components.ldc.settings import LdcSettings
 from components.ldc.sources import HeldViews
 from components.ldc.start import CrossFits, StoredStart, ZeroShotStart, check_projector
 from components.ldc.training import EpochLoss, Training, epochs_of, outputs_of, training_device
+from components.threads import one_thread
 
 __all__ = ["LdcFit", "Trained", "TrainingProgress", "Trial", "Work", "fit_ldc"]
 
@@ -140,11 +141,15 @@ def fit_ldc(
         UserInputError: the features have no levels, or the backbone no projector that LDC knows.
     """
     check_projector(support)
-    settings = settings or LdcSettings()
-    work = Work(support, settings, progress, validation)
-    recipe = base_recipe(settings, support)
-    if not out_of_fold and work.validation is not None:
-        work.fold_numbers = []
+    with one_thread():
+        work = Work(support, settings or LdcSettings(), progress, validation)
+        if not out_of_fold and work.validation is not None:
+            work.fold_numbers = []
+        return _fit(work)
+
+
+def _fit(work: Work) -> LdcFit:
+    settings, recipe = work.settings, base_recipe(work.settings, work.support)
     parts: list[int | None] = [*work.fold_numbers, None]
     done: dict[int | None, Trained] = {}
     trials: list[Trial] = []
@@ -154,7 +159,7 @@ def fit_ldc(
         searched = replace(recipe, level_mode="pooled") if changes else recipe
         work.plan(recipe, parts if searched != recipe else [part for part in parts if part != judged])
         best, trials = _search(work, judged, searched, changes)
-        if tries_grids(settings, support):
+        if tries_grids(settings, work.support):
             best, trials = _on_grids(work, judged, best, trials)
             recipe = best.recipe
         recipe = replace(best.recipe, level_mode=recipe.level_mode)
