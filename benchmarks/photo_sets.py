@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -39,10 +40,9 @@ class PhotoSet:
     views: int = 0
     levels: LevelMode = "pooled"
 
-    @cached_property
+    @property
     def _ingested(self):  # type: ignore[no-untyped-def]
-        with tempfile.TemporaryDirectory() as folder:
-            return ingest(self.root, settings=IngestSettings(shots=0), class_names=_names(self.root, Path(folder)))
+        return _ingested(self.root)
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -127,6 +127,13 @@ class PhotoSet:
         for start in range(0, len(keys), 1024):  # whole grids of all photos need not be in memory at once
             parts.append(cache.read(keys[start : start + 1024]).pooled())
         return Features.concatenate(parts)
+
+
+@functools.cache
+def _ingested(root: Path):  # type: ignore[no-untyped-def]
+    """Each photo is decoded once, however many forms of levels are read of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return ingest(root, settings=IngestSettings(shots=0), class_names=_names(root, Path(folder)))
 
 
 def photo_set(

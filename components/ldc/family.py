@@ -58,7 +58,9 @@ def alternatives(settings: LdcSettings) -> list[dict[str, Any]]:
     if settings.fusion == "auto":
         changes.append({"fusion": 3})
     if settings.learning_rate is None:
-        changes.append({"learning_rate": OURS.learning_rate / 3})
+        # changes of low rank start at zero and have further to go
+        rate = OURS.learning_rate * 3 if settings.form == "compact" else OURS.learning_rate / 3
+        changes.append({"learning_rate": rate})
     if settings.l1_weight is None:
         changes.append({"loss_weights": (1.0, 1.0, 1.0, 0.1, 0.1)})
     return changes

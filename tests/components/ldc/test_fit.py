@@ -13,7 +13,7 @@ from components.heads import HeadState, Support, head_from_state
 from components.heads.gaussian import fit_two_covariance
 from components.heads.map_lr import MapLR
 from components.heads.pooling import pool_weights
-from components.ldc import LdcHead, LdcSettings, fit_ldc
+from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.fit import TrainingProgress, Work
 from components.ldc.start import CrossFits, StoredStart
@@ -123,6 +123,13 @@ def test_what_the_settings_fix_is_not_tried() -> None:
     assert (recipe.fusion, recipe.level_mode, recipe.loss_weights) == (1, "grid", (1.0, 1.0, 1.0, 0.2, 0.2))
     tries = LdcSettings(level_mode="auto")
     assert tries_grids(tries, support)
+    rates = [
+        change["learning_rate"]
+        for form in ("published", "compact")
+        for change in alternatives(LdcSettings(form=form))
+        if "learning_rate" in change
+    ]
+    assert rates[0] < OURS.learning_rate < rates[1]
     assert not tries_grids(tries, drawn())
     assert not tries_grids(fixed, support)
 
