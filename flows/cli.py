@@ -134,6 +134,26 @@ def classify(
 
 
 @app.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="TEXT | IMAGE", help="What to look for: words, or a photo.")],
+    top: Annotated[int, typer.Option(min=1, help="How many photos at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Find the photos of the last training, and of added classes, that resemble a text or a photo."""
+    from components.serving.search import search as search_photos
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    for found in search_photos(place, query, top):
+        path = os.path.relpath(place.root / found.path)
+        if as_json:
+            typer.echo(json.dumps({**found.to_json(), "path": path}, ensure_ascii=False))
+        else:
+            typer.echo(f"{found.similarity:.3f}  {found.class_name}  {path}")
+
+
+@app.command()
 def classes(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     workspace: WorkspaceOption = None,

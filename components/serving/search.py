@@ -1,0 +1,78 @@
+"""From a question to the photos that resemble it: a text, or a photo, which may be one of the workspace's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import UserInputError
+from components.files import sha256_bytes
+from components.ingest import IngestSettings, PhotoError, load_image, read_photo
+from components.ingest.decode import EXTENSIONS
+from components.retrieval import Found, Photos
+from components.serving.photo_errors import for_asker
+from components.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.backbone import Backbone
+
+__all__ = ["photo_of", "search"]
+
+
+def search(workspace: Workspace, question: str, top: int) -> list[Found]:
+    """The photos of a workspace that resemble a text or a photo, most alike first.
+
+    A text is encoded as it is written. A photo that is among the workspace's own is not encoded again, and finds itself.
+
+    Args:
+        workspace: trained; see `Photos.read` for which photos it has.
+        question: path of a photo, or a text; see `photo_of`.
+        top: how many at most.
+
+    Raises:
+        UserInputError: nothing is trained, the photo cannot be used, or the backbone is missing or another one.
+    """
+    photo = photo_of(question)
+    photos = Photos.read(workspace)
+    if photo is None:
+        return photos.like(_backbone(workspace, photos).encode_texts([question])[0].numpy(), top)
+    limits = workspace.parameters.section("ingest", IngestSettings).limits
+    try:
+        content = read_photo(photo, limits, name=str(photo))
+        embedding = photos.embedding_of(sha256_bytes(content))
+        if embedding is None:
+            image = load_image(content, limits, name=str(photo))
+            backbone = _backbone(workspace, photos)
+            embedding = backbone.encode_images(backbone.preprocess(image)[None]).embedding[0].cpu().numpy()
+    except PhotoError as error:
+        raise for_asker(error) from error
+    return photos.like(embedding, top)
+
+
+def photo_of(question: str) -> Path | None:
+    """The photo that a question means: a file that is there. None: it is a text.
+
+    Raises:
+        UserInputError: it is empty, or called like a photo and no such file is there.
+    """
+    if not question.strip():
+        raise UserInputError("there is nothing to search for", on="QUERY", remedy="give a text, or the path of a photo")
+    path = Path(question)
+    try:
+        if path.is_file():
+            return path
+    except OSError:  # a text may be longer than a file's name
+        return None
+    if path.suffix.lower() in EXTENSIONS:
+        raise UserInputError(
+            "there is no such photo",
+            on=question,
+            remedy="check the path; a text is one that does not end like the name of a photo",
+        )
+    return None
+
+
+def _backbone(workspace: Workspace, photos: Photos) -> Backbone:
+    from components.retrieval.backbone import backbone_of_features  # loads torch, which a known photo does without
+
+    return backbone_of_features(workspace, photos.backbone)
