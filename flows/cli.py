@@ -143,14 +143,20 @@ def search(
     """Find the photos of the last training, and of added classes, that resemble a text or a photo."""
     from components.serving.search import search as search_photos
     from components.workspace import Workspace
+    from flows.console import console
 
     place = Workspace.find(workspace)
-    for found in search_photos(place, query, top):
-        path = os.path.relpath(place.root / found.path)
+    found, photos = search_photos(place, query, top)
+    for each in found:
+        path = os.path.relpath(place.root / each.path)
         if as_json:
-            typer.echo(json.dumps({**found.to_json(), "path": path}, ensure_ascii=False))
+            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
         else:
-            typer.echo(f"{found.similarity:.3f}  {found.class_name}  {path}")
+            typer.echo(f"{each.similarity:.3f}  {each.class_name}  {path}")
+    if photos.not_drawn:
+        console.print(
+            f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)", style="dim"
+        )
 
 
 @app.command()

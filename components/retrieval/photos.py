@@ -50,11 +50,13 @@ class Photos:
         table: a row a photo: `id` (SHA-256 of its bytes), `path`, `class`.
         embeddings: (n, d) float32, unit length, of the clean view of each.
         backbone: what made them: name, weights, preprocessing, ...
+        not_drawn: how many more photos `data/raw` has, which the training did not draw and so never encoded.
     """
 
     table: pa.Table
     embeddings: NDArray[np.float32]
     backbone: dict[str, Any]
+    not_drawn: int
 
     @classmethod
     def read(cls, workspace: Workspace) -> Photos:
@@ -71,21 +73,21 @@ class Photos:
             )
         backbone = json.loads(facts.read_text(encoding="utf-8"))
         ids, embeddings = read_clean_embeddings(path)
-        table = _places(workspace, ids)
+        table, not_drawn = _places(workspace, ids)
         if not _is_empty(workspace.arrivals / "ledger.jsonl"):
             from components.retrieval.arrivals import read_arrivals  # loads torch, which the rest does without
 
             added, added_embeddings = read_arrivals(workspace, table, backbone)
             table = pa.concat_tables([table, added])
             embeddings = np.concatenate([embeddings, added_embeddings]) if len(added) else embeddings
-        return cls(table, embeddings, backbone)
+        return cls(table, embeddings, backbone, not_drawn)
 
     def like(self, query: NDArray[np.float32], top: int) -> list[Found]:
         """The `top` photos most alike to a query's embedding (d,), float32, unit length; see `nearest`."""
         rows, similarities = nearest(self.embeddings, query, top)
         places = self.table.take(rows).to_pylist()
         return [
-            Found(place["path"], place["class"], float(similarity))
+            Found(place["path"], place["class"], min(1.0, max(-1.0, float(similarity))))  # lengths are rounded
             for place, similarity in zip(places, similarities, strict=True)
         ]
 
@@ -95,8 +97,8 @@ class Photos:
         return None if row < 0 else self.embeddings[row]
 
 
-def _places(workspace: Workspace, ids: pa.Array) -> pa.Table:
-    """`id`, `path`, `class` of photos in `data/raw`, in the order of `ids`."""
+def _places(workspace: Workspace, ids: pa.Array) -> tuple[pa.Table, int]:
+    """`id`, `path`, `class` of photos in `data/raw`, in the order of `ids`; and how many others are there."""
     path = workspace.validated / "manifest.parquet"
     if not path.is_file():
         raise UserInputError("the list of photos is missing", on=str(path), remedy=_TRAIN)
@@ -110,7 +112,8 @@ def _places(workspace: Workspace, ids: pa.Array) -> pa.Table:
         )
     raw = f"{workspace.raw.relative_to(workspace.root).as_posix()}/"
     table = manifest.take(rows)
-    return table.set_column(1, "path", pc.binary_join_element_wise(raw, table["path"], ""))
+    table = table.set_column(1, "path", pc.binary_join_element_wise(raw, table["path"], ""))
+    return table, len(manifest) - len(table)
 
 
 def _is_empty(path: Path) -> bool:

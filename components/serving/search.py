@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["photo_of", "search"]
 
 
-def search(workspace: Workspace, question: str, top: int) -> list[Found]:
+def search(workspace: Workspace, question: str, top: int) -> tuple[list[Found], Photos]:
     """The photos of a workspace that resemble a text or a photo, most alike first.
 
     A text is encoded as it is written. A photo that is among the workspace's own is not encoded again, and finds itself.
@@ -29,13 +29,16 @@ def search(workspace: Workspace, question: str, top: int) -> list[Found]:
         question: path of a photo, or a text; see `photo_of`.
         top: how many at most.
 
+    Returns:
+        What was found, and all that was searched.
+
     Raises:
         UserInputError: nothing is trained, the photo cannot be used, or the backbone is missing or another one.
     """
     photo = photo_of(question)
     photos = Photos.read(workspace)
     if photo is None:
-        return photos.like(_backbone(workspace, photos).encode_texts([question])[0].numpy(), top)
+        return photos.like(_backbone(workspace, photos).encode_texts([question])[0].numpy(), top), photos
     limits = workspace.parameters.section("ingest", IngestSettings).limits
     try:
         content = read_photo(photo, limits, name=str(photo))
@@ -46,7 +49,7 @@ def search(workspace: Workspace, question: str, top: int) -> list[Found]:
             embedding = backbone.encode_images(backbone.preprocess(image)[None]).embedding[0].cpu().numpy()
     except PhotoError as error:
         raise for_asker(error) from error
-    return photos.like(embedding, top)
+    return photos.like(embedding, top), photos
 
 
 def photo_of(question: str) -> Path | None:
