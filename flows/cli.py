@@ -155,7 +155,8 @@ def search(
             typer.echo(f"{each.similarity:.3f}  {each.class_name}  {path}")
     if photos.not_drawn:
         console.print(
-            f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)", style="dim"
+            f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)",
+            style="dim",
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from components.errors import UserInputError
 from components.retrieval.nearest import nearest
@@ -82,9 +82,9 @@ class Photos:
             embeddings = np.concatenate([embeddings, added_embeddings]) if len(added) else embeddings
         return cls(table, embeddings, backbone, not_drawn)
 
-    def like(self, query: NDArray[np.float32], top: int) -> list[Found]:
-        """The `top` photos most alike to a query's embedding (d,), float32, unit length; see `nearest`."""
-        rows, similarities = nearest(self.embeddings, query, top)
+    def like(self, query: ArrayLike, top: int) -> list[Found]:
+        """The `top` photos most alike to a query's embedding (d,), unit length; see `nearest`."""
+        rows, similarities = nearest(self.embeddings, np.asarray(query, np.float32), top)
         places = self.table.take(rows).to_pylist()
         return [
             Found(place["path"], place["class"], min(1.0, max(-1.0, float(similarity))))  # lengths are rounded

@@ -16,7 +16,7 @@ from components.workspace import Workspace
 if TYPE_CHECKING:
     from components.backbone import Backbone
 
-__all__ = ["photo_of", "search"]
+__all__ = ["LatestPhotos", "photo_of", "search"]
 
 
 def search(workspace: Workspace, question: str, top: int) -> tuple[list[Found], Photos]:
@@ -50,6 +50,44 @@ def search(workspace: Workspace, question: str, top: int) -> tuple[list[Found], 
     except PhotoError as error:
         raise for_asker(error) from error
     return photos.like(embedding, top), photos
+
+
+class LatestPhotos:
+    """A workspace's photos for a process that stays, read again where training or an arrival has changed them.
+
+    Args:
+        root: the workspace's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._workspace = Workspace(root)
+        self._read: tuple[object, Photos] | None = None
+
+    def read(self, backbone: Backbone) -> Photos:
+        """The photos as they are now, to be compared with what this backbone encodes; raises as `Photos.read` does.
+
+        Raises:
+            UserInputError: their embeddings were made with another one.
+        """
+        sources = (
+            self._workspace.features / "embeddings.parquet",
+            self._workspace.validated / "manifest.parquet",
+            self._workspace.arrivals / "ledger.jsonl",
+        )
+        state = [(path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None for path in sources]
+        if self._read is None or self._read[0] != state:
+            self._read = (state, Photos.read(Workspace(self._workspace.root)))  # with the parameters of now
+        photos = self._read[1]
+        from components.backbone import require_same_backbone  # loads torch, as who has a backbone has done
+
+        require_same_backbone(
+            backbone,
+            photos.backbone,
+            what="data/features",
+            on=self._workspace.features,
+            remedy="run `shotline train`, or `shotline rollback` to a version of that backbone",
+        )
+        return photos
 
 
 def photo_of(question: str) -> Path | None:
