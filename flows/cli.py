@@ -178,6 +178,23 @@ def classes(
             typer.echo(f"{row['class']}  ({row['kind']}, {row['photos']} photos{since})")
 
 
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
+    from components.serving.export import write_export
+
+    versions = _live_workspace(workspace).versions
+    facts = write_export(path, *versions.load(_live(versions)))
+    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
+    typer.echo(
+        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
+        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
+    )
+
+
 @app.command("add-class")
 def add_class(
     name: Annotated[str, typer.Argument(help="What it is called, in words.")],

@@ -6,6 +6,7 @@ has a room of its own and registers here.
 A new head is a class with the methods of `Head` and one line in `registry.py`.
 """
 
+from components.heads.affine import affine_of
 from components.heads.protocol import Head, HeadState, level_mode_of
 from components.heads.registry import HEADS, head_class, head_from_state, register_head, usable_heads
 from components.heads.support import Support, stratified_folds
@@ -15,6 +16,7 @@ __all__ = [
     "Head",
     "HeadState",
     "Support",
+    "affine_of",
     "head_class",
     "head_from_state",
     "level_mode_of",

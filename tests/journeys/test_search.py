@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +13,53 @@ import pytest
 
 from components.backbone import BackboneSettings, load_backbone
 from components.errors import UserInputError
+from components.live.opening import LiveWorkspace
 from components.retrieval import Photos
 from components.serving.search import LatestPhotos, search
 from components.workspace import Workspace
+from flows.classes import add
 from tests.conftest import draw_photo
 from tests.journeys.conftest import CLASSES, Run
 
 
+@pytest.fixture
+def teal(tmp_path: Path) -> list[Path]:
+    """Three photos of a colour that nobody trained on."""
+    photos = [tmp_path / "teal" / f"{number}.jpg" for number in range(3)]
+    for number, photo in enumerate(photos):
+        draw_photo(photo, 900 + number, hue=128)
+    return photos
+
+
 def test_a_photo_finds_its_like_and_an_added_class_is_among_them(
-    copy_of_trained: Path, run_command: Run, tmp_path: Path
+    copy_of_trained: Path, run_command: Run, teal: list[Path], tmp_path: Path
 ) -> None:
-    for number in range(3):
-        draw_photo(tmp_path / "teal" / f"{number}.jpg", 900 + number, hue=128)
     draw_photo(tmp_path / "query.jpg", 990, hue=128)
+    question = str(tmp_path / "query.jpg")
+    workspace = Workspace(copy_of_trained)
 
-    def found(*question: str | Path) -> list[dict[str, Any]]:
-        printed = run_command("shotline", "search", *question, "--json", cwd=copy_of_trained).stdout
-        return [json.loads(line) for line in printed.splitlines()]
-
-    alike = found(tmp_path / "query.jpg")
+    printed = run_command("shotline", "search", question, "--json", cwd=copy_of_trained).stdout
+    alike = [json.loads(line) for line in printed.splitlines()]
     assert len(alike) == 20
     assert all(each.keys() == {"path", "class", "similarity"} for each in alike)
     assert all((copy_of_trained / each["path"]).is_file() for each in alike)
     assert all(f"/{each['class']}/" in each["path"] for each in alike)
     assert [each["similarity"] for each in alike] == sorted((each["similarity"] for each in alike), reverse=True)
 
-    run_command("shotline", "add-class", "teal", tmp_path / "teal", cwd=copy_of_trained)
+    live = LiveWorkspace.open(workspace)
+    add(workspace, {"teal": teal[:2], "red": teal[2:]}, live=live, force=True)
     shutil.rmtree(copy_of_trained / "data/cache")  # what is not cached is encoded anew
-    alike = found(tmp_path / "query.jpg", "--top", "4")
-    assert [each["class"] for each in alike[:3]] == ["teal"] * 3
-    assert (copy_of_trained / alike[0]["path"]).read_bytes() in [
-        path.read_bytes() for path in (tmp_path / "teal").iterdir()
-    ]
-    again = found(alike[0]["path"], "--top", "1")
-    assert (again[0]["path"], again[0]["similarity"]) == (alike[0]["path"], pytest.approx(1, abs=1e-6))
+    found, photos = search(workspace, question, 3)
+    assert {each.class_name for each in found} == {"teal", "red"}
+    assert len(photos.table) == 43
+    assert {(copy_of_trained / each.path).read_bytes() for each in found} == {photo.read_bytes() for photo in teal}
+    [itself], _ = search(workspace, str(copy_of_trained / found[0].path), 1)
+    assert itself.path == found[0].path
 
-    run_command("shotline", "remove-class", "teal", cwd=copy_of_trained)
-    assert "teal" not in {each["class"] for each in found(tmp_path / "query.jpg")}
+    live.changes.remove("teal", live.stamp())
+    found, photos = search(workspace, question, 3)
+    assert "teal" not in {each.class_name for each in found}
+    assert len(photos.table) == 41  # what waits for a trained class's consolidation stays
 
 
 def test_words_are_compared_as_they_are_written(trained: Path, run_command: Run) -> None:
@@ -109,7 +120,9 @@ def test_what_cannot_be_searched_is_told_with_exit_2(
 def test_the_service_in_a_workspace_searches_its_photos_as_they_are_now(
     copy_of_trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from components.serving import service
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
+        from components.serving import service
 
     monkeypatch.setattr(service, "ROOT", copy_of_trained)
     monkeypatch.setenv("SHOTLINE_PRECISION", "fp32")
@@ -122,9 +135,7 @@ def test_the_service_in_a_workspace_searches_its_photos_as_they_are_now(
     found = classifier.like(embedded["embedding"], 3)["photos"]
     assert [len(found), found[0]["path"]] == [3, path]
 
-    # another training has left fewer photos
-    manifest = copy_of_trained / "data/validate/manifest.parquet"
-    manifest.unlink()
+    (copy_of_trained / "data/validate/manifest.parquet").unlink()
     refused = classifier.like(embedded["embedding"], 3)
     assert (refused["status"], refused["error"]["code"]) == (409, "not_searchable")
     assert "train" in refused["error"]["remedy"]
