@@ -92,9 +92,7 @@ def test_a_photo_of_the_workspace_is_not_encoded_again(
         assert 0.999999 < itself.similarity <= 1
 
 
-def test_what_cannot_be_searched_is_told_with_exit_2(
-    copy_of_trained: Path, make_workspace: Any, run_command: Run, tmp_path: Path
-) -> None:
+def test_what_cannot_be_searched_is_told(copy_of_trained: Path, make_workspace: Any, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("no photo")
     workspace = Workspace(copy_of_trained)
     for question, told in (
@@ -109,9 +107,9 @@ def test_what_cannot_be_searched_is_told_with_exit_2(
 
     facts = copy_of_trained / "data/features/backbone.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "weights": "f" * 64}))
-    said = run_command("shotline", "search", "rust", cwd=copy_of_trained, expect=2).stderr
-    assert "data/features was made with other weights" in said
-    assert "train again" in said
+    with pytest.raises(UserInputError, match="data/features was made with other weights") as caught:
+        search(workspace, "rust", 5)
+    assert "train again" in caught.value.remedy
     (copy_of_trained / "data/validate/manifest.parquet").unlink()
     with pytest.raises(UserInputError, match="the list of photos is missing"):
         search(workspace, "rust", 5)
