@@ -1,8 +1,8 @@
 """How well an export's stand-in answers in the place of the head that it stands for.
 
-    python benchmarks/export.py SET... [--shots 4 16] [--seeds 1 2 3] [--heads map_lr tip_adapter_f]
+    python benchmarks/export.py SET... [--shots 4 16] [--seeds 1 2 3] [--heads map_lr ...]
 
-SET is a photo set, encoded by the embedded backbone. Each head is fitted and calibrated on the drawn shots; test photos
+SET is a photo set, encoded by the embedded backbone. Each head is fitted on the drawn shots; test photos
 measure only. Top-1 in percent, means over seeds: of the head, of `shotline export`'s columns for it, of the names alone
 (zero-shot); and the share of test photos and of support photos (`agreement`, which the export carries) to which columns
 and head give the same first answer.
@@ -18,9 +18,7 @@ import torch
 from photo_sets import photo_set
 from torch import Tensor
 
-from components.classifier import fit_candidate, fit_temperature, held_out
-from components.heads import Support, head_class
-from components.liteembed import KnownClasses, columns_of_known
+from components.heads import Support, head_class, stand_in
 
 
 def main() -> None:
@@ -28,10 +26,10 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+", metavar="SET")
     parser.add_argument("--shots", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--heads", nargs="+", default=["map_lr", "tip_adapter_f"])
+    parser.add_argument("--heads", nargs="+", default=["map_lr", "tip_adapter_f", "linear_probe_levels"])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     arguments = parser.parse_args()
-    print("| set | shots | head | head | export | names alone | same answer, test | same answer, support |")
+    print("| set | shots | head | head | export | names alone | same answer, test | same answer, support left out |")
     print("|---|---:|---|---:|---:|---:|---:|---:|")
     for folder in arguments.sets:
         photos = photo_set(folder, cache=arguments.cache)
@@ -49,26 +47,14 @@ def main() -> None:
 
 def figures(name: str, support: Support, features, labels: Tensor) -> list[float]:  # type: ignore[no-untyped-def]
     """Shares: right by the head, by the columns, by the names; same answer on test photos, on support photos."""
-    candidate = fit_candidate(name, head_class(name), support)
-    found = held_out(candidate, support)
-    seen = candidate.head.scores(support.features)
-    known = KnownClasses.of_head(
-        tuple(str(label) for label in range(support.n_classes)),
-        support.features.embedding,
-        support.labels,
-        out_of_fold=candidate.out_of_fold[0],
-        seen=seen,
-        temperature=fit_temperature(found.logits, found.labels),
-        logit_scale=support.logit_scale,
-        text_embeddings=support.text_embeddings,
-        covariance=support.covariance,
-    )
-    columns = columns_of_known(known)
+    head = head_class(name)().fit(support)
+    seen = head.scores(support.features)
+    alike = stand_in(support.features.embedding, seen)  # a temperature would change no first answer
     assert support.text_embeddings is not None
-    theirs = candidate.head.scores(features).argmax(1)
-    mine = columns.scores(features.embedding, support.logit_scale).argmax(1)
+    theirs = head.scores(features).argmax(1)
+    mine = (features.embedding @ alike.weights.T + alike.offsets).argmax(1)
     words = (features.embedding @ support.text_embeddings.T).argmax(1)
-    on_support = columns.scores(support.features.embedding, support.logit_scale).argmax(1)
+    on_support = alike.left_out.argmax(1)
     pairs = ((theirs, labels), (mine, labels), (words, labels), (mine, theirs), (on_support, seen.argmax(1)))
     return [float((first == second).double().mean()) for first, second in pairs]
 

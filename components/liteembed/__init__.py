@@ -10,7 +10,6 @@ from components.liteembed.add import Addition, ClassEmbedding, add_classes, make
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
 from components.liteembed.evidence import Evidence, Form, Tried, prefer, try_form
 from components.liteembed.explanation import Explanation, Misfit, Neighbour
-from components.liteembed.known_columns import columns_of_known
 from components.liteembed.name_gate import asked_of_names, name_scores
 from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
 from components.liteembed.settings import EmbeddingSettings, FormName, LiteEmbedSettings, TokenSettings
@@ -39,7 +38,6 @@ __all__ = [
     "asked_of_names",
     "best_vocabulary",
     "build_vocabulary",
-    "columns_of_known",
     "make_forms",
     "name_scores",
     "prefer",

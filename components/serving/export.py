@@ -21,8 +21,8 @@ from components.bank import Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.files import write_bytes
-from components.heads import affine_of
-from components.liteembed import Columns, columns_of_known
+from components.heads import affine_of, stand_in
+from components.liteembed import Columns
 from components.live import version_name
 from components.serving.classes import class_rows
 
@@ -37,23 +37,25 @@ def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[
 
     `softmax(scales * (image @ class_vectors.T) + offsets)`, with `image` the backbone's unit embedding, is the answer:
     of added classes exactly, of trained ones exactly where the head is an affine map of the embedding (`affine_of`), and
-    by a stand-in (`columns_of_known`) where it is not.
+    by the affine map nearest to the head (`stand_in`) where it is not.
 
     Returns:
         `class_vectors` (C + K, d) float32, unit length; `scales` and `offsets` (C + K,) float32; where the backbone has
         words `text_embeddings` (C + K, d) of the names alone, unit length, zero where a name means nothing.
-        And `classes` (one a row), `trained_are_exact`, `agreement` (share of the support photos whose first answer is
-        the classifier's own, 0 to 1), `logit_scale`, `templates`, `threshold`, `head`, `backbone`, `bank`.
+        And `classes` (one a row), `trained_are_exact`, `agreement` (share of the support photos that get the
+        classifier's own first answer from a stand-in made without them; 1 where there is none), `logit_scale`, `templates`, `threshold`, `head`, `backbone`, `bank`.
     """
-    affine = affine_of(bundle.head)
+    affine, fitted = affine_of(bundle.head), bundle.support.fitted / bundle.temperature
     if affine is None:
-        trained = columns_of_known(Bank.empty(bundle).known)
+        alike = stand_in(bundle.support.embeddings, fitted)
+        weights, offsets, seen = alike.weights, alike.offsets, alike.left_out
     else:
-        weights, offsets = (part / bundle.temperature for part in affine)
-        trained = Columns(weights / bundle.logit_scale, offsets)
+        (weights, offsets), seen = (part / bundle.temperature for part in affine), fitted
     columns = Columns(
-        torch.cat([trained.vectors, bank.columns.vectors]), torch.cat([trained.offsets, bank.columns.offsets])
+        torch.cat([weights / bundle.logit_scale, bank.columns.vectors]), torch.cat([offsets, bank.columns.offsets])
     )
+    added = bank.columns.scores(bundle.support.embeddings, bundle.logit_scale)
+    same = torch.cat([seen, added], 1).argmax(1) == torch.cat([fitted, added], 1).argmax(1)
     tensors = {
         "class_vectors": normalize(columns.vectors, dim=1),
         "scales": bundle.logit_scale * columns.vectors.norm(dim=1),
@@ -69,7 +71,7 @@ def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[
             for row, name in zip(class_rows(bundle, bank), words, strict=True)
         ],
         "trained_are_exact": affine is not None,
-        "agreement": _agreement(columns, bundle, bank),
+        "agreement": float(same.double().mean()),
         "logit_scale": bundle.logit_scale,
         "templates": list(bundle.templates),
         "threshold": bundle.threshold,
@@ -105,12 +107,3 @@ def write_export(path: Path, bundle: Bundle, bank: Bank) -> dict[str, Any]:
         )
         write_bytes(path, file.getvalue())
     return facts
-
-
-def _agreement(columns: Columns, bundle: Bundle, bank: Bank) -> float:
-    """Of the trained classes' photos; the classifier has seen them, so that among others it is a little lower."""
-    support = bundle.support
-    added = bank.columns.scores(support.embeddings, bundle.logit_scale)
-    own = torch.cat([support.fitted / bundle.temperature, added], 1)
-    exported = columns.scores(support.embeddings, bundle.logit_scale)
-    return float((own.argmax(1) == exported.argmax(1)).double().mean())
