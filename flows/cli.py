@@ -308,7 +308,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve the bundle over HTTP: POST /classify."""
+    """Serve what is live over HTTP: POST /classify, /embed, /search."""
     from components.backbone import BackboneSettings
     from components.workspace import Workspace
 
