@@ -2,8 +2,8 @@
 
     python benchmarks/export.py SET... [--shots 4 16] [--seeds 1 2 3] [--heads map_lr ...]
 
-SET is a photo set, encoded by the embedded backbone. Each head is fitted on the drawn shots; test photos
-measure only. Top-1 in percent, means over seeds: of the head, of `shotline export`'s columns for it, of the names alone
+SET is a photo set, encoded by the embedded backbone. Each head is fitted on the drawn shots; test photos measure
+only. Top-1 in percent, means over seeds: of the head, of `shotline export`'s columns for it, of the names alone
 (zero-shot); and the share of test photos and of support photos (`agreement`, which the export carries) to which columns
 and head give the same first answer.
 """
