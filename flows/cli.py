@@ -134,6 +134,33 @@ def classify(
 
 
 @app.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="TEXT | IMAGE", help="What to look for: words, or a photo.")],
+    top: Annotated[int, typer.Option(min=1, help="How many photos at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Find the photos of the last training, and of added classes, that resemble a text or a photo."""
+    from components.serving.search import search as search_photos
+    from components.workspace import Workspace
+    from flows.console import console
+
+    place = Workspace.find(workspace)
+    found, photos = search_photos(place, query, top)
+    for each in found:
+        path = os.path.relpath(place.root / each.path)
+        if as_json:
+            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
+        else:
+            typer.echo(f"{each.similarity:.3f}  {each.class_name}  {path}")
+    if photos.not_drawn:
+        console.print(
+            f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)",
+            style="dim",
+        )
+
+
+@app.command()
 def classes(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     workspace: WorkspaceOption = None,
@@ -149,6 +176,23 @@ def classes(
         else:
             since = f", since {row['since'][:16].replace('T', ' ')} UTC" if row["since"] else ""
             typer.echo(f"{row['class']}  ({row['kind']}, {row['photos']} photos{since})")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
+    from components.serving.export import write_export
+
+    versions = _live_workspace(workspace).versions
+    facts = write_export(path, *versions.load(_live(versions)))
+    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
+    typer.echo(
+        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
+        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
+    )
 
 
 @app.command("add-class")
@@ -264,7 +308,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve the bundle over HTTP: POST /classify."""
+    """Serve what is live over HTTP: POST /classify, /embed, /search."""
     from components.backbone import BackboneSettings
     from components.workspace import Workspace
 

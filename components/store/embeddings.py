@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from components.errors import ShotlineError
 from components.store.table import view_id
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["EmbeddingStore"]
 
@@ -21,7 +22,7 @@ __all__ = ["EmbeddingStore"]
 class EmbeddingStore:
     """Feast's repository in the workspace, over one Parquet file of embeddings.
 
-    Importing Feast takes about ten seconds; it happens at the first read.
+    Importing Feast takes about ten seconds, torch three; it happens at the first read.
     """
 
     def __init__(self, repository: Path, embeddings: Path) -> None:
@@ -35,6 +36,7 @@ class EmbeddingStore:
             ShotlineError: the join lost, doubled or did not find a row.
         """
         import pandas as pd
+        import torch
 
         entities = pd.DataFrame(
             {
