@@ -20,7 +20,10 @@ def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bund
         backbone={"name": "drawn", "weights": "0" * 64},
         logit_scale=support.logit_scale,
         templates=("a photo of a {}.",),
-        split={name: [f"{name}-{image}" for image in range(3)] for name in names},
+        split={
+            name: [f"{name}-{image}" for image in range(int(count))]
+            for name, count in zip(names, clean.shots, strict=True)
+        },
         why=choice.why,
         evidence=choice.evidence,
         support=SupportRecord(
