@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -202,11 +202,16 @@ def consolidate(
     from components.workspace import Workspace
     from flows.console import ConsoleReporter
 
+    run: Callable[..., dict[str, Any]]
     if plain:
-        from flows.consolidation import consolidate_classes as run
+        from flows.consolidation import consolidate_classes
+
+        run = consolidate_classes
     else:
         _expect_prefect()
-        from flows.consolidate import run_consolidate as run
+        from flows.consolidate import run_consolidate
+
+        run = run_consolidate
     outcome = run(Workspace.find(workspace), tuple(names or ()), ConsoleReporter(), force=force)
     typer.echo("\n".join(outcome["told"]))
 

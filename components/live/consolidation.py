@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import glob
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -158,10 +159,12 @@ class Consolidation:
                     remedy=f"take out its rows of {len(journal.files)} new photos, then remove {self._path}",
                 )
             write_bytes(path, before)
-        for name in journal.files:
+        for name in filter(None, (*journal.files, journal.list_name)):
             path = self._raw / name
-            for file in (path, *path.parent.glob(f".{path.name}.*")):  # the second: half of one
-                file.unlink(missing_ok=True)
+            for half in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}"):  # as `write_bytes` calls it
+                half.unlink(missing_ok=True)
+        for name in journal.files:
+            (self._raw / name).unlink(missing_ok=True)
         for folder in {(self._raw / name).parent for name in journal.files}:
             with contextlib.suppress(OSError):  # it holds other photos
                 folder.rmdir()

@@ -1,16 +1,20 @@
 """A bundle of drawn photos."""
 
+from collections.abc import Sequence
+
 from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_candidates
 from components.heads import Support
 from components.ingest import Limits
 
 
-def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bundle, list[Candidate]]:
-    """The bundle that `support` leads to, and the candidates it was chosen from."""
+def drawn_bundle(
+    support: Support, heads: list[str] | None = None, names: Sequence[str] = ()
+) -> tuple[Bundle, list[Candidate]]:
+    """The bundle that `support` leads to, and the candidates it was chosen from; `names` are its last classes'."""
     candidates = fit_candidates(support, heads)
     choice = choose(candidates, support)
     clean = support.clean
-    names = tuple(f"cls_{label:02}" for label in range(support.n_classes))
+    names = (*(f"cls_{label:02}" for label in range(support.n_classes - len(names))), *names)
     bundle = Bundle(
         class_names=names,
         display_names=tuple(f"kind {label} キズ" for label in range(support.n_classes)),
