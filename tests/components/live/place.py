@@ -62,9 +62,9 @@ class Place:
         bundle, bank = self.live
         return bank.logits(bundle, features_of(photos_of("rust", 90, 91) + photos_of("dent", 90)))
 
-    def replayed(self) -> Bank:
-        """What the whole ledger comes to beside the live bundle."""
-        bundle, entries = self.live[0], self.ledger.entries()
+    def replayed(self, n_entries: int | None = None) -> Bank:
+        """What the ledger, or its first entries, come to beside the live bundle."""
+        bundle, entries = self.live[0], self.ledger.entries()[:n_entries]
         return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), arriver_for(bundle))
 
     def trained_with(self, names: Sequence[str]) -> Path:
