@@ -241,7 +241,10 @@ def rollback(
 ) -> None:
     """Make an earlier version live again."""
     live = _live_workspace(workspace)
-    typer.echo(_moved(live.changes.roll_back(live.stamp(), version)))
+    change = live.changes.roll_back(live.stamp(), version)
+    typer.echo(_moved(change))
+    if change.version.bundle != change.before.bundle:
+        typer.echo("data/raw and models/bundle stay as they are: training again makes their classifier live")
 
 
 @app.command()

@@ -179,9 +179,16 @@ class Changes:
             target = self._versions.find(to or pointer.before)  # type: ignore[union-attr]
             if target == now.version:
                 return Change(now.version, now.version)
-            # What held when it was last left: photos may have come to wait since it was made.
+            if target.entry > len(now.entries):
+                raise UserInputError(
+                    f"the ledger has {len(now.entries)} entries, and that version contains {target.entry}",
+                    on=target.name,
+                    remedy="restore the ledger that led to it (dvc checkout data/arrivals/ledger.jsonl)",
+                )
+            # What held when it was last in use: photos may have come to wait since it was made.
             left = [entry.arrival - 1 for entry in now.entries if entry.made_on == target.name]
-            back_to = left[-1] if left else target.entry
+            entered = [entry.number for entry in now.entries if entry.to == target.name]
+            back_to = max([target.entry, *left, *entered])
             entry = Entry("rollback", stamp.who, stamp.time, now.version.name, back_to=back_to, to=target.name)
             self._ledger.append([entry])
             self._versions.point_to(target, entry=len(now.entries) + 1)
@@ -249,10 +256,12 @@ class Changes:
             verdict = judge_bundle((now.bundle, now.bank), (bundle, bank), self._gate)
             if not force:
                 verdict.require()
-            last = len(now.entries) + len(entries)
-            version = self._versions.publish(bundle_folder, bank, entry=last, made=stamp.time, beside=self._beside)
+            # Not yet with the entries: killed before they are written, it is a version beside the ledger as it is.
+            version = self._versions.publish(
+                bundle_folder, bank, entry=len(now.entries), made=stamp.time, beside=self._beside
+            )
             self._ledger.append([replace(entry, to=version.name, forced=bool(verdict.refusals)) for entry in entries])
-            self._versions.point_to(version, entry=last, stages=bundle.version)
+            self._versions.point_to(version, entry=len(now.entries) + len(entries), stages=bundle.version)
             return Change(version, now.version, bundle_verdict=verdict)
 
     @contextmanager

@@ -200,6 +200,10 @@ def test_an_older_ledger_that_is_put_back_has_the_last_word(place: Place) -> Non
     place.changes.add({"dent": photos_of("dent", 1, 2)}, stamp())
     place.ledger.path.write_bytes(older)
 
+    later = place.versions.current()
+    assert later is not None
+    with pytest.raises(UserInputError, match="the ledger has 1 entries, and that version contains 2"):
+        place.changes.roll_back(stamp(), later.name)
     assert place.changes.add({"pit": photos_of("pit", 1, 2)}, stamp()).version.classes == ("rust", "pit")
 
 
@@ -307,7 +311,9 @@ def test_whatever_is_done_the_replay_of_the_ledger_is_what_is_live(
         if action == "add":
             names = data.draw(st.lists(st.sampled_from(["rust", "dent", "cls_00"]), min_size=1, unique=True))
             photos = st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True)
-            place.changes.add({name: photos_of(f"{name} x", *data.draw(photos)) for name in names}, stamp(), force=True)
+            place.changes.add(
+                {name: photos_of(f"{name}{number}", *data.draw(photos)) for name in names}, stamp(), force=True
+            )
         elif action == "remove":
             place.changes.remove(data.draw(st.sampled_from(added)), stamp())
         elif action == "rename":

@@ -89,6 +89,23 @@ def test_killed_while_a_class_is_consolidated_it_is_wholly_the_one_or_the_other(
     assert place.replayed().digest == place.live[1].digest
 
 
+def test_a_version_of_a_consolidation_that_was_killed_can_be_gone_to(
+    place: Place, context: BaseContext, tmp_path: Path
+) -> None:
+    processes.add_rust(place)
+    known = place.versions.all()
+    place.trained_with(["rust"])
+    kill(context, tmp_path, "the version is published", processes.consolidate_rust)
+    place.changes.add({"pit": photos_of("pit", 1)}, stamp())
+
+    (left,) = [version for version in place.versions.all() if version not in known][:1]
+    place.changes.roll_back(stamp(), left.name)
+
+    assert place.live[1].names == ("dent",)
+    assert place.replayed().digest == place.live[1].digest
+    assert place.changes.to_consolidate(["rust"], stamp()) == {"rust": ("rust-1", "rust-2")}
+
+
 def test_killed_while_it_is_rolled_back_to_another_bundle_the_next_writer_goes_there(
     place: Place, context: BaseContext, tmp_path: Path, bundle: Bundle
 ) -> None:
