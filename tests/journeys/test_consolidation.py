@@ -19,25 +19,10 @@ from flows.classes import add
 from flows.consolidation import consolidate_classes
 from flows.pipeline import run_stages, walk
 from tests.conftest import draw_photo
+from tests.flows.drawn_workspace import Notes
 from tests.journeys.conftest import CLASSES, Run, tree_digest
 
 QUICK_HEADS = ["zero_shot", "nearest_mean", "gda"]
-
-
-class Notes:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def begin(self, stage: str) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def end(self, stage: str, seconds: float) -> None: ...
 
 
 @pytest.fixture
