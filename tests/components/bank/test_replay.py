@@ -69,6 +69,14 @@ def test_photos_for_a_trained_class_change_no_column(empty: Bank, bundle: Bundle
     assert replay(empty, entries, frozenset(bundle.class_names), arriver).digest == empty.digest
 
 
+def test_what_was_renamed_is_read_by_what_a_later_bundle_knows(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
+    trained = frozenset(bundle.class_names)
+    known = [entry(1, "add", name="rust", photos=("rust-1",)), entry(2, "rename", name="rust", new_name="cls_01")]
+    assert replay(empty, known, trained, arriver).digest == empty.digest
+    unknown = [entry(1, "add", name="cls_01", photos=("rust-1",)), entry(2, "rename", name="cls_01", new_name="rust")]
+    assert replay(empty, unknown, trained, arriver).names == ("rust",)
+
+
 def test_classes_that_arrive_together_are_optimised_together(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
     def both(arrival: int) -> list[Entry]:
         return [

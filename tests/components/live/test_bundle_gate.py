@@ -84,6 +84,11 @@ def test_photos_that_were_relabelled_or_belong_to_one_of_them_do_not_count(bundl
     other = answering(drawn_bundle(drawn_support(shots=4), ["gda"], ["renamed"])[0], {})
     verdict = judge_bundle(answering(bundle, {}), other, GateSettings())
     assert verdict.n_photos == 16
+    swapped = {**bundle.split, "cls_03": bundle.split["cls_04"], "cls_04": bundle.split["cls_03"]}
+    verdict = judge_bundle(
+        answering(bundle, {}), answering(dataclasses.replace(bundle, split=swapped), {}), GateSettings()
+    )
+    assert verdict.n_photos == 12
 
 
 def test_an_added_class_is_compared_with_the_trained_one_that_it_becomes(bundle: Bundle) -> None:

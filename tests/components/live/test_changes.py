@@ -176,6 +176,9 @@ def test_a_rollback_over_classes_that_came_together_takes_all_of_them(place: Pla
 def test_the_version_before_is_the_one_before_another_bundle_too(place: Place, bundle: Bundle) -> None:
     with pytest.raises(UserInputError, match="nothing was ever changed"):
         place.changes.roll_back(stamp())
+    place.changes.add({"rust": photos_of("rust", 1)}, stamp())
+    place.changes.add({"cls_00": photos_of("more", 1)}, stamp())  # the version stays
+    assert place.changes.roll_back(stamp()).version.name == bundle.version
     place.changes.adopt(place.trained_with(["rust"]), stamp())
     assert place.changes.roll_back(stamp()).version.bundle == bundle.version
 
