@@ -52,7 +52,7 @@ def consolidate_classes(
             done = "what was cut off is completed" if counts else "there is nothing to consolidate"
             return {"classes": {}, "version": name, "before": name, "told": [done, f"live: {name}, as before"]}
         n_new = live.consolidation.place(moved)
-        reporter.note(f"{n_new} photos of {', '.join(moved)} into {workspace.raw.relative_to(workspace.root)}")
+        reporter.note(f"photos into {workspace.raw.relative_to(workspace.root)}: {n_new} ({', '.join(moved)})")
         try:
             run_stages(workspace, reporter, call)
             change = live.changes.consolidate(workspace.bundle, moved, live.stamp(), force=force)
@@ -73,7 +73,7 @@ def consolidate_classes(
 def explain(change: Change, moved: Mapping[str, tuple[str, ...]]) -> list[str]:
     """What a consolidation came to, for people, a line each."""
     return [
-        *(f"{name}: trained, with {len(photos)} photos more" for name, photos in moved.items()),
+        *(f"{name}: trained, photos more: {len(photos)}" for name, photos in moved.items()),
         f"live: {change.version.name}",
         *told_of_bundle(change),
     ]

@@ -44,7 +44,7 @@ def test_what_was_added_and_what_waits_is_trained_on(workspace: Workspace) -> No
 
     assert outcome["classes"] == {"rust": 2, "cls_00": 1}
     assert (outcome["before"], outcome["version"]) == (before.name, live.versions.current_name())
-    assert "rust: trained, with 2 photos more" in outcome["told"]
+    assert "rust: trained, photos more: 2" in outcome["told"]
     assert f"back: shotline rollback {before.name}" in outcome["told"]
     assert sorted(tree_digest(workspace.raw)) == sorted(
         [f"cls_{label:02}/{number}.jpg" for label in range(5) for number in range(2)]
