@@ -118,6 +118,6 @@ def test_what_dvc_repro_leaves_is_told_and_can_be_published(
     told = run_command("shotline", "publish", cwd=copy_of_trained).stdout
     assert "held-out photos" in told
     assert f"shotline rollback {live}" in told
-    asked = run_command("shotline", "classify", "--json", photo, cwd=copy_of_trained)
-    assert "is not live" not in asked.stderr
-    assert json.loads(asked.stdout)["bank"] != live
+    versions = LiveWorkspace.open(workspace).versions
+    assert versions.current_name() != live
+    assert versions.not_live(workspace.bundle) is None
