@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ def train(
     if photos is not None:
         _copy_photos(photos, place, replace=replace)
     place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
-    from flows.console import ConsoleReporter, console
+    from flows.console import ConsoleReporter
 
     reporter = ConsoleReporter()
     if plain:
@@ -72,12 +72,7 @@ def train(
 
         walk(place, reporter)
     else:
-        if not os.environ.get("PREFECT_API_URL"):
-            console.print(
-                "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
-            )
-        # The terminal hears of progress and errors from us; Prefect's own lines go to its server alone.
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        _expect_prefect()
         from flows.train import run_train
 
         run_train(place, reporter)
@@ -111,6 +106,7 @@ def classify(
 
     place = Workspace.find(workspace)
     settings = place.parameters.section("backbone", BackboneSettings)
+    _tell_what_is_not_live(place)
     classifier = PhotoClassifier.load(place.models, settings, top=top)
     failed = False
     for path, answer in classifier.answer_files(images):
@@ -238,6 +234,49 @@ def rename_class(
 
 
 @app.command()
+def consolidate(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Classes; default: all that were added or wait.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overrule the gate; the ledger says so.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Move added classes, and photos that wait, into data/raw and train on them; live if the gate lets it."""
+    from components.workspace import Workspace
+    from flows.console import ConsoleReporter
+
+    run: Callable[..., dict[str, Any]]
+    if plain:
+        from flows.consolidation import consolidate_classes
+
+        run = consolidate_classes
+    else:
+        _expect_prefect()
+        from flows.consolidate import run_consolidate
+
+        run = run_consolidate
+    outcome = run(Workspace.find(workspace), tuple(names or ()), ConsoleReporter(), force=force)
+    typer.echo("\n".join(outcome["told"]))
+
+
+@app.command()
+def publish(workspace: WorkspaceOption = None) -> None:
+    """Make live what `dvc repro` or `dvc pull` left in models/bundle; training does so by itself."""
+    from components.workspace import Workspace
+    from flows.pipeline import told_of_bundle
+
+    live = _live_workspace(workspace)
+    live.consolidation.require_settled()
+    before = live.versions.current_name()
+    change = live.changes.adopt(Workspace.find(workspace).bundle, live.stamp())
+    told = (
+        [f"live: {before}, as before"] if change is None else [f"live: {change.version.name}", *told_of_bundle(change)]
+    )
+    typer.echo("\n".join(told))
+
+
+@app.command()
 def rollback(
     version: Annotated[
         str | None, typer.Argument(help="A live version, or how its name begins; default: the one before.")
@@ -246,7 +285,10 @@ def rollback(
 ) -> None:
     """Make an earlier version live again."""
     live = _live_workspace(workspace)
-    typer.echo(_moved(live.changes.roll_back(live.stamp(), version)))
+    change = live.changes.roll_back(live.stamp(), version)
+    typer.echo(_moved(change))
+    if change.version.bundle != change.before.bundle:
+        typer.echo("data/raw and models/bundle stay as they are: training again makes their classifier live")
 
 
 @app.command()
@@ -318,6 +360,7 @@ def serve(
             "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
         )
     _check_port(host, port)
+    _tell_what_is_not_live(place)
     settings = place.parameters.section("backbone", BackboneSettings)
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
@@ -376,6 +419,32 @@ def _live(versions: Any) -> Any:
             "nothing is live yet", on=str(versions.folder), remedy="train first: shotline train PHOTOS"
         )
     return version
+
+
+def _tell_what_is_not_live(workspace: Any) -> None:
+    from components.live import Versions
+
+    versions = Versions(workspace.live)
+    if newer := versions.not_live(workspace.bundle):
+        from flows.console import console
+
+        console.print(
+            f"note: models/bundle holds {newer}, which is not live; {versions.current_name()} answers "
+            "(shotline publish makes the other live)",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _expect_prefect() -> None:
+    from flows.console import console
+
+    if not os.environ.get("PREFECT_API_URL"):
+        console.print(
+            "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
+        )
+    # The terminal hears of progress and errors from us; Prefect's own lines go to its server alone.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
 def _moved(change: Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from components.stages import Reporter
 from components.workspace import Workspace
 from flows.pipeline import walk
 
-__all__ = ["run_train", "train"]
+__all__ = ["current_reporter", "heard_by", "in_task", "run_train", "train"]
 
 # Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
 _SETTINGS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
@@ -41,12 +42,18 @@ def train(workspace: str = ".") -> dict[str, bool]:
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
-    reporter = _listener.get() or LoggingReporter()
-    return walk(Workspace.find(Path(workspace)), reporter, _in_task)
+    return walk(Workspace.find(Path(workspace)), current_reporter(), in_task)
 
 
 def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
-    """Run the flow from a program, without the second that Prefect's heartbeat thread takes to end.
+    """Run the flow from a program; raises as `heard_by` does."""
+    with heard_by(reporter):
+        return train(str(workspace.root))
+
+
+@contextmanager
+def heard_by(reporter: Reporter) -> Iterator[None]:
+    """Flows that are called within tell `reporter`, and end without the second of Prefect's heartbeat thread.
 
     Raises:
         UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
@@ -55,9 +62,14 @@ def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
     token = _listener.set(reporter)
     try:
         with temporary_settings(_SETTINGS):
-            return train(str(workspace.root))
+            yield
     finally:
         _listener.reset(token)
+
+
+def current_reporter() -> Reporter:
+    """The one that `heard_by` named, else the flow run's log."""
+    return _listener.get() or LoggingReporter()
 
 
 def _ask_server() -> None:
@@ -79,7 +91,8 @@ def _stage(name: str, run: Callable[[str], bool]) -> State[None]:
     return Completed(name="Completed" if run(name) else "UpToDate")
 
 
-def _in_task(name: str, run: Callable[[str], bool]) -> None:
+def in_task(name: str, run: Callable[[str], bool]) -> None:
+    """Run a stage as a Prefect task of its name; see `flows.pipeline.Call`."""
     _stage.with_options(name=name, task_run_name=name)(name, run)
 
 

@@ -12,8 +12,10 @@ from components.bank import ArrivalPhotos, Arriver, Ledger
 from components.classifier import Bundle
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
 from components.heads import level_mode_of
+from components.ingest import IngestSettings
 from components.liteembed import LiteEmbedSettings, Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
 from components.live.changes import Changes, Stamp
+from components.live.consolidation import Consolidation
 from components.live.settings import GateSettings
 from components.live.versions import Versions
 from components.workspace import Workspace
@@ -38,6 +40,9 @@ class LiveWorkspace:
         self.ledger = Ledger(workspace.arrivals / "ledger.jsonl")
         self.photos = ArrivalPhotos(workspace.arrivals / "photos")
         self.versions = Versions(workspace.live)
+        self.consolidation = Consolidation(
+            workspace.raw, self.photos, self.ledger, parameters.section("ingest", IngestSettings).listing
+        )
         self._backbone_for = cache(self._load_backbone)
         self.changes = Changes(
             self.ledger,

@@ -64,10 +64,12 @@ def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path,
             env={"PREFECT_API_URL": server},
             expect=0 if column == "ran" else 2,
         )
-    first, second = ask(server, "flow_runs/filter", sort="EXPECTED_START_TIME_ASC")
+    run_command("shotline", "consolidate", cwd=copy_of_trained, env={"PREFECT_API_URL": server})
+    first, second, third = ask(server, "flow_runs/filter", sort="EXPECTED_START_TIME_ASC")
 
     assert (first["state_name"], second["state_name"]) == ("Completed", "Failed")
     assert states(server, first["id"]) == dict.fromkeys(STAGES, "Completed")
+    assert (third["state_name"], states(server, third["id"])) == ("Completed", {})  # nothing waited
     assert states(server, second["id"]) == {"ingest": "UpToDate", "validate": "UpToDate", "features": "Failed"}
 
 
