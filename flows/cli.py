@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 
 from components.errors import ShotlineError, UserInputError
@@ -81,6 +82,7 @@ def train(
         from flows.train import run_train
 
         run_train(place, reporter)
+    _keep_online(place)
     _show_result(place)
 
 
@@ -164,13 +166,43 @@ def add_class(
     from flows.classes import add, explain
     from flows.console import console
 
-    outcome = add(Workspace.find(workspace), {name: images}, force=force)
+    place = Workspace.find(workspace)
+    outcome = add(place, {name: images}, force=force)
+    _keep_online(place)
     for refused in outcome.refused:
         console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
     else:
         typer.echo(explain(outcome))
+
+
+@app.command()
+def watch(
+    inbox: Annotated[Path, typer.Argument(help="A folder with a folder per class, into which photos are dropped.")],
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Leave the photos, and tell `shotline listen` by a Prefect event.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add classes from an inbox as photos arrive there, until Ctrl-C."""
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.watch import watch_workspace
+
+    watch_workspace(Workspace.find(workspace), inbox, tell, announce=announce)
+
+
+@app.command()
+def listen(
+    inbox: Annotated[Path, typer.Argument(help="The inbox that `shotline watch --announce` looks at.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
+    from components.workspace import Workspace
+    from flows.deployments import listen as serve_deployment
+
+    serve_deployment(Workspace.find(workspace), inbox)
 
 
 @app.command("remove-class")
@@ -322,7 +354,20 @@ def _live_workspace(workspace: Path | None) -> Any:
     from components.live.opening import LiveWorkspace
     from components.workspace import Workspace
 
-    return LiveWorkspace.open(Workspace.find(workspace))
+    place = Workspace.find(workspace)
+    # When the command is done: what it has changed, and what an earlier one could not write.
+    click.get_current_context().call_on_close(lambda: _keep_online(place))
+    return LiveWorkspace.open(place)
+
+
+def _keep_online(workspace: Any) -> None:
+    from flows.console import console
+    from flows.online import keep_online
+
+    if failure := keep_online(workspace):
+        console.print(
+            f"Feast's online store was behind, and is tried again: {failure}", markup=False, soft_wrap=True, style="dim"
+        )
 
 
 def _live(versions: Any) -> Any:

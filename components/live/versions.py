@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from components.bank import Bank
@@ -15,7 +16,7 @@ from components.classifier import Bundle
 from components.errors import UserInputError
 from components.files import digest, write_json
 
-__all__ = ["Version", "Versions", "version_name"]
+__all__ = ["Pointer", "Version", "Versions", "version_name"]
 
 _POINTER = "current.json"
 _FACTS = "version.json"
@@ -40,6 +41,22 @@ class Version:
     classes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Pointer:
+    """What the pointer says.
+
+    Attributes:
+        version: name of the version in use.
+        entry: number of the last ledger entry that it is the outcome of.
+        moved: when it came to say so, ISO 8601 in UTC with microseconds; later moves have later times, whatever the
+            clock does. Empty where it was written before times were kept.
+    """
+
+    version: str
+    entry: int
+    moved: str = ""
+
+
 def version_name(bank: Bank) -> str:
     """What a bundle with that bank is called: same content, same name; the bundle's own where nothing was added."""
     return bank.bundle if not len(bank) else digest([bank.bundle, bank.digest])[:12]
@@ -61,18 +78,18 @@ class Versions:
         Raises:
             UserInputError: the pointer names a version that is not there.
         """
-        pointer = self._pointer()
-        return None if pointer is None else self.find(pointer[0])
+        pointer = self.pointer()
+        return None if pointer is None else self.find(pointer.version)
 
     def current_name(self) -> str | None:
         """What the pointer says, without a look at the version itself."""
-        pointer = self._pointer()
-        return None if pointer is None else pointer[0]
+        pointer = self.pointer()
+        return None if pointer is None else pointer.version
 
     def entry(self) -> int:
         """Number of the last ledger entry that the pointer has seen; 0 where nothing is live."""
-        pointer = self._pointer()
-        return 0 if pointer is None else pointer[1]
+        pointer = self.pointer()
+        return 0 if pointer is None else pointer.entry
 
     def find(self, name: str) -> Version:
         """The version of that name, or of the one name that begins so.
@@ -149,13 +166,23 @@ class Versions:
             version: see `all`.
             entry: number of the last ledger entry, which this version is the outcome of.
         """
-        write_json(self.folder / _POINTER, {"version": version.name, "entry": entry})
+        before = self.pointer()
+        moved = datetime.now(UTC)
+        if before is not None and before.moved:
+            moved = max(moved, datetime.fromisoformat(before.moved) + timedelta(microseconds=1))
+        pointer = Pointer(version.name, entry, moved.isoformat(timespec="microseconds"))
+        write_json(self.folder / _POINTER, asdict(pointer))
 
-    def _pointer(self) -> tuple[str, int] | None:
+    def pointer(self) -> Pointer | None:
+        """What the pointer says, None where nothing is live yet.
+
+        Raises:
+            UserInputError: it cannot be read.
+        """
         path = self.folder / _POINTER
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return str(content["version"]), int(content["entry"])
+            return Pointer(str(content["version"]), int(content["entry"]), str(content.get("moved", "")))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
