@@ -77,8 +77,7 @@ def train(
             console.print(
                 "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
             )
-        # The terminal hears of progress and errors from us; Prefect's own lines go to its server alone.
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        _quiet_prefect()
         from flows.train import run_train
 
         run_train(place, reporter)
@@ -186,6 +185,7 @@ def watch(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add classes from an inbox as photos arrive there, until Ctrl-C."""
+    _quiet_prefect()
     from components.workspace import Workspace
     from flows.console import tell
     from flows.watch import watch_workspace
@@ -200,9 +200,10 @@ def listen(
 ) -> None:
     """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
     from components.workspace import Workspace
+    from flows.console import tell
     from flows.deployments import listen as serve_deployment
 
-    serve_deployment(Workspace.find(workspace), inbox)
+    serve_deployment(Workspace.find(workspace), inbox, tell)
 
 
 @app.command("remove-class")
@@ -348,6 +349,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         show_error(told)
         sys.exit(told.exit_code)
+
+
+def _quiet_prefect() -> None:
+    """The terminal hears of progress and errors from us; Prefect's own lines go to its server alone."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
 def _live_workspace(workspace: Path | None) -> Any:

@@ -7,6 +7,7 @@ inbox and the workspace lie is known to who serves the deployment alone: no path
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from prefect import serve
@@ -53,14 +54,20 @@ def deployment(workspace: Workspace, inbox: Path) -> RunnerDeployment:
     return made
 
 
-def listen(workspace: Workspace, folder: Path) -> None:
+def listen(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> None:
     """Serve the deployment until Ctrl-C or SIGTERM; each event's run has a process of its own, one after another.
+
+    Args:
+        workspace: see `Workspace`.
+        folder: the inbox.
+        tell: prints a line for people.
 
     Raises:
         UserInputError: no inbox, or no Prefect server is named or answers.
     """
     inbox, _ = open_inbox(workspace, folder)
     _require_named_server()
+    tell(f"listening at {server_url()} for photos in {inbox.folder}; Ctrl-C ends it")
     with temporary_settings({PREFECT_RUNNER_POLL_FREQUENCY: _POLL_S}):
         serve(deployment(workspace, inbox.folder), limit=1, print_starting_message=False)
 

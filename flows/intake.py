@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,19 +101,18 @@ def take_in(
     try:
         files = {}
         for arrival in arrivals:
-            with _refusals_of(arrival.name, arrival.takable, taken, filing):
+            try:
                 files[arrival.name] = _photos_of(arrival, taken, filing, settings)
+            except UserInputError as error:
+                _refuse_all(inbox.folder / arrival.name, arrival.takable, error, taken, filing)
         paths = {name: [each.path for each in found] for name, found in files.items() if found}
         if paths:
             read = call("read", lambda: read_photos(live, paths))
             files = {name: _without_refused(files[name], read, name, taken, filing) for name in paths}
-            _make_live([name for name in paths if read.kept[name]], files, read, live, taken, filing, call)
+            _make_live([name for name in paths if read.kept[name]], inbox, files, read, live, taken, filing, call)
     finally:
         filing.write("\n".join(explain(outcome) for outcome in taken.outcomes))
         taken.folders = dict(filing.folders)
-    for name in filter(None, taken.refused):
-        with contextlib.suppress(OSError):  # not empty: more has come
-            (inbox.folder / name).rmdir()
     return taken
 
 
@@ -161,7 +160,7 @@ def _photos_of(arrival: Arrival, taken: Taken, filing: Filing, settings: InboxSe
         for found in arrival.takable:
             _refuse(found, UserInputError(_BESIDE[0], on=found.path.name, remedy=_BESIDE[1]), taken, filing)
         return []
-    class_name(os.fsencode(arrival.name).decode(errors="replace"))
+    class_name(arrival.name)
     files = [found for found in arrival.takable if found.kind == "file"]
     if len(files) > settings.most_photos:
         raise UserInputError(
@@ -186,6 +185,7 @@ def _without_refused(files: list[Found], read: ReadPhotos, name: str, taken: Tak
 
 def _make_live(
     names: Sequence[str],
+    inbox: Inbox,
     files: dict[str, list[Found]],
     read: ReadPhotos,
     live: LiveWorkspace,
@@ -201,11 +201,9 @@ def _make_live(
     except (UserInputError, RefusedByGateError) as error:
         if len(names) > 1:
             for name in names:
-                _make_live([name], files, read, live, taken, filing, call)
+                _make_live([name], inbox, files, read, live, taken, filing, call)
             return
-        taken.refused[names[0]] = error
-        for found in files[names[0]]:
-            filing.reject(found, error)
+        _refuse_all(inbox.folder / names[0], files[names[0]], error, taken, filing)
         return
     taken.outcomes.append(outcome)
     for name in names:
@@ -213,16 +211,19 @@ def _make_live(
             filing.done(found)
 
 
-@contextlib.contextmanager
-def _refusals_of(name: str, everything: Sequence[Found], taken: Taken, filing: Filing) -> Iterator[None]:
-    try:
-        yield
-    except UserInputError as error:
-        taken.refused[name] = error
-        for found in everything:
-            filing.reject(found, error)
+def _refuse_all(folder: Path, everything: Sequence[Found], error: ShotlineError, taken: Taken, filing: Filing) -> None:
+    taken.refused[_text(folder.name)] = error
+    for found in everything:
+        filing.reject(found, error)
+    with contextlib.suppress(OSError):  # not empty: more has come
+        folder.rmdir()
 
 
 def _refuse(found: Found, error: ShotlineError, taken: Taken, filing: Filing) -> None:
     filing.reject(found, error)
-    taken.refused_photos[f"{found.path.parent.name}/{found.path.name}"] = error
+    taken.refused_photos[_text(f"{found.path.parent.name}/{found.path.name}")] = error
+
+
+def _text(name: str) -> str:
+    """A file's name as it can be printed: bytes that are no text are shown as such."""
+    return os.fsencode(name).decode(errors="replace")

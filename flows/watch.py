@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from components.errors import ShotlineError
 from components.inbox import Arrival, Inbox, InboxSettings, Settling
@@ -28,15 +28,17 @@ __all__ = ["Announcing", "Handler", "Taking", "stopped_by_signals", "watch"]
 
 _LONGEST_PAUSE_S = 300.0
 _ANNOUNCE_AGAIN_S = 120.0
+_ECHO_S = 1.0
 
+T = TypeVar("T")
 Tell = Callable[[str], None]
 
 
 class Handler(Protocol):
     """Does something with arrivals that have settled."""
 
-    def __call__(self, arrivals: Sequence[Arrival], settling: Settling, /) -> None:
-        """Do it; `settling` can be told that they are handled although they stay."""
+    def __call__(self, arrivals: Sequence[Arrival], /) -> None:
+        """Do it; called again with those that are still there and as they were."""
 
 
 def watch(
@@ -47,28 +49,45 @@ def watch(
     Args:
         inbox: what is watched.
         settings: how.
-        handle: called with what has settled.
+        handle: called with what has settled, and where that fails with each arrival by itself.
         stop: ends it.
         tell: hears of what goes wrong.
-        pause_s: after a failure; twice as long after each further one.
+        pause_s: before an arrival that failed is tried again; twice as long after each further time. Others go on.
     """
     settling = Settling(settings.settle_s)
-    # Not in the main thread: a signal would break into it wherever it is, and Prefect takes signals for its own there.
+    failed: dict[Arrival, tuple[float, float]] = {}  # when it may be tried again, and the pause before that
+    reachable = True
+
+    def attempt(arrivals: Sequence[Arrival]) -> None:
+        try:
+            # Not in the main thread: a signal would break into it wherever it is, and Prefect takes signals there.
+            aside.submit(handle, arrivals).result()
+        except Exception as error:  # noqa: BLE001 (a watcher that dies of one arrival takes none of the next)
+            if len(arrivals) > 1:
+                for arrival in arrivals:
+                    attempt([arrival])
+                return
+            pause = min(2 * failed[arrivals[0]][1] if arrivals[0] in failed else pause_s, _LONGEST_PAUSE_S)
+            failed[arrivals[0]] = (time.monotonic() + pause, pause)
+            tell(f"{arrivals[0].name}: {_named(error)}; it stays in the inbox and is tried again in {pause:.0f} s")
+
     with ThreadPoolExecutor(1, thread_name_prefix="arrival") as aside:
-        failures = 0
         while not stop.is_set():
             try:
-                settled = settling.settled(inbox.look())
-                if settled:
-                    aside.submit(handle, settled, settling).result()
-                failures = 0
-                pause = settings.poll_s
-            except Exception as error:  # noqa: BLE001 (a watcher that dies of one arrival takes none of the next)
-                pause = min(pause_s * 2**failures, _LONGEST_PAUSE_S)
-                failures += 1
-                reason = f"{error.what} ({error.on})" if isinstance(error, ShotlineError) else _named(error)
-                tell(f"it failed: {reason}; all stays in the inbox and is tried again in {pause:.0f} s")
-            stop.wait(pause)
+                there = inbox.look()
+            except OSError as error:
+                if reachable:
+                    tell(f"the inbox cannot be read: {_named(error)}; waiting for it")
+                reachable = False
+                stop.wait(pause_s)
+                continue
+            reachable = True
+            settled = settling.settled(there)
+            failed = {arrival: when for arrival, when in failed.items() if arrival in settled}
+            now = time.monotonic()
+            if due := [arrival for arrival in settled if failed.get(arrival, (now, 0.0))[0] <= now]:
+                attempt(due)
+            stop.wait(settings.poll_s)
 
 
 class Taking:
@@ -99,8 +118,8 @@ class Taking:
         self._live = LiveWorkspace.open(workspace)
         self._live.warm()
 
-    def __call__(self, arrivals: Sequence[Arrival], settling: Settling) -> None:
-        """Take them in; what cannot be moved out of the inbox is not taken again as long as it stays as it is."""
+    def __call__(self, arrivals: Sequence[Arrival]) -> None:
+        """Take them in, and say what came of it."""
         names = [arrival.name for arrival in arrivals]
         counts = [
             f"{name or 'beside the folders'}: {len(each.takable)}" for name, each in zip(names, arrivals, strict=True)
@@ -108,16 +127,13 @@ class Taking:
         self._tell(f"settled: {', '.join(counts)}")
         start = time.monotonic()
         live = self._live_now()
+        steps = _Seconds()
 
         def take(call: Step) -> Taken:
-            return take_in(self._inbox, arrivals, live, self._settings, call)
+            return take_in(self._inbox, arrivals, live, self._settings, steps.around(call))
 
         taken = take(run) if self._flow is None else self._shown(names, take)
-        self._tell(f"{taken.explain()}\n{time.monotonic() - start:.1f} s")
-        for arrival in self._inbox.look():
-            if arrival in arrivals:
-                settling.handled(arrival)
-                self._tell(f"cannot be moved out of the inbox: {arrival.name}")
+        self._tell(f"{taken.explain()}\n{time.monotonic() - start:.1f} s ({steps})")
         if failure := keep_online(self._workspace):
             self._tell(f"Feast's online store is behind: {failure}")
 
@@ -141,6 +157,26 @@ class Taking:
         return self._live
 
 
+class _Seconds:
+    """What each step took."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def around(self, call: Step) -> Step:
+        def timed(name: str, step: Callable[[], T], /) -> T:
+            start = time.monotonic()
+            try:
+                return call(name, step)
+            finally:
+                self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
+
+        return timed
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.2f}" for name, seconds in self._seconds.items())
+
+
 class Announcing:
     """Emits an event for each arrival, for a deployment elsewhere that takes it; says it again while nobody does.
 
@@ -156,7 +192,7 @@ class Announcing:
         self._again_s = again_s
         self._announced: dict[Arrival, float] = {}
 
-    def __call__(self, arrivals: Sequence[Arrival], settling: Settling) -> None:
+    def __call__(self, arrivals: Sequence[Arrival]) -> None:
         """Announce those that are new, or were announced long ago."""
         now = time.monotonic()
         self._announced = {arrival: since for arrival, since in self._announced.items() if arrival in arrivals}
@@ -232,4 +268,6 @@ def _flow() -> Callable[[Path, list[str], Workspace, Callable[[Step], Taken]], T
 
 
 def _named(error: Exception) -> str:
+    if isinstance(error, ShotlineError):
+        return f"{error.what} ({error.on})"
     return f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -79,19 +80,20 @@ class Inbox:
         self.folder = folder.resolve()
         self._lock = FileLock(self.folder / ".watched.lock")
 
-    def only_one(self) -> FileLock:
+    @contextlib.contextmanager
+    def only_one(self) -> Iterator[None]:
         """To be entered by who takes from the inbox: two would take the same photos.
 
         Raises:
             UserInputError: somebody else does.
         """
         try:
-            self._lock.acquire(blocking=False)
+            with self._lock.acquire(blocking=False):
+                yield
         except Timeout:
             raise UserInputError(
                 "another process watches this inbox", on=str(self.folder), remedy="end it, or leave the inbox to it"
             ) from None
-        return self._lock
 
     def look(self) -> list[Arrival]:
         """What lies there now, sorted by name; classes without anything to take are left out.
@@ -126,7 +128,7 @@ class Filing:
         self._inbox = inbox
         self._name = time.strftime("%Y-%m-%dT%H-%M-%SZ")
         self._folders: dict[str, Path] = {}
-        self._reasons: list[str] = []
+        self._reasons: dict[str, list[str]] = {}
 
     def done(self, found: Found) -> Path | None:
         """Move what was taken; None where it changed meanwhile and so stays to be taken anew."""
@@ -138,7 +140,8 @@ class Filing:
         if target is not None:
             # A name need not be text: bytes that are none are shown as such.
             name = os.fsencode(found.path.relative_to(self._inbox)).decode(errors="replace")
-            self._reasons.append(f"{name}\n  what: {error.what}\n  do:   {error.remedy}\n")
+            reason = f"  what: {error.what}\n  do:   {error.remedy}\n"
+            self._reasons.setdefault(reason, []).append(name)
         return target
 
     def write(self, outcome: str = "") -> None:
@@ -146,8 +149,9 @@ class Filing:
         if "done" in self._folders and outcome:
             write_text(self._folders["done"] / "outcome.txt", f"{outcome}\n")
         if "rejected" in self._folders:
+            reasons = ["\n".join([*names, reason]) for reason, names in self._reasons.items()]
             head = "Not taken, each with its reason. To try again, put it back into its class's folder in the inbox.\n"
-            write_text(self._folders["rejected"] / "reason.txt", "\n".join([head, *self._reasons]))
+            write_text(self._folders["rejected"] / "reason.txt", "\n".join([head, *reasons]))
 
     @property
     def folders(self) -> Mapping[str, Path]:

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from components.inbox.inbox import Arrival, Found
@@ -17,13 +16,6 @@ if sys.platform == "linux":
     import fcntl
 
 __all__ = ["Settling", "is_being_written"]
-
-
-@dataclass(frozen=True)
-class _Seen:
-    found: tuple[Found, ...]
-    since: float
-    handled: bool = False
 
 
 class Settling:
@@ -42,10 +34,10 @@ class Settling:
     def __init__(self, settle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._settle_s = settle_s
         self._clock = clock
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, tuple[tuple[Found, ...], float]] = {}  # what was found, and since when
 
     def settled(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """Those of what lies there now that have settled and were not handled as they are.
+        """Those of what lies there now that have settled.
 
         Args:
             arrivals: all that `Inbox.look` gave; what is not among them any more is forgotten.
@@ -53,25 +45,15 @@ class Settling:
         now = self._clock()
         seen = {}
         for arrival in arrivals:
-            before = self._seen.get(arrival.name)
-            same = before is not None and before.found == arrival.found
-            seen[arrival.name] = before if same and before is not None else _Seen(arrival.found, now)
+            found, since = self._seen.get(arrival.name, ((), now))
+            seen[arrival.name] = (arrival.found, since if found == arrival.found else now)
         self._seen = seen
         return [
             arrival
             for arrival in arrivals
-            if not seen[arrival.name].handled
-            and now - seen[arrival.name].since >= self._settle_s
+            if now - seen[arrival.name][1] >= self._settle_s
             and not any(is_being_written(each.path) for each in arrival.found if each.kind == "file")
         ]
-
-    def handled(self, arrival: Arrival) -> None:
-        """Do not tell of it again while it stays as it is; what could not be moved away would be taken for ever."""
-        self._seen[arrival.name] = _Seen(arrival.found, self._clock(), handled=True)
-
-    def again(self, arrival: Arrival) -> None:
-        """Tell of it again once it has stayed as it is for another `settle_s`."""
-        self._seen[arrival.name] = _Seen(arrival.found, self._clock())
 
 
 def is_being_written(path: Path) -> bool:
