@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
 from flows.intake import Taken, open_inbox, take_in
 from tests.conftest import draw_photo
-from tests.journeys.conftest import served
+from tests.journeys.test_serving import Service
 
 TEAL, LIME = 128, 75  # hues that nobody trained on
 _number = iter(range(5000, 10**6))
@@ -256,8 +258,44 @@ def wait_for(holds: Callable[[], Any], log: Path, process: subprocess.Popen[byte
     return found
 
 
+@contextmanager
+def serving(workspace: Path, folder: Path) -> Iterator[Callable[[Sequence[Path]], Any]]:
+    """`shotline serve`; asks it about photos."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "serve.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port)],
+            cwd=workspace,
+            env={**os.environ, "BENTOML_HOME": str(folder / "bentoml")},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    service = Service(port, process.pid)
+
+    def ask(photos: Sequence[Path]) -> Any:
+        status, answers = service.post_photos([(path.name, path.read_bytes()) for path in photos])
+        assert status == 200, answers
+        return answers
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError):
+            return service.get("/classes")[0] == 200
+        return False
+
+    try:
+        wait_for(answers, log, process)
+        yield ask
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
 def test_a_running_service_answers_with_what_a_running_watcher_took(
-    copy_of_trained: Path, tmp_path: Path, photo_folder: Path
+    copy_of_trained: Path, tmp_path: Path, photo_folder: Path, record_property: Callable[[str, object], None]
 ) -> None:
     workspace = Workspace(copy_of_trained)
     workspace.set_parameters({"feature_store.online": True})
@@ -265,7 +303,7 @@ def test_a_running_service_answers_with_what_a_running_watcher_took(
     inbox.mkdir()
     queries = [*draw(tmp_path / "queries", TEAL, photos=1), next((photo_folder / "test/red").iterdir())]
     settle_s = InboxSettings().settle_s
-    with watching(copy_of_trained, inbox) as log, served(copy_of_trained, tmp_path) as ask:
+    with watching(copy_of_trained, inbox) as log, serving(copy_of_trained, tmp_path) as ask:
         cut_off(tmp_path / "half.jpg")
         drawn = draw(tmp_path / "drawn", TEAL)
         answers = [ask(queries)]
@@ -287,7 +325,7 @@ def test_a_running_service_answers_with_what_a_running_watcher_took(
         assert len({json.dumps(pair) for pair in answers}) == 2
         assert [ranked["class"] for ranked in answers[0][1]["top"]].count("teal") == 0
 
-        print(f"{seconds:.1f} s from settled photos to a live answer")
+        record_property("settled photos to a live answer, s", seconds)
         assert seconds <= 10, log.read_text()
         (reason,) = inbox.glob(".rejected/*/reason.txt")
         assert "teal/half.jpg\n  what: the file is cut off" in reason.read_text()
