@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -9,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from components.errors import ShotlineError, UserInputError
@@ -23,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A few photos a class become a deployed image classifier.",
 )
+
+_afterwards = contextlib.ExitStack()  # what commands leave to be done when they have ended, well or not
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; default: the one you are in.")
@@ -333,7 +335,8 @@ def pretrain(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become three lines and their exit code."""
     try:
-        app(args=list(arguments) if arguments is not None else None)
+        with _afterwards:
+            app(args=list(arguments) if arguments is not None else None)
     except ShotlineError as error:
         from flows.console import show_error
 
@@ -362,7 +365,7 @@ def _live_workspace(workspace: Path | None) -> Any:
 
     place = Workspace.find(workspace)
     # When the command is done: what it has changed, and what an earlier one could not write.
-    click.get_current_context().call_on_close(lambda: _keep_online(place))
+    _afterwards.callback(_keep_online, place)
     return LiveWorkspace.open(place)
 
 

@@ -35,7 +35,7 @@ def keep_online(workspace: Workspace) -> str | None:
     try:
         with (workspace.feature_store / "online.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "flows.online", str(workspace.root)],
+                [sys.executable, "-P", "-m", "flows.online", str(workspace.root)],  # -P: nothing of the current folder
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

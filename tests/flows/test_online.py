@@ -40,7 +40,7 @@ def workspace(root: Path, parameters: str = "{}", moved: str = "2026-01-01") -> 
 def test_it_is_started_where_the_store_is_behind_and_only_there(tmp_path: Path, started: list[list[str]]) -> None:
     place = workspace(tmp_path)
     assert online.keep_online(place) is None
-    assert started == [[sys.executable, "-m", "flows.online", str(tmp_path)]]
+    assert started == [[sys.executable, "-P", "-m", "flows.online", str(tmp_path)]]
 
     write_json(place.feature_store / "online.json", {"version": "abc", "moved": "2026-01-01"})
     online.keep_online(place)
