@@ -245,12 +245,12 @@ def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce:
             require_server("start it (prefect server start), or correct PREFECT_API_URL")
             tell(f"watching {inbox.folder}, announcing to the deployment of workspace {workspace.identity[:8]}")
             watch(inbox, settings, Announcing(lambda name: emit(workspace, name), tell), stop, tell)
-            return
-        with inbox.only_one():
-            taking = Taking(workspace, inbox, settings, tell, _flow())
-            keep_online(workspace)
-            tell(f"watching {inbox.folder}; Ctrl-C ends it")
-            watch(inbox, settings, taking, stop, tell)
+        else:
+            with inbox.only_one():
+                taking = Taking(workspace, inbox, settings, tell, _flow())
+                keep_online(workspace)
+                tell(f"watching {inbox.folder}; Ctrl-C ends it")
+                watch(inbox, settings, taking, stop, tell)
     tell("stopped")
 
 

@@ -298,23 +298,23 @@ def serving(workspace: Path, folder: Path) -> Iterator[Callable[[Sequence[Path]]
 
 
 def test_a_running_service_answers_with_what_a_running_watcher_took(
-    copy_of_trained: Path, tmp_path: Path, photo_folder: Path, record_property: Callable[[str, object], None]
+    copy_of_trained: Path, tmp_path: Path, photo_folder: Path
 ) -> None:
     workspace = Workspace(copy_of_trained)
     workspace.set_parameters({"feature_store.online": True})
     inbox = tmp_path / "inbox"
     inbox.mkdir()
-    queries = [*draw(tmp_path / "queries", TEAL, photos=1), next((photo_folder / "test/red").iterdir())]
+    drawn = draw(tmp_path / "drawn", TEAL)
+    queries = [drawn[0], next((photo_folder / "test/red").iterdir())]
     settle_s = InboxSettings().settle_s
     with watching(copy_of_trained, inbox) as log, serving(copy_of_trained, tmp_path) as ask:
         cut_off(tmp_path / "half.jpg")
-        drawn = draw(tmp_path / "drawn", TEAL)
         answers = [ask(queries)]
         (inbox / "teal").mkdir()
         for path in (*drawn, tmp_path / "half.jpg"):
             shutil.copy(path, inbox / "teal")
         settled = time.monotonic() + settle_s
-        while answers[-1][0]["top"][0]["class"] != "teal":
+        while answers[-1][0]["bank"] == answers[0][0]["bank"]:
             assert time.monotonic() < settled + 60, log.read_text()
             answers.append(ask(queries))
         seconds = time.monotonic() - settled
@@ -326,10 +326,9 @@ def test_a_running_service_answers_with_what_a_running_watcher_took(
         first, last = versions[0], versions[-1]
         assert versions == [first] * versions.count(first) + [last] * versions.count(last)
         assert len({json.dumps(pair) for pair in answers}) == 2
-        assert [ranked["class"] for ranked in answers[0][1]["top"]].count("teal") == 0
+        assert [answer["top"][0]["class"] for answer in answers[-1]] == ["teal", "red"]
 
-        record_property("settled photos to a live answer, s", seconds)
-        assert seconds <= 10, log.read_text()
+        assert seconds <= 10, f"{seconds:.1f} s\n{log.read_text()}"
         (reason,) = inbox.glob(".rejected/*/reason.txt")
         assert "teal/half.jpg\n  what: the file is cut off" in reason.read_text()
         assert sorted(path.name for path in inbox.glob(".done/*/teal/*")) == [path.name for path in drawn]
@@ -339,7 +338,7 @@ def test_a_running_service_answers_with_what_a_running_watcher_took(
 
 @pytest.mark.soak
 def test_an_event_through_a_prefect_server_makes_a_class_live(
-    server: str, copy_of_trained: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+    server: str, copy_of_trained: Path, tmp_path: Path
 ) -> None:
     inbox, pointer = tmp_path / "inbox", copy_of_trained / "models/live/current.json"
     inbox.mkdir()
@@ -361,13 +360,12 @@ def test_an_event_through_a_prefect_server_makes_a_class_live(
         assert run["parameters"]["name"] == "rosé 🦊"
         tasks = ask(server, "task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}}, sort="EXPECTED_START_TIME_ASC")
         assert [task["name"] for task in tasks] == ["load", "read", "encode", "change"]
-        for name, value in shares(run, tasks, settled).items():
-            record_property(name, value)
+        told = shares(run, tasks, settled)
         # another workspace's event is none of this one's
         events = ask(server, "events/filter", filter={"event": {"name": ["shotline.samples.arrived"]}})["events"]
         assert {event["resource"]["prefect.resource.id"] for event in events} == {f"shotline.workspace.{identity}"}
         wait_for(lambda: list(inbox.glob(".done/*/outcome.txt")), log)
-    assert seconds <= 35, log.read_text()
+    assert seconds <= 35, f"{seconds:.1f} s: {told}"
 
 
 def completed(api: str) -> Any:
