@@ -205,14 +205,19 @@ class Announcing:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second one does what it always does."""
+    """An event that Ctrl-C and SIGTERM set; a second one, not just the first's echo, does what it always does."""
     stop = threading.Event()
-
     before: dict[int, Any] = {}
+    first = 0.0
 
     def set_stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        stop.set()
+        nonlocal first
+        if not stop.is_set():
+            first = time.monotonic()
+            stop.set()
+        elif time.monotonic() - first > _ECHO_S:  # process and process group are often both sent the same signal
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
 
     numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:

@@ -27,6 +27,7 @@ def workspace_identity(path: Path) -> str:
     found = _own(path)
     if found is not None:
         return found
+    copied = path.exists()  # or damaged
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     beside = Path(name)
     try:
@@ -36,7 +37,7 @@ def workspace_identity(path: Path) -> str:
             file.flush()
             os.fsync(file.fileno())
         beside.chmod(0o644)
-        if path.exists():  # a copy's, or damaged
+        if copied:
             beside.replace(path)
         else:
             try:

@@ -94,8 +94,8 @@ def test_a_signal_ends_it_after_what_is_being_taken(inbox: Inbox, number: int) -
 
         def slow(arrivals: Sequence[Arrival]) -> None:
             os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)  # to the process and to its group: one Ctrl-C
             assert stop.wait(10)
+            os.kill(os.getpid(), number)  # to the process and to its group: one Ctrl-C
             recorder(arrivals)
 
         run(inbox, slow, stop, recorder.told)

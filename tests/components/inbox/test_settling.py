@@ -94,8 +94,9 @@ def test_a_writer_that_pauses_is_waited_for(watched: Watched) -> None:
 
 def test_whether_somebody_writes_is_asked_of_files_alone(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "photo")
 
     assert not is_being_written(tmp_path / "pipe")  # opening it for reading would wait for a writer
-    assert not is_being_written(tmp_path / "link")
+    with (tmp_path / "photo").open("wb"):
+        assert not is_being_written(tmp_path / "link")
     assert not is_being_written(tmp_path / "nobody")

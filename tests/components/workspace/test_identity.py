@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.workspace import Workspace
+from components.workspace import Workspace, identity
 from tests.conftest import REPOSITORY
 
 
@@ -41,11 +41,23 @@ def test_a_copy_gets_its_own_and_the_original_keeps_its_own(workspace: Path) -> 
 
 def test_what_comes_back_from_a_backup_to_its_place_is_the_same(workspace: Path) -> None:
     identity = Workspace(workspace).identity
-    backup = shutil.copytree(workspace, workspace.with_name("backup"))
-    shutil.rmtree(workspace)
-    shutil.copytree(backup, workspace)
+    broken = workspace.rename(workspace.with_name("broken"))  # kept, so that its file's number is not given again
+    shutil.copytree(broken, workspace)
 
     assert Workspace(workspace).identity == identity
+
+
+def test_who_is_second_takes_what_the_first_made(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first: list[str] = []
+    fsync = identity.os.fsync
+
+    def slow(descriptor: int) -> None:
+        monkeypatch.setattr(identity.os, "fsync", fsync)
+        first.append(Workspace(workspace).identity)  # another process, just before this one has its own in place
+
+    monkeypatch.setattr(identity.os, "fsync", slow)
+
+    assert Workspace(workspace).identity == first[0]
 
 
 def test_those_that_ask_first_at_once_agree(workspace: Path) -> None:
