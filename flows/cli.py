@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -22,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A few photos a class become a deployed image classifier.",
 )
+
+_afterwards = contextlib.ExitStack()  # what commands leave to be done when they have ended, well or not
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; default: the one you are in.")
@@ -76,6 +79,7 @@ def train(
         from flows.train import run_train
 
         run_train(place, reporter)
+    _keep_online(place)
     _show_result(place)
 
 
@@ -204,13 +208,45 @@ def add_class(
     from flows.classes import add, explain
     from flows.console import console
 
-    outcome = add(Workspace.find(workspace), {name: images}, force=force)
+    place = Workspace.find(workspace)
+    outcome = add(place, {name: images}, force=force)
+    _keep_online(place)
     for refused in outcome.refused:
         console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
     else:
         typer.echo(explain(outcome))
+
+
+@app.command()
+def watch(
+    inbox: Annotated[Path, typer.Argument(help="A folder with a folder per class, into which photos are dropped.")],
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Leave the photos, and tell `shotline listen` by a Prefect event.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add classes from an inbox as photos arrive there, until Ctrl-C."""
+    _quiet_prefect()
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.watch import watch_workspace
+
+    watch_workspace(Workspace.find(workspace), inbox, tell, announce=announce)
+
+
+@app.command()
+def listen(
+    inbox: Annotated[Path, typer.Argument(help="The inbox that `shotline watch --announce` looks at.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.deployments import listen as serve_deployment
+
+    serve_deployment(Workspace.find(workspace), inbox, tell)
 
 
 @app.command("remove-class")
@@ -256,7 +292,9 @@ def consolidate(
         from flows.consolidate import run_consolidate
 
         run = run_consolidate
-    outcome = run(Workspace.find(workspace), tuple(names or ()), ConsoleReporter(), force=force)
+    place = Workspace.find(workspace)
+    outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
+    _keep_online(place)
     typer.echo("\n".join(outcome["told"]))
 
 
@@ -387,7 +425,8 @@ def pretrain(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become three lines and their exit code."""
     try:
-        app(args=list(arguments) if arguments is not None else None)
+        with _afterwards:
+            app(args=list(arguments) if arguments is not None else None)
     except ShotlineError as error:
         from flows.console import show_error
 
@@ -405,11 +444,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(told.exit_code)
 
 
+def _quiet_prefect() -> None:
+    """The terminal hears of progress and errors from us; Prefect's own lines go to its server alone."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
 def _live_workspace(workspace: Path | None) -> Any:
     from components.live.opening import LiveWorkspace
     from components.workspace import Workspace
 
-    return LiveWorkspace.open(Workspace.find(workspace))
+    place = Workspace.find(workspace)
+    # When the command is done: what it has changed, and what an earlier one could not write.
+    _afterwards.callback(_keep_online, place)
+    return LiveWorkspace.open(place)
+
+
+def _keep_online(workspace: Any) -> None:
+    from flows.console import console
+    from flows.online import keep_online
+
+    if failure := keep_online(workspace):
+        console.print(
+            f"Feast's online store was behind, and is tried again: {failure}", markup=False, soft_wrap=True, style="dim"
+        )
 
 
 def _live(versions: Any) -> Any:
@@ -443,8 +500,7 @@ def _expect_prefect() -> None:
         console.print(
             "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
         )
-    # The terminal hears of progress and errors from us; Prefect's own lines go to its server alone.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    _quiet_prefect()
 
 
 def _moved(change: Any) -> str:

@@ -9,25 +9,16 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    temporary_settings,
-)
+from prefect.settings import temporary_settings
 from prefect.states import Completed
 
-from components.errors import UserInputError
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.pipeline import walk
+from flows.prefect_server import RUN_SETTINGS, require_server
 
 __all__ = ["current_reporter", "heard_by", "in_task", "run_train", "train"]
-
-# Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
-_SETTINGS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
 
 _listener: ContextVar[Reporter | None] = ContextVar("listener", default=None)  # a flow's parameters must be plain data
 
@@ -58,10 +49,10 @@ def heard_by(reporter: Reporter) -> Iterator[None]:
     Raises:
         UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
     """
-    _ask_server()
+    require_server("start it (prefect server start), correct PREFECT_API_URL, or train with --plain")
     token = _listener.set(reporter)
     try:
-        with temporary_settings(_SETTINGS):
+        with temporary_settings(RUN_SETTINGS):
             yield
     finally:
         _listener.reset(token)
@@ -70,20 +61,6 @@ def heard_by(reporter: Reporter) -> Iterator[None]:
 def current_reporter() -> Reporter:
     """The one that `heard_by` named, else the flow run's log."""
     return _listener.get() or LoggingReporter()
-
-
-def _ask_server() -> None:
-    url = PREFECT_API_URL.value()
-    if not url:
-        return  # a temporary server will be started
-    with get_client(sync_client=True) as client:
-        error = client.api_healthcheck()
-    if error is not None:
-        raise UserInputError(
-            f"no Prefect server answers there: {type(error).__name__}",
-            on=url,
-            remedy="start it (prefect server start), correct PREFECT_API_URL, or train with --plain",
-        )
 
 
 @task(cache_policy=NO_CACHE)  # whether a stage runs is DVC's decision alone

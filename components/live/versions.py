@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from components.bank import Bank
@@ -19,23 +20,6 @@ __all__ = ["Pointer", "Version", "Versions", "version_name"]
 
 _POINTER = "current.json"
 _FACTS = "version.json"
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """What names the version in use.
-
-    Attributes:
-        version: its name.
-        entry: number of the last ledger entry that it is the outcome of.
-        before: the version in use before it; empty for the first.
-        stages: version of the bundle that the stages had written when the last one of theirs was made live.
-    """
-
-    version: str
-    entry: int
-    before: str = ""
-    stages: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +39,26 @@ class Version:
     entry: int
     made: str
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What the pointer says.
+
+    Attributes:
+        version: name of the version in use.
+        entry: number of the last ledger entry that it is the outcome of.
+        before: the version in use before it; empty for the first.
+        stages: version of the bundle that the stages had written when the last one of theirs was made live.
+        moved: when it came to say so, ISO 8601 in UTC with microseconds; later moves have later times, whatever the
+            clock does. Empty where it was written before times were kept.
+    """
+
+    version: str
+    entry: int
+    before: str = ""
+    stages: str = ""
+    moved: str = ""
 
 
 def version_name(bank: Bank) -> str:
@@ -179,14 +183,18 @@ class Versions:
         """
         old = self.pointer() or Pointer("", 0)
         before = old.before if old.version == version.name else old.version
-        pointer = Pointer(version.name, entry, before, old.stages if stages is None else stages)
+        moved = datetime.now(UTC)
+        if old.moved:
+            moved = max(moved, datetime.fromisoformat(old.moved) + timedelta(microseconds=1))
+        stages = old.stages if stages is None else stages
+        pointer = Pointer(version.name, entry, before, stages, moved.isoformat(timespec="microseconds"))
         write_json(self.folder / _POINTER, asdict(pointer))
 
     def pointer(self) -> Pointer | None:
-        """The pointer, None where nothing is live yet.
+        """What the pointer says, None where nothing is live yet.
 
         Raises:
-            UserInputError: it is no pointer.
+            UserInputError: it cannot be read.
         """
         path = self.folder / _POINTER
         try:

@@ -23,7 +23,8 @@ _clock = itertools.count()
 
 
 def stamp(who: str = "anna") -> Stamp:
-    return Stamp(who, f"2026-01-01T00:{next(_clock):04d}+00:00")
+    minute = next(_clock)
+    return Stamp(who, f"2026-01-01T{minute // 60:02}:{minute % 60:02}:00+00:00")
 
 
 def photos_of(name: str, *numbers: int) -> tuple[str, ...]:
