@@ -6,7 +6,11 @@ Each FOLDER is a photo set with a train and a test split, in any layout that `sh
 of Caltech101 with CoOp's split and of the Grocery Store set with its own). Heads are fitted and the shipped one is
 chosen on the support set and the validation photos (min(shots, 4) a class) alone; test photos measure once. The features are the same for every head.
 
-Regret is the best head's top-1 on the test photos less that of the shipped head. ECE raw is before temperature.
+Regret is the best head's top-1 on the test photos less that of the shipped head. ECE raw is before temperature, ECE best
+at the temperature that is fitted on the test photos themselves: what no choice without them can beat. ECE alike is at the
+temperature of test photos drawn alike often of every class, as support and validation photos are: what evidence that
+does not know how often each class will come can reach. ECE by chance is
+that of answers that are right exactly as often as they say: what so few photos in fifteen bins show of a perfect head.
 """
 
 from __future__ import annotations
@@ -23,8 +27,10 @@ from typing import Any
 
 import torch
 from photo_sets import PhotoSet, photo_set
+from torch import Tensor
 
 from components.classifier import choose, expected_calibration_error, fit_candidates
+from components.classifier.calibration import fit_temperature
 from components.heads import HEADS
 
 
@@ -46,6 +52,9 @@ def main() -> None:
         for row in measure(photos, arguments.shots, arguments.seeds, arguments.heads):
             rows.append({"set": folder.name, **row})
         print_set(folder.name, [row for row in rows if row["set"] == folder.name])
+    for folder in arguments.folders:
+        print(f"\n{folder.name}", end="")
+        print_summary([row for row in rows if row["set"] == folder.name])
     print_summary(rows)
     if arguments.json:
         arguments.json.write_text(json.dumps({"version": 1, "views": arguments.views, "rows": rows}, indent=1) + "\n")
@@ -68,9 +77,29 @@ def measure(photos: PhotoSet, shots: list[int], seeds: list[int], heads: list[st
                     "top1": float((scores.argmax(1) == labels).double().mean()),
                     "ece": expected_calibration_error(torch.softmax(scores / candidate.temperature, 1), labels),
                     "ece_raw": expected_calibration_error(torch.softmax(scores, 1), labels),
+                    **limits_of_calibration(scores, labels),
                 }
             facts = {"shipped": choice.name, "evidence": choice.evidence, "seconds": seconds}
             yield {"shots": n_shots, "seed": seed, "heads": figures, **facts}
+
+
+def limits_of_calibration(scores: Tensor, labels: Tensor) -> dict[str, float]:
+    """`ece_best`, `ece_alike` and `ece_chance` (0 to 1) of logits (n, C); see the module."""
+    probabilities = torch.softmax(scores.double() / fit_temperature(scores, labels), 1)
+    highest, answer = probabilities.max(1)
+    draw = torch.Generator().manual_seed(0)
+    by_chance = []
+    for _ in range(20):
+        right = torch.rand(len(highest), generator=draw, dtype=torch.float64) < highest
+        by_chance.append(expected_calibration_error(probabilities, torch.where(right, answer, -1)))
+    of_class = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
+    alike = torch.cat([rows[torch.randint(len(rows), (50,), generator=draw)] for rows in of_class])
+    as_often = torch.softmax(scores.double() / fit_temperature(scores[alike], labels[alike]), 1)
+    return {
+        "ece_best": expected_calibration_error(probabilities, labels),
+        "ece_alike": expected_calibration_error(as_often, labels),
+        "ece_chance": mean(by_chance),
+    }
 
 
 def print_set(name: str, rows: list[dict[str, Any]]) -> None:
@@ -101,6 +130,9 @@ def print_summary(rows: list[dict[str, Any]]) -> None:
             cells["over zero-shot"].append(100 * (shipped["top1"] - heads["zero_shot"]["top1"]))
         cells["ECE %"].append(100 * shipped["ece"])
         cells["ECE raw %"].append(100 * shipped["ece_raw"])
+        cells["ECE alike %"].append(100 * shipped["ece_alike"])
+        cells["ECE best %"].append(100 * shipped["ece_best"])
+        cells["ECE by chance %"].append(100 * shipped["ece_chance"])
         cells["seconds"].append(row["seconds"])
     names = list(next(iter(table.values())))
     print("\nshipped, over all sets and seeds: mean (worst)\n")

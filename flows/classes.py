@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from components.bank import class_name
+from components.classifier import Bundle
 from components.errors import UserInputError
 from components.ingest import PhotoError, load_image, read_photo
 from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
 
-__all__ = ["Outcome", "add", "explain"]
+__all__ = ["Outcome", "ReadPhotos", "Step", "add", "change", "explain", "read_photos", "run"]
+
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Takes a step of an arrival, called by its name (`read`, `encode`, `change`), and gives what it gives."""
+
+    def __call__(self, name: str, step: Callable[[], T], /) -> T:
+        """What `step` gives."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +65,47 @@ class Outcome:
         }
 
 
+@dataclass(frozen=True)
+class ReadPhotos:
+    """What could be read of an arrival, kept in the workspace.
+
+    Attributes:
+        kept: of each class the SHA-256 of its photos.
+        refused: of each class the photos that cannot be used, in the order given.
+    """
+
+    kept: dict[str, list[str]]
+    refused: dict[str, list[PhotoError]]
+
+    def require(self) -> None:
+        """See that every class has a photo.
+
+        Raises:
+            UserInputError: one has none that can be used, with what is wrong with the first.
+        """
+        for name, kept in self.kept.items():
+            if not kept:
+                refused = self.refused[name]
+                first = f"; the first, {refused[0].on}: {refused[0].what}" if refused else ""
+                raise UserInputError(
+                    f"none of its photos can be used{first}",
+                    on=name,
+                    remedy="give at least one JPEG, PNG or WebP photo",
+                )
+
+
+def run(name: str, step: Callable[[], T]) -> T:
+    """The plain way to take a step; a flow makes a task of it."""
+    return step()
+
+
 def add(
     workspace: Workspace,
     arrival: Mapping[str, Sequence[Path]],
     *,
     force: bool = False,
     live: LiveWorkspace | None = None,
+    call: Step = run,
 ) -> Outcome:
     """Add classes, or photos to added ones.
 
@@ -68,38 +114,56 @@ def add(
         arrival: name to photos, or to folders with them.
         force: overrule the gate.
         live: a warm one; opened where None.
+        call: how each step is taken.
 
     Raises:
         UserInputError: no photo can be used, or a name cannot be.
         RefusedByGateError: it would do harm.
     """
     live = live or LiveWorkspace.open(workspace)
-    version = live.versions.current()
-    if version is None:
-        raise UserInputError("nothing is live yet", on=str(workspace.live), remedy="train first: shotline train PHOTOS")
-    bundle = live.versions.load(version)[0]
-    refused: list[PhotoError] = []
-    kept: dict[str, list[str]] = {}
+    read = call("read", lambda: read_photos(live, arrival))
+    return change(live, read, force=force, call=call)
+
+
+def read_photos(live: LiveWorkspace, arrival: Mapping[str, Sequence[Path]]) -> ReadPhotos:
+    """Read every photo once, within the limits of the bundle that is live, and keep what can be used.
+
+    Raises:
+        UserInputError: nothing is live yet, or a name cannot be.
+    """
+    for name in arrival:
+        class_name(name)
+    limits = _bundle(live).limits
+    read = ReadPhotos({name: [] for name in arrival}, {name: [] for name in arrival})
     for name, paths in arrival.items():
-        kept[name] = []
         for path in _files(paths):
             try:
-                content = read_photo(path, bundle.limits, name=str(path))
-                load_image(content, bundle.limits, name=str(path))
+                content = read_photo(path, limits, name=str(path))
+                load_image(content, limits, name=str(path))
             except PhotoError as error:
-                refused.append(error)
+                read.refused[name].append(error)
             else:
-                kept[name].append(live.photos.keep(content))
-        if not kept[name]:
-            first = f"; the first, {refused[0].on}: {refused[0].what}" if refused else ""
-            raise UserInputError(
-                f"none of its photos can be used{first}", on=name, remedy="give at least one JPEG, PNG or WebP photo"
-            )
+                read.kept[name].append(live.photos.keep(content))
+    return read
+
+
+def change(live: LiveWorkspace, read: ReadPhotos, *, force: bool = False, call: Step = run) -> Outcome:
+    """Make the classes of an arrival live.
+
+    The photos are encoded first, so that other writers need not wait meanwhile.
+
+    Raises:
+        UserInputError: no photo of a class can be used, or a name cannot be.
+        RefusedByGateError: it would do harm.
+    """
+    read.require()
+    bundle = _bundle(live)
+    call("encode", lambda: live.encode([photo for photos in read.kept.values() for photo in photos], bundle))
     kind = live.vocabulary_kind(bundle)
-    change = live.changes.add(kept, live.stamp(), vocabulary=kind, force=force)
-    bank = live.versions.load(change.version)[1]
-    added = tuple(each for each in bank.classes if each.name in {" ".join(name.split()) for name in kept})
-    return Outcome(change, tuple(refused), added)
+    made = call("change", lambda: live.changes.add(read.kept, live.stamp(), vocabulary=kind, force=force))
+    bank = live.versions.load(made.version)[1]
+    added = tuple(each for each in bank.classes if each.name in {class_name(name) for name in read.kept})
+    return Outcome(made, tuple(error for refused in read.refused.values() for error in refused), added)
 
 
 def explain(outcome: Outcome) -> str:
@@ -132,6 +196,15 @@ def explain(outcome: Outcome) -> str:
         lines += [f"forced although {reason}" for reason in change.verdict.refusals]
     lines.append(f"live: {change.version.name} (back: shotline rollback {change.before.name})")
     return "\n".join(lines)
+
+
+def _bundle(live: LiveWorkspace) -> Bundle:
+    version = live.versions.current()
+    if version is None:
+        raise UserInputError(
+            "nothing is live yet", on=str(live.versions.folder), remedy="train first: shotline train PHOTOS"
+        )
+    return live.versions.load(version)[0]
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A few photos a class become a deployed image classifier.",
 )
+
+_afterwards = contextlib.ExitStack()  # what commands leave to be done when they have ended, well or not
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; default: the one you are in.")
@@ -64,7 +67,7 @@ def train(
     if photos is not None:
         _copy_photos(photos, place, replace=replace)
     place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
-    from flows.console import ConsoleReporter, console
+    from flows.console import ConsoleReporter
 
     reporter = ConsoleReporter()
     if plain:
@@ -72,15 +75,11 @@ def train(
 
         walk(place, reporter)
     else:
-        if not os.environ.get("PREFECT_API_URL"):
-            console.print(
-                "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
-            )
-        # The terminal hears of progress and errors from us; Prefect's own lines go to its server alone.
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        _expect_prefect()
         from flows.train import run_train
 
         run_train(place, reporter)
+    _keep_online(place)
     _show_result(place)
 
 
@@ -111,6 +110,7 @@ def classify(
 
     place = Workspace.find(workspace)
     settings = place.parameters.section("backbone", BackboneSettings)
+    _tell_what_is_not_live(place)
     classifier = PhotoClassifier.load(place.models, settings, top=top)
     failed = False
     for path, answer in classifier.answer_files(images):
@@ -134,6 +134,33 @@ def classify(
 
 
 @app.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="TEXT | IMAGE", help="What to look for: words, or a photo.")],
+    top: Annotated[int, typer.Option(min=1, help="How many photos at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Find the photos of the last training, and of added classes, that resemble a text or a photo."""
+    from components.serving.search import search as search_photos
+    from components.workspace import Workspace
+    from flows.console import console
+
+    place = Workspace.find(workspace)
+    found, photos = search_photos(place, query, top)
+    for each in found:
+        path = os.path.relpath(place.root / each.path)
+        if as_json:
+            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
+        else:
+            typer.echo(f"{each.similarity:.3f}  {each.class_name}  {path}")
+    if photos.not_drawn:
+        console.print(
+            f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)",
+            style="dim",
+        )
+
+
+@app.command()
 def classes(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     workspace: WorkspaceOption = None,
@@ -151,6 +178,23 @@ def classes(
             typer.echo(f"{row['class']}  ({row['kind']}, {row['photos']} photos{since})")
 
 
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
+    from components.serving.export import write_export
+
+    versions = _live_workspace(workspace).versions
+    facts = write_export(path, *versions.load(_live(versions)))
+    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
+    typer.echo(
+        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
+        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
+    )
+
+
 @app.command("add-class")
 def add_class(
     name: Annotated[str, typer.Argument(help="What it is called, in words.")],
@@ -164,13 +208,45 @@ def add_class(
     from flows.classes import add, explain
     from flows.console import console
 
-    outcome = add(Workspace.find(workspace), {name: images}, force=force)
+    place = Workspace.find(workspace)
+    outcome = add(place, {name: images}, force=force)
+    _keep_online(place)
     for refused in outcome.refused:
         console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
     else:
         typer.echo(explain(outcome))
+
+
+@app.command()
+def watch(
+    inbox: Annotated[Path, typer.Argument(help="A folder with a folder per class, into which photos are dropped.")],
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Leave the photos, and tell `shotline listen` by a Prefect event.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add classes from an inbox as photos arrive there, until Ctrl-C."""
+    _quiet_prefect()
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.watch import watch_workspace
+
+    watch_workspace(Workspace.find(workspace), inbox, tell, announce=announce)
+
+
+@app.command()
+def listen(
+    inbox: Annotated[Path, typer.Argument(help="The inbox that `shotline watch --announce` looks at.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.deployments import listen as serve_deployment
+
+    serve_deployment(Workspace.find(workspace), inbox, tell)
 
 
 @app.command("remove-class")
@@ -194,6 +270,51 @@ def rename_class(
 
 
 @app.command()
+def consolidate(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Classes; default: all that were added or wait.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overrule the gate; the ledger says so.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Move added classes, and photos that wait, into data/raw and train on them; live if the gate lets it."""
+    from components.workspace import Workspace
+    from flows.console import ConsoleReporter
+
+    run: Callable[..., dict[str, Any]]
+    if plain:
+        from flows.consolidation import consolidate_classes
+
+        run = consolidate_classes
+    else:
+        _expect_prefect()
+        from flows.consolidate import run_consolidate
+
+        run = run_consolidate
+    place = Workspace.find(workspace)
+    outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
+    _keep_online(place)
+    typer.echo("\n".join(outcome["told"]))
+
+
+@app.command()
+def publish(workspace: WorkspaceOption = None) -> None:
+    """Make live what `dvc repro` or `dvc pull` left in models/bundle; training does so by itself."""
+    from components.workspace import Workspace
+    from flows.pipeline import told_of_bundle
+
+    live = _live_workspace(workspace)
+    live.consolidation.require_settled()
+    before = live.versions.current_name()
+    change = live.changes.adopt(Workspace.find(workspace).bundle, live.stamp())
+    told = (
+        [f"live: {before}, as before"] if change is None else [f"live: {change.version.name}", *told_of_bundle(change)]
+    )
+    typer.echo("\n".join(told))
+
+
+@app.command()
 def rollback(
     version: Annotated[
         str | None, typer.Argument(help="A live version, or how its name begins; default: the one before.")
@@ -202,7 +323,10 @@ def rollback(
 ) -> None:
     """Make an earlier version live again."""
     live = _live_workspace(workspace)
-    typer.echo(_moved(live.changes.roll_back(live.stamp(), version)))
+    change = live.changes.roll_back(live.stamp(), version)
+    typer.echo(_moved(change))
+    if change.version.bundle != change.before.bundle:
+        typer.echo("data/raw and models/bundle stay as they are: training again makes their classifier live")
 
 
 @app.command()
@@ -264,7 +388,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve the bundle over HTTP: POST /classify."""
+    """Serve what is live over HTTP: POST /classify, /embed, /search."""
     from components.backbone import BackboneSettings
     from components.workspace import Workspace
 
@@ -274,6 +398,7 @@ def serve(
             "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
         )
     _check_port(host, port)
+    _tell_what_is_not_live(place)
     settings = place.parameters.section("backbone", BackboneSettings)
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
@@ -300,7 +425,8 @@ def pretrain(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become three lines and their exit code."""
     try:
-        app(args=list(arguments) if arguments is not None else None)
+        with _afterwards:
+            app(args=list(arguments) if arguments is not None else None)
     except ShotlineError as error:
         from flows.console import show_error
 
@@ -318,11 +444,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(told.exit_code)
 
 
+def _quiet_prefect() -> None:
+    """The terminal hears of progress and errors from us; Prefect's own lines go to its server alone."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
 def _live_workspace(workspace: Path | None) -> Any:
     from components.live.opening import LiveWorkspace
     from components.workspace import Workspace
 
-    return LiveWorkspace.open(Workspace.find(workspace))
+    place = Workspace.find(workspace)
+    # When the command is done: what it has changed, and what an earlier one could not write.
+    _afterwards.callback(_keep_online, place)
+    return LiveWorkspace.open(place)
+
+
+def _keep_online(workspace: Any) -> None:
+    from flows.console import console
+    from flows.online import keep_online
+
+    if failure := keep_online(workspace):
+        console.print(
+            f"Feast's online store was behind, and is tried again: {failure}", markup=False, soft_wrap=True, style="dim"
+        )
 
 
 def _live(versions: Any) -> Any:
@@ -332,6 +476,31 @@ def _live(versions: Any) -> Any:
             "nothing is live yet", on=str(versions.folder), remedy="train first: shotline train PHOTOS"
         )
     return version
+
+
+def _tell_what_is_not_live(workspace: Any) -> None:
+    from components.live import Versions
+
+    versions = Versions(workspace.live)
+    if newer := versions.not_live(workspace.bundle):
+        from flows.console import console
+
+        console.print(
+            f"note: models/bundle holds {newer}, which is not live; {versions.current_name()} answers "
+            "(shotline publish makes the other live)",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _expect_prefect() -> None:
+    from flows.console import console
+
+    if not os.environ.get("PREFECT_API_URL"):
+        console.print(
+            "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
+        )
+    _quiet_prefect()
 
 
 def _moved(change: Any) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from components.errors import ShotlineError
 
-__all__ = ["ConsoleReporter", "console", "show_error"]
+__all__ = ["ConsoleReporter", "console", "show_error", "tell"]
 
 console = Console(stderr=True, highlight=False)
 
@@ -58,3 +60,8 @@ def show_error(error: ShotlineError) -> None:
     console.print(error.what, markup=False, soft_wrap=True)
     console.print(f"   on: {error.on}", markup=False, soft_wrap=True)
     console.print(f"   do: {error.remedy}", markup=False, soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """Print lines with the time of day, for what runs on its own."""
+    console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.errors import ShotlineError, UserInputError
 from components.files import write_text
 from components.ingest import refused_links
+from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.stages import Reporter, check_parameters, run_stage
 from components.workspace import Workspace
@@ -24,25 +25,58 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-__all__ = ["Pipeline", "walk"]
+__all__ = ["Call", "Pipeline", "plainly", "run_stages", "told_of_bundle", "walk"]
+
+Call = Callable[[str, Callable[[str], bool]], object]
+"""How a stage's function is called with its name; a flow makes a task of it."""
 
 
-def walk(
-    workspace: Workspace,
-    reporter: Reporter,
-    call: Callable[[str, Callable[[str], bool]], object] = lambda name, run: run(name),
-) -> dict[str, bool]:
-    """Take every stage in order: run what DVC says must run.
+def plainly(name: str, run: Callable[[str], bool]) -> object:
+    """Call a stage's function, and that is all; see `Call`."""
+    return run(name)
+
+
+def walk(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict[str, bool]:
+    """Run what DVC says must run, and make live what came of it.
 
     Args:
         workspace: whose pipeline.
         reporter: hears of progress.
-        call: how a stage's function is called with its name; a flow makes a task of it.
+        call: see `Call`.
 
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
     check_parameters(workspace)
+    live = LiveWorkspace(Workspace(workspace.root))
+    with live.consolidation.turn():
+        if live.consolidation.unsettled:
+            kept = live.consolidation.settle()
+            reporter.note(f"a consolidation that was cut off was {'completed' if kept else 'taken back'}")
+        ran = run_stages(workspace, reporter, call)
+        live.consolidation.done()
+        change = live.changes.adopt(workspace.bundle, live.stamp())
+    if change is not None:
+        reporter.note(f"live: {change.version.name}")
+        for line in told_of_bundle(change):
+            reporter.note(line)
+    return ran
+
+
+def told_of_bundle(change: Change) -> list[str]:
+    """What people should know of a bundle that took the place of one, a line each."""
+    verdict = change.bundle_verdict
+    if verdict is None or change.version.bundle == change.before.bundle:
+        return []
+    return [
+        verdict.told,
+        *(f"beware: {reason}" for reason in verdict.refusals),
+        f"back: shotline rollback {change.before.name}",
+    ]
+
+
+def run_stages(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict[str, bool]:
+    """Take every stage in order: run what DVC says must run. What is live stays; see `walk` for the arguments."""
     pipeline = Pipeline(workspace)
     pipeline.track_sources()
     ran: dict[str, bool] = {}
@@ -56,9 +90,6 @@ def walk(
 
     for name in pipeline.stages():
         call(name, run)
-    live = LiveWorkspace(Workspace(workspace.root))
-    if change := live.changes.adopt(workspace.bundle, live.stamp()):
-        reporter.note(f"live: {change.version.name}")
     return ran
 
 

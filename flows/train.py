@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    temporary_settings,
-)
+from prefect.settings import temporary_settings
 from prefect.states import Completed
 
-from components.errors import UserInputError
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.pipeline import walk
+from flows.prefect_server import RUN_SETTINGS, require_server
 
-__all__ = ["run_train", "train"]
-
-# Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
-_SETTINGS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
+__all__ = ["current_reporter", "heard_by", "in_task", "run_train", "train"]
 
 _listener: ContextVar[Reporter | None] = ContextVar("listener", default=None)  # a flow's parameters must be plain data
 
@@ -41,37 +33,34 @@ def train(workspace: str = ".") -> dict[str, bool]:
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
-    reporter = _listener.get() or LoggingReporter()
-    return walk(Workspace.find(Path(workspace)), reporter, _in_task)
+    return walk(Workspace.find(Path(workspace)), current_reporter(), in_task)
 
 
 def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
-    """Run the flow from a program, without the second that Prefect's heartbeat thread takes to end.
+    """Run the flow from a program; raises as `heard_by` does."""
+    with heard_by(reporter):
+        return train(str(workspace.root))
+
+
+@contextmanager
+def heard_by(reporter: Reporter) -> Iterator[None]:
+    """Flows that are called within tell `reporter`, and end without the second of Prefect's heartbeat thread.
 
     Raises:
         UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
     """
-    _ask_server()
+    require_server("start it (prefect server start), correct PREFECT_API_URL, or train with --plain")
     token = _listener.set(reporter)
     try:
-        with temporary_settings(_SETTINGS):
-            return train(str(workspace.root))
+        with temporary_settings(RUN_SETTINGS):
+            yield
     finally:
         _listener.reset(token)
 
 
-def _ask_server() -> None:
-    url = PREFECT_API_URL.value()
-    if not url:
-        return  # a temporary server will be started
-    with get_client(sync_client=True) as client:
-        error = client.api_healthcheck()
-    if error is not None:
-        raise UserInputError(
-            f"no Prefect server answers there: {type(error).__name__}",
-            on=url,
-            remedy="start it (prefect server start), correct PREFECT_API_URL, or train with --plain",
-        )
+def current_reporter() -> Reporter:
+    """The one that `heard_by` named, else the flow run's log."""
+    return _listener.get() or LoggingReporter()
 
 
 @task(cache_policy=NO_CACHE)  # whether a stage runs is DVC's decision alone
@@ -79,7 +68,8 @@ def _stage(name: str, run: Callable[[str], bool]) -> State[None]:
     return Completed(name="Completed" if run(name) else "UpToDate")
 
 
-def _in_task(name: str, run: Callable[[str], bool]) -> None:
+def in_task(name: str, run: Callable[[str], bool]) -> None:
+    """Run a stage as a Prefect task of its name; see `flows.pipeline.Call`."""
     _stage.with_options(name=name, task_run_name=name)(name, run)
 
 

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 import components  # noqa: F401  (telemetry off before anything else is imported)
 from components.backbone import BackboneIdentity, Encoded, Projector
 from components.files import sha256_bytes
+from components.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -109,6 +110,8 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
         shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
+        # Its process works on when the command has ended; the stories that are about it turn it on again.
+        Workspace(root).set_parameters({"feature_store.online": False})
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
         subprocess.run(

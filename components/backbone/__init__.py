@@ -7,6 +7,7 @@ that features are keyed by.
 from components.backbone.checkpoints import adopt_checkpoint
 from components.backbone.free_token import FreeTokenPrompt
 from components.backbone.load import check_backbone, load_backbone, save_backbone
+from components.backbone.matching import matching_backbone, require_same_backbone
 from components.backbone.model import Backbone, BackboneIdentity, Encoded
 from components.backbone.projector import Projector, projector_of
 from components.backbone.settings import BackboneSettings
@@ -21,6 +22,8 @@ __all__ = [
     "adopt_checkpoint",
     "check_backbone",
     "load_backbone",
+    "matching_backbone",
     "projector_of",
+    "require_same_backbone",
     "save_backbone",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from components.bank.ledger import Entry
 
-__all__ = ["AddedClass", "State", "after", "states"]
+__all__ = ["AddedClass", "State", "states"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class AddedClass:
         name: what it is called now.
         photos: SHA-256 of its photos, in the order of their arrival.
         since: time of its first photo's arrival.
-        entry: number of the entry that it was last made by: added, or given more photos.
+        entry: number of the entry that it was last made by: added, given more photos, or consolidated in part.
     """
 
     name: str
@@ -29,30 +29,45 @@ class AddedClass:
 
 @dataclass(frozen=True)
 class State:
-    """What holds after some entry.
+    """What holds after some entry, beside a bundle.
 
     Attributes:
         classes: added classes by name, in the order in which they were added.
-        waiting: photos that came for a trained class and wait for consolidation, by class.
+        waiting: photos that came for a class that the bundle knows and wait for consolidation, by class.
     """
 
     classes: dict[str, AddedClass] = field(default_factory=dict)
     waiting: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def after(state: State, entry: Entry, earlier: Sequence[State], trained: frozenset[str]) -> State:
-    """The state after `entry`.
+def states(entries: Sequence[Entry], trained: frozenset[str]) -> list[State]:
+    """The state before all entries, then after each: `states(entries)[n]` holds after entry n.
+
+    What the entries come to does not depend on the bundle: bundles come and go, and an entry that made sense beside
+    one must not fail beside the next. The bundle only says which of the classes wait, because it was trained on them.
 
     Args:
-        state: before it.
-        entry: what was done; it must make sense there, as every entry in the ledger does.
-        earlier: `earlier[n]` is the state after entry n, and `earlier[0]` the empty one.
+        entries: the ledger, each of which makes sense where it stands.
         trained: the classes of the bundle.
     """
-    classes, waiting = dict(state.classes), dict(state.waiting)
+    found: list[dict[str, AddedClass]] = [{}]
+    for entry in entries:
+        found.append(_after(found[-1], entry, found))
+    return [
+        State(
+            {name: each for name, each in classes.items() if name not in trained},
+            {name: each.photos for name, each in classes.items() if name in trained},
+        )
+        for classes in found
+    ]
+
+
+def _after(
+    before: dict[str, AddedClass], entry: Entry, earlier: Sequence[dict[str, AddedClass]]
+) -> dict[str, AddedClass]:
+    """All classes that are not in `data/raw` with all their photos, after `entry`."""
+    classes = dict(before)
     match entry.action:
-        case "add" if entry.name in trained:
-            waiting[entry.name] = _joined(waiting.get(entry.name, ()), entry.photos)
         case "add":
             known = classes.pop(entry.name, None)  # made anew, it is the last
             classes[entry.name] = AddedClass(
@@ -74,17 +89,11 @@ def after(state: State, entry: Entry, earlier: Sequence[State], trained: frozens
         case "rollback":
             return earlier[entry.back_to]
         case "consolidate":
-            classes.pop(entry.name, None)
-            waiting.pop(entry.name, None)
-    return State(classes, waiting)
-
-
-def states(entries: Sequence[Entry], trained: frozenset[str]) -> list[State]:
-    """The state before all entries, then after each: `states(entries)[n]` holds after entry n."""
-    found = [State()]
-    for entry in entries:
-        found.append(after(found[-1], entry, found, trained))
-    return found
+            known = classes.pop(entry.name)
+            # Photos that came while the others were trained on go on waiting.
+            if left := tuple(photo for photo in known.photos if photo not in set(entry.photos)):
+                classes[entry.name] = replace(known, photos=left, entry=entry.number)
+    return classes
 
 
 def _joined(before: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:

@@ -1,14 +1,14 @@
 """The ledger: what was added, removed, renamed, rolled back or consolidated beside `data/raw`; append-only.
 
-One JSON object a line. A line counts once its line break is written: what a killed writer left behind is cut off by
-the next one. Writers take turns under a file lock and read again what is there before they decide what to write.
+One JSON object a line. A line counts once its line break is there: half a line, such as a copy that broke off leaves,
+is cut off by the next writer. Writers take turns under a file lock and read again what is there before they decide
+what to write.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 from filelock import FileLock, Timeout
 
 from components.errors import ShotlineError, UserInputError
+from components.files import write_bytes
 
 __all__ = ["Action", "Entry", "Ledger"]
 
@@ -36,9 +37,10 @@ class Entry:
         made_on: the live version that it was made on; empty where nothing was live.
         number: its place in the ledger, from 1; 0 until it is written.
         name: the class; empty for a rollback.
-        photos: SHA-256 of each photo that came with an `add`.
+        photos: SHA-256 of each photo that came with an `add`, or that a `consolidate` moved into `data/raw`.
         new_name: of a `rename`.
         back_to: of a `rollback`, the number of the last entry that counts again; 0: none does.
+        to: of a rollback or a consolidation, the version that it made live.
         forced: the gate said no and was overruled.
         arrival: number of the first entry of its arrival; classes that arrive together are optimised together.
         vocabulary: of an `add`, which vocabulary judged the name (`starter` or `full`); empty for none.
@@ -53,6 +55,7 @@ class Entry:
     photos: tuple[str, ...] = ()
     new_name: str = ""
     back_to: int = 0
+    to: str = ""
     forced: bool = False
     arrival: int = 0
     vocabulary: str = ""
@@ -117,26 +120,23 @@ class Ledger:
         """
         if not self._lock.is_locked:
             raise ValueError("append within turn()")
-        before, whole_bytes = self._read()
+        before, whole = self._read()
         first = len(before) + 1
         numbered = [replace(entry, number=first + place, arrival=first) for place, entry in enumerate(entries)]
         lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in numbered)
-        with self.path.open("ab") as file:
-            file.truncate(whole_bytes)
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        # Beside and renamed: the file may be a link into DVC's cache, which must not be written through.
+        write_bytes(self.path, whole + lines.encode())
         return numbered
 
-    def _read(self) -> tuple[list[Entry], int]:
-        """The entries, and how many bytes of the file they take."""
+    def _read(self) -> tuple[list[Entry], bytes]:
+        """The entries, and the lines that they were read from."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
-            return [], 0
-        whole_bytes = content.rfind(b"\n") + 1
+            return [], b""
+        whole = content[: content.rfind(b"\n") + 1]
         entries = []
-        for number, line in enumerate(content[:whole_bytes].splitlines(), 1):
+        for number, line in enumerate(whole.splitlines(), 1):
             try:
                 entry = Entry.from_json(json.loads(line))
             except (ValueError, TypeError) as error:
@@ -152,4 +152,4 @@ class Ledger:
                     remedy="restore the file (`dvc checkout data/arrivals/ledger.jsonl`); it is never edited by hand",
                 )
             entries.append(entry)
-        return entries, whole_bytes
+        return entries, whole

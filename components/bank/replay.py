@@ -44,11 +44,16 @@ def step(
     if first.action == "rollback":
         return bank_after(first.back_to)
     for entry in together:
-        if entry.action == "rename":
+        if entry.name not in bank.names:
+            continue  # the bundle was trained on it
+        if entry.action == "rename" and entry.new_name in state.classes:
             bank = bank.renamed(entry.name, entry.new_name)
-        elif entry.name in bank.names:  # a class that waited for consolidation was never in it
+        else:
             bank = bank.without(entry.name)
-    return bank
+    # Beside another bundle than it was done on, a change can leave a class that has no column yet.
+    now = [entry.new_name or entry.name for entry in together]
+    left = [state.classes[name] for name in now if name in state.classes and name not in bank.names]
+    return arrive(bank, left, "") if left else bank
 
 
 def replay(empty: Bank, entries: Sequence[Entry], trained: frozenset[str], arrive: Arrive) -> Bank:

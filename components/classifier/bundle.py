@@ -19,7 +19,7 @@ from components.files import digest, json_text, sha256_bytes, write_bytes, write
 from components.heads import Head, HeadState, head_from_state
 from components.ingest import Limits
 
-__all__ = ["Bundle", "SupportRecord"]
+__all__ = ["Bundle", "SupportRecord", "saved_version"]
 
 _VERSION = 2
 _FACTS = "bundle.json"
@@ -185,6 +185,14 @@ class Bundle:
             "provenance": self.provenance,
             "files": {name: sha256_bytes(content) for name, content in files.items()},
         }
+
+
+def saved_version(folder: Path) -> str | None:
+    """Version of the bundle saved there, read off its facts alone; None where there is none."""
+    try:
+        return digest(json.loads((folder / _FACTS).read_text(encoding="utf-8")))[:12]
+    except (OSError, ValueError):
+        return None
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ has a room of its own and registers here.
 A new head is a class with the methods of `Head` and one line in `registry.py`.
 """
 
+from components.heads.affine import StandIn, affine_of, stand_in
 from components.heads.protocol import Head, HeadState, level_mode_of
 from components.heads.registry import HEADS, head_class, head_from_state, register_head, usable_heads
 from components.heads.support import Support, stratified_folds
@@ -14,11 +15,14 @@ __all__ = [
     "HEADS",
     "Head",
     "HeadState",
+    "StandIn",
     "Support",
+    "affine_of",
     "head_class",
     "head_from_state",
     "level_mode_of",
     "register_head",
+    "stand_in",
     "stratified_folds",
     "usable_heads",
 ]

@@ -10,6 +10,7 @@ from components.ingest.decode import Limits, PhotoError, count_pixels, load_imag
 from components.ingest.manifest import Ingested, Progress, ingest
 from components.ingest.names import words_of
 from components.ingest.near_duplicates import groups_of
+from components.ingest.placing import Placement, check_placed, plan_placement
 from components.ingest.sampling import draw_sample
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import Note, refused_links
@@ -20,13 +21,16 @@ __all__ = [
     "Limits",
     "Note",
     "PhotoError",
+    "Placement",
     "Progress",
+    "check_placed",
     "copy_photos",
     "count_pixels",
     "draw_sample",
     "groups_of",
     "ingest",
     "load_image",
+    "plan_placement",
     "read_photo",
     "refused_links",
     "words_of",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from components.errors import UserInputError
 from components.ingest.sources import SPLIT_OF_FOLDER, Entry, Listing, normalised, read_folders
 
-__all__ = ["find_listing", "read_source"]
+__all__ = ["coop_base", "csv_header", "find_listing", "listing_path", "read_source"]
 
 _COOP_PATTERN = "split_*.json"
 _MANIFEST_SUFFIXES = (".csv", ".parquet")
@@ -31,18 +31,24 @@ def read_source(root: Path, listing: str) -> Listing:
     Raises:
         UserInputError: the layout cannot be read, or in more than one way.
     """
-    if listing == "folders":
-        return read_folders(root)
-    path = find_listing(root) if listing == "auto" else root / listing
+    path = listing_path(root, listing)
     if path is None:
         return read_folders(root)
-    if not path.is_file() or not path.resolve().is_relative_to(root):
+    return _read_coop(root, path) if path.suffix.lower() == ".json" else _read_manifest(root, path)
+
+
+def listing_path(root: Path, listing: str) -> Path | None:
+    """The list that `listing` chooses, None for the folders; raises as `read_source` does."""
+    if listing == "folders":
+        return None
+    path = find_listing(root) if listing == "auto" else root / listing
+    if path is not None and not (path.is_file() and path.resolve().is_relative_to(root)):
         raise UserInputError(
             f"params.yaml: ingest.listing is {listing!r}, which is no file in the photo folder",
             on=str(root),
             remedy="use auto, folders, or the name of a CSV, Parquet or CoOp JSON file there",
         )
-    return _read_coop(root, path) if path.suffix.lower() == ".json" else _read_manifest(root, path)
+    return path
 
 
 def find_listing(root: Path) -> Path | None:
@@ -82,7 +88,7 @@ def _columns(path: Path) -> list[str]:
         return [str(name) for name in _read_parquet(path, columns_only=True).column_names]
     with path.open("rb") as file:
         first = file.readline(100_000)
-    return _header(_decoded_text(first, path))[0]
+    return csv_header(_decoded_text(first, path))[0]
 
 
 def _read_manifest(root: Path, path: Path) -> Listing:
@@ -94,7 +100,7 @@ def _read_manifest(root: Path, path: Path) -> Listing:
         first_row = 1
     else:
         text = _decoded_text(path.read_bytes(), path)
-        columns, delimiter = _header(text)
+        columns, delimiter = csv_header(text)
         _require_columns(path, columns)
         lines = csv.reader(io.StringIO(text), delimiter=delimiter)
         next(lines)
@@ -187,7 +193,7 @@ def _require_columns(path: Path, columns: list[str]) -> None:
         )
 
 
-def _header(text: str) -> tuple[list[str], str]:
+def csv_header(text: str) -> tuple[list[str], str]:
     """The columns in lower case, and the delimiter: a spreadsheet's comma, semicolon or tab."""
     first = text.split("\n", 1)[0].rstrip("\r")
     delimiter = max(",;\t", key=first.count)
@@ -262,6 +268,11 @@ def _coop_rows(path: Path) -> list[tuple[str, str, int, str]]:
     if not any(split == "train" for split, *_ in rows):
         raise UserInputError("the split file has no training photos", on=str(path), remedy=remedy)
     return rows
+
+
+def coop_base(root: Path, path: Path) -> str:
+    """The folder beneath the root that a CoOp split file's paths are relative to; empty for the root itself."""
+    return _coop_base(root, path, [given for _, given, _, _ in _coop_rows(path)])
 
 
 def _coop_base(root: Path, path: Path, given: list[str]) -> str:

@@ -4,9 +4,23 @@ In: arrivals, removals, renames, rollbacks, new bundles. Out: the version that a
 replaced atomically.
 """
 
+from components.live.bundle_gate import BundleVerdict, judge_bundle
 from components.live.changes import Change, Changes, Stamp
 from components.live.gate import GateVerdict, judge
 from components.live.settings import GateSettings
-from components.live.versions import Version, Versions, version_name
+from components.live.versions import Pointer, Version, Versions, version_name
 
-__all__ = ["Change", "Changes", "GateSettings", "GateVerdict", "Stamp", "Version", "Versions", "judge", "version_name"]
+__all__ = [
+    "BundleVerdict",
+    "Change",
+    "Changes",
+    "GateSettings",
+    "GateVerdict",
+    "Pointer",
+    "Stamp",
+    "Version",
+    "Versions",
+    "judge",
+    "judge_bundle",
+    "version_name",
+]

@@ -2,7 +2,8 @@
 
 The order is what makes a kill at any moment harmless. Photos are kept first (alone they mean nothing), the ledger's
 line is written next (from then on the change counts), the version is published and the pointer moves last. Whoever
-comes next finishes what the ledger says and the pointer does not yet.
+comes next finishes what the ledger says and the pointer does not yet. A change that brings another bundle, a rollback
+or a consolidation, names its version in the ledger, so that version is there before the line is.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from components.bank import (
 )
 from components.classifier import Bundle
 from components.errors import UserInputError
+from components.live.bundle_gate import BundleVerdict, judge_bundle
 from components.live.gate import GateVerdict, judge
+from components.live.now import Now
 from components.live.settings import GateSettings
 from components.live.versions import Version, Versions
 
@@ -55,28 +58,15 @@ class Change:
         version: live now.
         before: live before; the same where nothing had to change.
         verdict: the gate's, where classes were added.
+        bundle_verdict: the gate's, where another bundle took the place of one.
         waiting: trained classes whose photos now wait for consolidation.
     """
 
     version: Version
     before: Version
     verdict: GateVerdict | None = None
+    bundle_verdict: BundleVerdict | None = None
     waiting: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Now:
-    """What holds while it is a writer's turn."""
-
-    entries: list[Entry]
-    state: State
-    version: Version
-    bundle: Bundle
-    bank: Bank
-
-    @property
-    def trained(self) -> frozenset[str]:
-        return frozenset(self.bundle.class_names)
 
 
 class Changes:
@@ -126,7 +116,7 @@ class Changes:
         if len(wanted) < len(arrival):
             raise UserInputError("a class comes twice", on=", ".join(arrival), remedy="give all its photos at once")
         with self._turn(stamp) as now:
-            fresh = self._fresh(now, wanted)
+            fresh = now.fresh(wanted)
             if not fresh:  # the same arrival again
                 return Change(now.version, now.version, waiting=tuple(set(wanted) & now.trained))
             entries = [
@@ -134,7 +124,7 @@ class Changes:
                 for name, photos in fresh.items()
             ]
             arriver = self._arriver_for(now.bundle)
-            bank = self._stepped(now, self._numbered(now, entries), arriver)
+            bank = self._stepped(now, now.numbered(entries), arriver)
             verdict = None
             if arriver.last is not None:
                 verdict = judge(*arriver.last, settings=self._gate)
@@ -142,7 +132,8 @@ class Changes:
                     verdict.require()
                 entries = [replace(entry, forced=bool(verdict.refusals)) for entry in entries]
             version = self._commit(now, entries, bank, stamp)
-            return Change(version, now.version, verdict, tuple(name for name in fresh if name in now.trained))
+            waiting = tuple(name for name in fresh if name in now.trained)
+            return Change(version, now.version, verdict, waiting=waiting)
 
     def remove(self, name: str, stamp: Stamp) -> Change:
         """Take an added class out again; all other answers are then as if it had never been there.
@@ -151,7 +142,7 @@ class Changes:
             UserInputError: it is no added class.
         """
         with self._turn(stamp) as now:
-            self._require_added(now, name)
+            now.require_added(name)
             return self._change(now, Entry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
 
     def rename(self, name: str, new_name: str, stamp: Stamp) -> Change:
@@ -162,56 +153,119 @@ class Changes:
         """
         new_name = class_name(new_name)
         with self._turn(stamp) as now:
-            self._require_added(now, name)
+            now.require_added(name)
             if new_name in now.state.classes or new_name in now.trained:
                 raise UserInputError("there is a class of that name", on=new_name, remedy="choose another name")
             entry = Entry("rename", stamp.who, stamp.time, now.version.name, name=name, new_name=new_name)
             return self._change(now, entry, stamp)
 
     def roll_back(self, stamp: Stamp, to: str | None = None) -> Change:
-        """Make an earlier version live again.
+        """Make an earlier version live again, with the classes and the waiting photos of its time.
+
+        Over a consolidation, the older bundle answers again and the class is an added one once more; `data/raw` and the
+        stages' bundle stay, so that consolidating or training again brings back what was rolled back.
 
         Args:
             stamp: who and when.
-            to: the version, or how its name begins; None: the one before the last change.
+            to: the version, or how its name begins; None: the one before.
 
         Raises:
             UserInputError: there is no such version, or no earlier one.
         """
         with self._turn(stamp) as now:
-            if to is None:
-                if not now.entries:
-                    raise UserInputError("nothing was ever changed", on="the ledger", remedy="name a version")
-                target = self._versions.find(now.entries[-1].made_on)
-            else:
-                target = self._versions.find(to)
+            pointer = self._versions.pointer()
+            if to is None and (pointer is None or not pointer.before):
+                raise UserInputError("nothing was ever changed", on="what is live", remedy="name a version")
+            target = self._versions.find(to or pointer.before)  # type: ignore[union-attr]
             if target == now.version:
                 return Change(now.version, now.version)
-            left = [number for number, entry in enumerate(now.entries) if entry.made_on == target.name]
-            entry = Entry(
-                "rollback",
-                stamp.who,
-                stamp.time,
-                now.version.name,
-                back_to=left[-1] if left else target.entry,
-            )
+            if target.entry > len(now.entries):
+                raise UserInputError(
+                    f"the ledger has {len(now.entries)} entries, and that version contains {target.entry}",
+                    on=target.name,
+                    remedy="restore the ledger that led to it (dvc checkout data/arrivals/ledger.jsonl)",
+                )
+            # What held when it was last in use: photos may have come to wait since it was made.
+            left = [entry.arrival - 1 for entry in now.entries if entry.made_on == target.name]
+            entered = [entry.number for entry in now.entries if entry.to == target.name]
+            back_to = max([target.entry, *left, *entered])
+            entry = Entry("rollback", stamp.who, stamp.time, now.version.name, back_to=back_to, to=target.name)
             self._ledger.append([entry])
             self._versions.point_to(target, entry=len(now.entries) + 1)
             return Change(target, now.version)
 
     def adopt(self, bundle_folder: Path, stamp: Stamp) -> Change | None:
-        """Make a bundle live, with the bank that the ledger gives beside it; None where it is live already."""
+        """Make a bundle live, with the bank that the ledger gives beside it; None where it is live already.
+
+        Whoever trains wants what came of it, so the gate is asked and does not refuse.
+        """
         bundle = Bundle.load(bundle_folder)
         with self._ledger.turn() as entries:
             current = self._versions.current()
             if current is not None and current.bundle == bundle.version and self._versions.entry() == len(entries):
+                self._versions.point_to(current, entry=len(entries), stages=bundle.version)
                 return None
             bank = self._replayed(bundle, entries)
-            version = self._publish(bundle_folder, bank, len(entries), stamp)
-            return Change(version, current or version)
+            verdict = None
+            if current is not None:
+                verdict = judge_bundle(self._versions.load(current), (bundle, bank), self._gate)
+            version = self._publish(bundle_folder, bank, len(entries), stamp, stages=bundle.version)
+            return Change(version, current or version, bundle_verdict=verdict)
+
+    def to_consolidate(self, names: Sequence[str], stamp: Stamp) -> dict[str, tuple[str, ...]]:
+        """Photos that are not in `data/raw`, by class; see `Now.to_consolidate`."""
+        with self._turn(stamp) as now:
+            return now.to_consolidate(names)
+
+    def consolidate(
+        self, bundle_folder: Path, moved: Mapping[str, tuple[str, ...]], stamp: Stamp, *, force: bool = False
+    ) -> Change:
+        """Make a bundle live that was trained on photos of the ledger too; from then on they count as `data/raw`'s.
+
+        Args:
+            bundle_folder: of the new bundle.
+            moved: class name to the SHA-256 of its photos that now lie in `data/raw`; what came since goes on waiting.
+            stamp: who and when.
+            force: overrule the gate.
+
+        Raises:
+            UserInputError: the bundle does not know one of the classes, or the ledger has changed about them; nothing
+                is changed.
+            RefusedByGateError: what is live does better on the classes that both know; nothing is changed.
+        """
+        bundle = Bundle.load(bundle_folder)
+        with self._turn(stamp) as now:
+            waiting = now.to_consolidate()
+            if gone := [name for name, photos in moved.items() if not {*photos} <= {*waiting.get(name, ())}]:
+                raise UserInputError(
+                    "the class was removed, renamed or rolled back while it was trained on",
+                    on=", ".join(gone),
+                    remedy="consolidate again",
+                )
+            if unknown := [name for name in moved if name not in bundle.class_names]:
+                raise UserInputError(
+                    "the classifier that was trained does not know the class: none of its photos could be learnt from",
+                    on=", ".join(unknown),
+                    remedy="see which were refused and why (reports/validation/index.html), and give others",
+                )
+            entries = [
+                Entry("consolidate", stamp.who, stamp.time, now.version.name, name=name, photos=photos)
+                for name, photos in moved.items()
+            ]
+            bank = self._replayed(bundle, [*now.entries, *now.numbered(entries)])
+            verdict = judge_bundle((now.bundle, now.bank), (bundle, bank), self._gate)
+            if not force:
+                verdict.require()
+            # Not yet with the entries: killed before they are written, it is a version beside the ledger as it is.
+            version = self._versions.publish(
+                bundle_folder, bank, entry=len(now.entries), made=stamp.time, beside=self._beside
+            )
+            self._ledger.append([replace(entry, to=version.name, forced=bool(verdict.refusals)) for entry in entries])
+            self._versions.point_to(version, entry=len(now.entries) + len(entries), stages=bundle.version)
+            return Change(version, now.version, bundle_verdict=verdict)
 
     @contextmanager
-    def _turn(self, stamp: Stamp) -> Iterator[_Now]:
+    def _turn(self, stamp: Stamp) -> Iterator[Now]:
         """A writer's turn, begun by finishing what an earlier writer did not."""
         with self._ledger.turn() as entries:
             version = self._versions.current()
@@ -219,81 +273,59 @@ class Changes:
                 raise UserInputError(
                     "nothing is live yet", on=str(self._versions.folder), remedy="train first: shotline train PHOTOS"
                 )
-            bundle, bank = self._versions.load(version)
-            now = _Now(entries, states(entries, frozenset(bundle.class_names))[-1], version, bundle, bank)
-            if (done := self._versions.entry()) < len(entries):
-                for together in arrivals(entries[done:]):
-                    number = together[-1].number
-                    state = states(entries[:number], now.trained)[-1]
-                    bank = self._step(now, bank, together, state, self._arriver_for(bundle))
-                now = replace(now, bank=bank)
-                now = replace(now, version=self._publish(self._bundle_folder(now), bank, len(entries), stamp))
+            now = self._at(version, entries)
+            if self._versions.entry() != len(entries):
+                now = self._finished(now, self._versions.entry())
+                stages = now.version.bundle if entries and entries[-1].action == "consolidate" else None
+                version = self._publish(self._bundle_folder(now), now.bank, len(entries), stamp, stages=stages)
+                now = replace(now, version=version)
             yield now
 
-    def _fresh(self, now: _Now, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Of each class the photos that it does not have yet; classes without any are left out."""
-        fresh = {}
-        for name, photos in wanted.items():
-            if not photos:
-                raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
-            near = [each for each in (*now.trained, *now.state.classes) if each.casefold() == name.casefold()]
-            if near and name not in near:
-                raise UserInputError(f"there is a class called {near[0]}", on=name, remedy="write it the same way")
-            known = now.state.classes.get(name)
-            has = set(known.photos if known else now.state.waiting.get(name, ())) | set(now.bundle.split.get(name, ()))
-            for other, others in self._photos_of_others(now, name).items():
-                if twice := [photo for photo in photos if photo in others]:
+    def _at(self, version: Version, entries: list[Entry]) -> Now:
+        bundle, bank = self._versions.load(version)
+        return Now(entries, states(entries, frozenset(bundle.class_names))[-1], version, bundle, bank)
+
+    def _finished(self, now: Now, done: int) -> Now:
+        """With the bank that the ledger comes to, of whose entries the pointer has seen `done`."""
+        if done > len(now.entries):  # an older ledger was put in its place; it has the last word
+            return replace(now, bank=self._replayed(now.bundle, now.entries))
+        for together in arrivals(now.entries[done:]):
+            if to := together[-1].to:
+                if not any(version.name == to for version in self._versions.all()):
                     raise UserInputError(
-                        f"{len(twice)} of its {len(photos)} photos belong to the class {other}",
-                        on=name,
-                        remedy="give other photos, or rename that class",
+                        f"the ledger made the version {to} live, which is not here; it is another machine's",
+                        on=str(self._versions.folder),
+                        remedy="make live what its stages wrote: dvc pull, then shotline publish",
                     )
-            if left := tuple(photo for photo in dict.fromkeys(photos) if photo not in has):
-                fresh[name] = left
-        return fresh
+                now = self._at(self._versions.find(to), now.entries)
+                continue
+            state = states(now.entries[: together[-1].number], now.trained)[-1]
+            now = replace(now, bank=self._step(now, now.bank, together, state, self._arriver_for(now.bundle)))
+        return now
 
-    @staticmethod
-    def _photos_of_others(now: _Now, name: str) -> dict[str, set[str]]:
-        trained = {each: set(photos) for each, photos in now.bundle.split.items() if each != name}
-        added = {each.name: set(each.photos) for each in now.state.classes.values() if each.name != name}
-        return trained | added
-
-    def _require_added(self, now: _Now, name: str) -> None:
-        if name in now.trained:
-            raise UserInputError(
-                "it is a trained class, not an added one", on=name, remedy="take its photos out of data/raw and train"
-            )
-        if name not in now.state.classes:
-            added = ", ".join(now.state.classes) or "there are none"
-            raise UserInputError("there is no added class of that name", on=name, remedy=f"added classes: {added}")
-
-    def _change(self, now: _Now, entry: Entry, stamp: Stamp) -> Change:
-        bank = self._stepped(now, self._numbered(now, [entry]), self._arriver_for(now.bundle))
+    def _change(self, now: Now, entry: Entry, stamp: Stamp) -> Change:
+        bank = self._stepped(now, now.numbered([entry]), self._arriver_for(now.bundle))
         return Change(self._commit(now, [entry], bank, stamp), now.version)
 
-    def _commit(self, now: _Now, entries: Sequence[Entry], bank: Bank, stamp: Stamp) -> Version:
+    def _commit(self, now: Now, entries: Sequence[Entry], bank: Bank, stamp: Stamp) -> Version:
         self._ledger.append(entries)
         return self._publish(self._bundle_folder(now), bank, len(now.entries) + len(entries), stamp)
 
-    def _publish(self, bundle_folder: Path, bank: Bank, entry: int, stamp: Stamp) -> Version:
+    def _publish(
+        self, bundle_folder: Path, bank: Bank, entry: int, stamp: Stamp, *, stages: str | None = None
+    ) -> Version:
         version = self._versions.publish(bundle_folder, bank, entry=entry, made=stamp.time, beside=self._beside)
-        self._versions.point_to(version, entry=entry)
+        self._versions.point_to(version, entry=entry, stages=stages)
         return version
 
-    def _bundle_folder(self, now: _Now) -> Path:
+    def _bundle_folder(self, now: Now) -> Path:
         return self._versions.path(now.version) / "bundle"
 
-    @staticmethod
-    def _numbered(now: _Now, entries: Sequence[Entry]) -> list[Entry]:
-        """As the ledger will number them."""
-        first = len(now.entries) + 1
-        return [replace(entry, number=first + place, arrival=first) for place, entry in enumerate(entries)]
-
-    def _stepped(self, now: _Now, entries: list[Entry], arriver: Arriver) -> Bank:
+    def _stepped(self, now: Now, entries: list[Entry], arriver: Arriver) -> Bank:
         state = states([*now.entries, *entries], now.trained)[-1]
         return self._step(now, now.bank, entries, state, arriver)
 
-    def _step(self, now: _Now, bank: Bank, together: Sequence[Entry], state: State, arriver: Arriver) -> Bank:
+    def _step(self, now: Now, bank: Bank, together: Sequence[Entry], state: State, arriver: Arriver) -> Bank:
         def bank_after(number: int) -> Bank:
             return self._replayed(now.bundle, now.entries[:number])
 

@@ -7,13 +7,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
+from PIL import Image
+
 from components.backbone import Backbone, BackboneSettings, load_backbone
 from components.bank import ArrivalPhotos, Arriver, Ledger
 from components.classifier import Bundle
+from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
 from components.heads import level_mode_of
+from components.ingest import IngestSettings
 from components.liteembed import LiteEmbedSettings, Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
 from components.live.changes import Changes, Stamp
+from components.live.consolidation import Consolidation
 from components.live.settings import GateSettings
 from components.live.versions import Versions
 from components.workspace import Workspace
@@ -38,6 +43,9 @@ class LiveWorkspace:
         self.ledger = Ledger(workspace.arrivals / "ledger.jsonl")
         self.photos = ArrivalPhotos(workspace.arrivals / "photos")
         self.versions = Versions(workspace.live)
+        self.consolidation = Consolidation(
+            workspace.raw, self.photos, self.ledger, parameters.section("ingest", IngestSettings).listing
+        )
         self._backbone_for = cache(self._load_backbone)
         self.changes = Changes(
             self.ledger,
@@ -56,6 +64,22 @@ class LiveWorkspace:
             live.changes.adopt(workspace.bundle, live.stamp())
         return live
 
+    def warm(self) -> None:
+        """Load what the first arrival would wait for: backbone and vocabulary; and take a first step with each.
+
+        Raises:
+            UserInputError: nothing is live yet.
+        """
+        version = self.versions.current()
+        if version is None:
+            raise UserInputError(
+                "nothing is live yet", on=str(self.versions.folder), remedy="train first: shotline train PHOTOS"
+            )
+        bundle = self.versions.load(version)[0]
+        backbone = self._backbone_for(bundle.backbone["name"])
+        backbone.encode_images(backbone.preprocess(Image.new("RGB", (64, 64)))[None], levels=True)
+        self.vocabulary_kind(bundle)
+
     def arriver_for(self, bundle: Bundle) -> Arriver:
         """Adds classes beside this bundle."""
         backbone = self._backbone_for(bundle.backbone["name"])
@@ -67,6 +91,10 @@ class LiveWorkspace:
             lambda kind: self._vocabulary(kind, bundle, backbone),
             self._progress,
         )
+
+    def encode(self, photos: Sequence[str], bundle: Bundle) -> None:
+        """Encode those of the arrivals' photos that are not cached yet, so that `features_of` only reads."""
+        self.features_of(photos, bundle, self._backbone_for(bundle.backbone["name"]))
 
     def features_of(self, photos: Sequence[str], bundle: Bundle, backbone: Backbone) -> Features:
         """Features of arrivals' photos, levels as the head reads them; what is not cached is encoded."""

@@ -12,16 +12,21 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class GateSettings:
-    """What an arrival may cost, and what it must bring.
+    """What an arrival may cost and must bring, and what a new bundle may cost.
 
     Attributes:
         most_drop_one: share of the known classes' photos that one class more may take, mean over classes.
         most_drop_many: the same where as many classes arrive as are known; in between it grows in step.
         least_recall: share of a new class's left-out photos that must be answered rightly, where it has several.
         most_taken: share of a new class's left-out photos that one known class may claim.
+        most_drop_bundle: share of the photos of all classes that a consolidated bundle may lose, beyond the standard
+            error of the comparison.
+        most_drop_class: the same of one class's photos.
     """
 
     most_drop_one: Share = 0.02
     most_drop_many: Share = 0.06
     least_recall: Share = 0.25
     most_taken: Share = 0.8
+    most_drop_bundle: Share = 0.02
+    most_drop_class: Share = 0.5

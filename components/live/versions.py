@@ -8,14 +8,15 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from components.bank import Bank
-from components.classifier import Bundle
+from components.classifier import Bundle, saved_version
 from components.errors import UserInputError
 from components.files import digest, write_json
 
-__all__ = ["Version", "Versions", "version_name"]
+__all__ = ["Pointer", "Version", "Versions", "version_name"]
 
 _POINTER = "current.json"
 _FACTS = "version.json"
@@ -40,6 +41,26 @@ class Version:
     classes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Pointer:
+    """What the pointer says.
+
+    Attributes:
+        version: name of the version in use.
+        entry: number of the last ledger entry that it is the outcome of.
+        before: the version in use before it; empty for the first.
+        stages: version of the bundle that the stages had written when the last one of theirs was made live.
+        moved: when it came to say so, ISO 8601 in UTC with microseconds; later moves have later times, whatever the
+            clock does. Empty where it was written before times were kept.
+    """
+
+    version: str
+    entry: int
+    before: str = ""
+    stages: str = ""
+    moved: str = ""
+
+
 def version_name(bank: Bank) -> str:
     """What a bundle with that bank is called: same content, same name; the bundle's own where nothing was added."""
     return bank.bundle if not len(bank) else digest([bank.bundle, bank.digest])[:12]
@@ -61,18 +82,28 @@ class Versions:
         Raises:
             UserInputError: the pointer names a version that is not there.
         """
-        pointer = self._pointer()
-        return None if pointer is None else self.find(pointer[0])
+        pointer = self.pointer()
+        return None if pointer is None else self.find(pointer.version)
 
     def current_name(self) -> str | None:
         """What the pointer says, without a look at the version itself."""
-        pointer = self._pointer()
-        return None if pointer is None else pointer[0]
+        pointer = self.pointer()
+        return None if pointer is None else pointer.version
 
     def entry(self) -> int:
         """Number of the last ledger entry that the pointer has seen; 0 where nothing is live."""
-        pointer = self._pointer()
-        return 0 if pointer is None else pointer[1]
+        pointer = self.pointer()
+        return 0 if pointer is None else pointer.entry
+
+    def not_live(self, bundle_folder: Path) -> str | None:
+        """Version of the bundle that the stages wrote there after their last one was made live, as `dvc repro` does.
+
+        None where there is none, or nothing is live: then theirs answers anyway. A rollback leaves theirs behind on
+        purpose, and is no reason to speak of it.
+        """
+        pointer = self.pointer()
+        written = None if pointer is None else saved_version(bundle_folder)
+        return None if pointer is None or written in (pointer.stages, None) else written
 
     def find(self, name: str) -> Version:
         """The version of that name, or of the one name that begins so.
@@ -142,23 +173,35 @@ class Versions:
                     raise
         return self.find(name)
 
-    def point_to(self, version: Version, *, entry: int) -> None:
+    def point_to(self, version: Version, *, entry: int, stages: str | None = None) -> None:
         """Make that version the one in use; a reader sees the old one or the new one.
 
         Args:
             version: see `all`.
             entry: number of the last ledger entry, which this version is the outcome of.
+            stages: see `Pointer`; None where it stays as it is.
         """
-        write_json(self.folder / _POINTER, {"version": version.name, "entry": entry})
+        old = self.pointer() or Pointer("", 0)
+        before = old.before if old.version == version.name else old.version
+        moved = datetime.now(UTC)
+        if old.moved:
+            moved = max(moved, datetime.fromisoformat(old.moved) + timedelta(microseconds=1))
+        stages = old.stages if stages is None else stages
+        pointer = Pointer(version.name, entry, before, stages, moved.isoformat(timespec="microseconds"))
+        write_json(self.folder / _POINTER, asdict(pointer))
 
-    def _pointer(self) -> tuple[str, int] | None:
+    def pointer(self) -> Pointer | None:
+        """What the pointer says, None where nothing is live yet.
+
+        Raises:
+            UserInputError: it cannot be read.
+        """
         path = self.folder / _POINTER
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return str(content["version"]), int(content["entry"])
+            return Pointer(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, TypeError) as error:
             raise UserInputError(
                 "the pointer cannot be read", on=str(path), remedy="remove it and run `shotline train`"
             ) from error

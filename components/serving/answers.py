@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from components.backbone import Backbone, BackboneSettings, check_backbone, load_backbone
+from components.backbone import Backbone, BackboneSettings, matching_backbone
 from components.bank import Bank
 from components.classifier import Bundle
-from components.errors import UserInputError
 from components.features import Features, level_features
 from components.heads import level_mode_of
 from components.ingest import PhotoError, count_pixels, load_image, read_photo
 from components.live import Versions, version_name
 from components.serving.classes import class_rows
+from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
 
 __all__ = ["Answer", "PhotoClassifier", "Ranked"]
 
+T = TypeVar("T")
+
 _BATCH = 32
 _PIXELS_AT_ONCE = 128_000_000  # decoded, two of the largest photos that are allowed by default: 0.5 to 2.5 GB
-
-# For who asks about one photo; those that ingest gives speak of folders and of a run.
-_REMEDIES = {
-    "oversized": "use a smaller photo; the limits are those of its training (ingest.max_pixels, ingest.max_bytes)",
-    "too_small": "use a larger photo; the limit is the one of its training (ingest.min_size_px)",
-    "zero_byte": "give the whole file",
-    "truncated": "give the whole file",
-    "unreadable": "use a JPEG, PNG or WebP photo",
-    "unsupported": "use a JPEG, PNG or WebP photo",
-    "not_an_image": "use a JPEG, PNG or WebP photo",
-}
-
 
 _BACKBONE_REMEDY = "put the backbone back as it was (git checkout, dvc checkout), train again, or build the Bento again"
 
@@ -170,21 +160,40 @@ class PhotoClassifier:
     def answer(self, photos: Sequence[bytes | Path]) -> list[Answer | PhotoError]:
         """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
         served = self._served
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            pixels = list(pool.map(partial(self._pixels, served=served), photos))
-        readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
-        answers: list[Answer] = []
-        for start in range(0, len(readable), _BATCH):
-            encoded = served.backbone.encode_images(torch.stack(readable[start : start + _BATCH]), levels=True)
-            answers += self._rank(level_features(encoded, level_mode_of(served.bundle.head)), served)
-        in_order = iter(answers)
-        return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
+
+        def answers(pixels: torch.Tensor) -> list[Answer]:
+            encoded = served.backbone.encode_images(pixels, levels=True)
+            return self._rank(level_features(encoded, level_mode_of(served.bundle.head)), served)
+
+        return self._each(photos, answers, served)
+
+    def embed(self, photos: Sequence[bytes | Path]) -> list[torch.Tensor | PhotoError]:
+        """One unit vector (d,) float32 a photo, in order; a photo that cannot be read gives its error."""
+        served = self._served
+
+        def embeddings(pixels: torch.Tensor) -> list[torch.Tensor]:
+            return list(served.backbone.encode_images(pixels).embedding.cpu())
+
+        return self._each(photos, embeddings, served)
 
     def answer_files(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Answer | PhotoError]]:
         """Each path with its answer, in order, read and answered a batch at a time."""
         for start in range(0, len(paths), _BATCH):
             batch = paths[start : start + _BATCH]
             yield from zip(batch, self.answer(batch), strict=True)
+
+    def _each(
+        self, photos: Sequence[bytes | Path], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
+    ) -> list[T | PhotoError]:
+        """What `of_batch` makes of photos, a batch of pixels at a time; errors stand in the places of their photos."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            pixels = list(pool.map(partial(self._pixels, served=served), photos))
+        readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
+        made: list[T] = []
+        for start in range(0, len(readable), _BATCH):
+            made += of_batch(torch.stack(readable[start : start + _BATCH]))
+        in_order = iter(made)
+        return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
 
     def _pixels(self, photo: bytes | Path, *, served: _Served) -> torch.Tensor | PhotoError:
         limits = served.bundle.limits
@@ -194,8 +203,7 @@ class PhotoClassifier:
             with self._decoding.hold(count_pixels(content, limits, name=name)):
                 return served.backbone.preprocess(load_image(content, limits, name=name))
         except PhotoError as error:
-            remedy = _REMEDIES.get(error.reason, error.remedy)
-            return PhotoError(error.what, on=error.on, remedy=remedy, reason=error.reason)
+            return for_asker(error)
 
     def _rank(self, features: Features, served: _Served) -> list[Answer]:
         bundle, bank = served.bundle, served.bank
@@ -238,29 +246,12 @@ def _read(folder: Path) -> tuple[Bundle, Bank]:
 
 def _matching_backbone(bundle: Bundle, folder: Path, models: Path, settings: BackboneSettings) -> Backbone:
     packaged = models / "backbone"
-    name = str(packaged) if packaged.is_dir() else bundle.backbone["name"]
-    try:
-        check_backbone(name, models=models)
-    except UserInputError as error:
-        raise UserInputError(
-            f"the backbone that this classifier was made with is not here: {error.what}",
-            on=f"{folder / 'bundle'}: backbone {name}",
-            remedy=_BACKBONE_REMEDY,
-        ) from error
-    backbone = load_backbone(name, models=models, device=settings.device, precision=settings.precision)
-    for fact, found in (
-        ("weights", backbone.identity.weights),
-        ("preprocessing", backbone.identity.preprocessing),
-    ):
-        if bundle.backbone[fact] != found:
-            raise UserInputError(
-                f"the classifier was made with other {fact} ({_short(bundle.backbone[fact])}) than the backbone "
-                f"{name} has here ({_short(found)})",
-                on=str(folder / "bundle"),
-                remedy=_BACKBONE_REMEDY,
-            )
-    return backbone
-
-
-def _short(fact: object) -> str:
-    return str(fact)[:12] if isinstance(fact, str) else str(fact)
+    return matching_backbone(
+        str(packaged) if packaged.is_dir() else bundle.backbone["name"],
+        bundle.backbone,
+        models=models,
+        settings=settings,
+        what="the classifier",
+        on=folder / "bundle",
+        remedy=_BACKBONE_REMEDY,
+    )

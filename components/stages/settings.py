@@ -7,10 +7,12 @@ from typing import Any
 from components.backbone import BackboneSettings
 from components.classifier import ClassifierSettings
 from components.features import FeaturesSettings
+from components.inbox import InboxSettings
 from components.ingest import IngestSettings
 from components.ldc import LdcSettings
 from components.liteembed import LiteEmbedSettings
 from components.live import GateSettings
+from components.store import StoreSettings
 from components.validate import ValidateSettings
 from components.workspace import Workspace
 
@@ -25,8 +27,10 @@ SECTIONS: dict[str, type[Any]] = {
     "classifier": ClassifierSettings,
     "liteembed": LiteEmbedSettings,
     "gate": GateSettings,
+    "inbox": InboxSettings,
+    "feature_store": StoreSettings,
 }
-"""Every section that a stage reads, with its settings."""
+"""Every section that is read, with its settings."""
 
 
 def check_parameters(workspace: Workspace) -> None:

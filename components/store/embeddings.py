@@ -6,14 +6,16 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from components.errors import ShotlineError
+from components.store.repository import feature_store
 from components.store.table import view_id
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["EmbeddingStore"]
 
@@ -21,7 +23,7 @@ __all__ = ["EmbeddingStore"]
 class EmbeddingStore:
     """Feast's repository in the workspace, over one Parquet file of embeddings.
 
-    Importing Feast takes about ten seconds; it happens at the first read.
+    Importing Feast takes about ten seconds, torch three; it happens at the first read.
     """
 
     def __init__(self, repository: Path, embeddings: Path) -> None:
@@ -35,6 +37,7 @@ class EmbeddingStore:
             ShotlineError: the join lost, doubled or did not find a row.
         """
         import pandas as pd
+        import torch
 
         entities = pd.DataFrame(
             {
@@ -43,7 +46,7 @@ class EmbeddingStore:
                 "event_timestamp": pd.Series([as_of] * len(views), dtype="datetime64[us, UTC]"),
             }
         )
-        store = self._feast()
+        store = feature_store(self._repository, self._embeddings)
         with warnings.catch_warnings():
             # ibis calls DuckDB by a name that DuckDB is retiring; nothing that a reader of ours could change.
             warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)
@@ -59,17 +62,3 @@ class EmbeddingStore:
         column = joined["embedding"].combine_chunks()
         flat = torch.from_numpy(column.flatten().to_numpy(zero_copy_only=False).astype(np.float32))
         return flat.reshape(len(views), -1)
-
-    def _feast(self) -> Any:
-        from feast import FeatureStore
-        from feast.repo_config import load_repo_config
-
-        from components.store.definitions import definitions
-
-        config = load_repo_config(self._repository, self._repository / "feature_store.yaml")
-        # Paths in the file are relative to it, so that the workspace can be moved; SQLAlchemy would take them as
-        # relative to the current folder.
-        config.registry.path = f"sqlite:///{self._repository / 'registry.db'}"
-        store = FeatureStore(config=config)
-        store.apply(definitions(self._embeddings))
-        return store

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from torch import Tensor
+from numpy.typing import NDArray
 
 from components.files import atomic_path
 
-__all__ = ["EMBEDDING_SCHEMA", "view_id", "write_embeddings"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["EMBEDDING_SCHEMA", "read_clean_embeddings", "view_id", "write_embeddings"]
 
 EMBEDDING_SCHEMA = pa.schema(
     [
@@ -56,3 +62,31 @@ def write_embeddings(path: Path, chunks: Iterable[tuple[list[str], list[int], Te
             writer.write_table(pa.table(columns, schema=EMBEDDING_SCHEMA))
             rows += len(views)
     return rows
+
+
+def read_clean_embeddings(path: Path) -> tuple[pa.Array, NDArray[np.float32]]:
+    """All clean views at once, without Feast: image ids (n,), and embeddings (n, d) float32, in the file's order.
+
+    Read a row group at a time into place, so that little more than the result is in memory.
+    """
+    with pq.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+        n = sum(pc.sum(_clean(file.read_row_group(group, ["view"]))).as_py() or 0 for group in groups)
+        ids: list[pa.Array] = []
+        embeddings = np.empty((n, 0), np.float32)
+        done = 0
+        for group in groups:
+            table = file.read_row_group(group, ["image_id", "view", "embedding"])
+            clean = _clean(table)
+            rows = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+            rows = rows[clean.to_numpy()]
+            if not embeddings.size:
+                embeddings = np.empty((n, rows.shape[1]), np.float32)
+            embeddings[done : done + len(rows)] = rows
+            done += len(rows)
+            ids.append(table["image_id"].filter(clean).combine_chunks())
+    return pa.concat_arrays([pa.array([], pa.string()), *ids]), embeddings
+
+
+def _clean(table: pa.Table) -> pa.ChunkedArray:
+    return pc.equal(table["view"], 0)

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from components.errors import UserInputError
 from components.files import write_text
+from components.workspace.identity import workspace_identity
 from components.workspace.parameters import Parameters
 
 __all__ = ["Workspace"]
@@ -44,6 +45,11 @@ class Workspace:
     def parameters(self) -> Parameters:
         """What `params.yaml` says, read once."""
         return Parameters.read(self.root / "params.yaml")
+
+    @cached_property
+    def identity(self) -> str:
+        """Which workspace this is, 32 hexadecimal digits; see `workspace_identity`."""
+        return workspace_identity(self.root / "data/.workspace.json")
 
     def set_parameters(self, values: Mapping[str, object]) -> None:
         """Write values into `params.yaml`, its comments kept; None leaves a parameter as it is.

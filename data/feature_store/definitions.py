@@ -4,4 +4,6 @@ from pathlib import Path
 
 from components.store.definitions import definitions
 
-entity, image_embeddings = definitions(Path(__file__).resolve().parent.parent / "features" / "embeddings.parquet")
+image_view, image_embeddings, version, class_name, workspace, class_embeddings, live_version = definitions(
+    Path(__file__).resolve().parent.parent / "features" / "embeddings.parquet"
+)

@@ -47,6 +47,13 @@ def test_prefect_costs_little_more_than_an_empty_flow(measure: Any, copy_of_trai
     assert seconds["temporary_server"] - seconds["plain"] <= 1.2 * seconds["empty_flow"] + 2
 
 
+def test_a_hundred_thousand_photos_are_searched_in_50_ms(measure: Any) -> None:
+    found = measure("search.py", "--rows", "100000", "--width", "512")
+
+    assert found["search_ms"] <= 50
+    assert found["read_memory_of_rows"] <= 1.3
+
+
 def test_map_lr_on_a_real_clip_s_embeddings(measure: Any) -> None:
     folder = os.environ.get("SHOTLINE_CLIP_FEATURES")
     if folder is None:

@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from tests.conftest import draw_photo
 from tests.journeys.conftest import Run
+from tests.journeys.prefect_server import ask
+from tests.journeys.test_arrivals import wait_for, watching
+
+# One test process: they share a server, which takes ten seconds to start.
+pytestmark = pytest.mark.xdist_group("prefect_server")
 
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
-
-
-def ask(api: str, path: str, **wanted: Any) -> Any:
-    request = urllib.request.Request(
-        f"{api}/{path}", json.dumps(wanted).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a real server's API."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": ""}
-    command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", str(port)]
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    api = f"http://127.0.0.1:{port}/api"
-
-    @retry(retry=retry_if_exception_type(OSError), wait=wait_fixed(0.2), stop=stop_after_delay(120), reraise=True)
-    def until_it_answers() -> None:
-        urllib.request.urlopen(f"{api}/health", timeout=2).close()
-
-    try:
-        until_it_answers()
-        yield api
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path, run_command: Run) -> None:
@@ -64,11 +30,36 @@ def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path,
             env={"PREFECT_API_URL": server},
             expect=0 if column == "ran" else 2,
         )
-    first, second = ask(server, "flow_runs/filter", sort="EXPECTED_START_TIME_ASC")
+    run_command("shotline", "consolidate", cwd=copy_of_trained, env={"PREFECT_API_URL": server})
+    first, second = runs(server, "train")
+    (third,) = runs(server, "consolidate")
 
     assert (first["state_name"], second["state_name"]) == ("Completed", "Failed")
     assert states(server, first["id"]) == dict.fromkeys(STAGES, "Completed")
+    assert (third["state_name"], states(server, third["id"])) == ("Completed", {})  # nothing waited
     assert states(server, second["id"]) == {"ingest": "UpToDate", "validate": "UpToDate", "features": "Failed"}
+
+
+def test_what_a_watcher_takes_is_seen_there(server: str, copy_of_trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    with watching(copy_of_trained, tmp_path / "inbox", api=server) as log:
+        for number in range(4):
+            draw_photo(tmp_path / "teal" / f"{number}.jpg", 900 + number, hue=128)
+        (tmp_path / "teal").rename(tmp_path / "inbox/teal")
+        (tmp_path / "inbox/paint/teal").mkdir(parents=True)
+        wait_for(lambda: runs(server, "add-class") and runs(server, "add-class")[-1]["state_type"] == "COMPLETED", log)
+        (run,) = runs(server, "add-class")
+
+    assert (run["state_name"], run["parameters"]["name"]) == ("Completed", "paint, teal")
+    assert states(server, run["id"]) == dict.fromkeys(("read", "encode", "change"), "Completed")
+
+
+def runs(api: str, flow: str) -> list[dict[str, Any]]:
+    """The runs of a flow, oldest first."""
+    found: list[dict[str, Any]] = ask(
+        api, "flow_runs/filter", sort="EXPECTED_START_TIME_ASC", flows={"name": {"any_": [flow]}}
+    )
+    return found
 
 
 def states(api: str, flow_run: str) -> dict[str, str]:

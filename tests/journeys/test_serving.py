@@ -25,9 +25,11 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
+from components.backbone import load_backbone
 from components.classifier import Bundle
-from components.ingest import Limits
+from components.ingest import Limits, load_image
 from components.workspace import Workspace
 from tests.journeys.conftest import Run
 
@@ -43,7 +45,14 @@ class Service:
     def get(self, path: str) -> tuple[int, Any]:
         return self._ask(urllib.request.Request(self.base + path))
 
-    def post_photos(self, photos: Sequence[tuple[str, bytes]], field: str = "images") -> tuple[int, Any]:
+    def post_photos(
+        self,
+        photos: Sequence[tuple[str, bytes]],
+        field: str = "images",
+        *,
+        path: str = "/classify",
+        texts: Sequence[tuple[str, str]] = (),
+    ) -> tuple[int, Any]:
         border = uuid.uuid4().hex
         body = b"".join(
             f'--{border}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
@@ -52,9 +61,13 @@ class Service:
             + b"\r\n"
             for name, content in photos
         )
+        body += b"".join(
+            f'--{border}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+            for name, text in texts
+        )
         headers = {"Content-Type": f"multipart/form-data; boundary={border}"}
         return self._ask(
-            urllib.request.Request(f"{self.base}/classify", body + f"--{border}--\r\n".encode(), headers, method="POST")
+            urllib.request.Request(f"{self.base}{path}", body + f"--{border}--\r\n".encode(), headers, method="POST")
         )
 
     def batches(self) -> tuple[int, int]:
@@ -248,6 +261,57 @@ def test_errors_have_our_form(
     service: Service, photos_sent: list[tuple[str, bytes]], field: str, status: int, code: str
 ) -> None:
     given, error = service.post_photos(photos_sent, field)
+
+    assert (given, error["code"]) == (status, code)
+    assert error.keys() == {"code", "message", "remedy"}
+
+
+def test_photos_and_texts_become_unit_vectors_of_one_space(service: Service, photos: list[Path], trained: Path) -> None:
+    backbone = load_backbone("embedded", models=trained / "models", device="cpu", precision="fp32")
+    pixels = torch.stack([backbone.preprocess(load_image(path)) for path in photos[:2]])
+    sent = [(path.name, path.read_bytes()) for path in photos[:2]]
+
+    status, answers = service.post_photos(
+        [sent[0], ("a.jpg", b"no photo"), sent[1]], path="/embed", texts=[("texts", "rust"), ("texts", "キズ")]
+    )
+
+    assert status == 200
+    assert answers[1]["error"]["code"] == "not_an_image"
+    assert [answer.get("path") or answer["text"] for answer in answers] == [
+        sent[0][0],
+        "a.jpg",
+        sent[1][0],
+        "rust",
+        "キズ",
+    ]
+    vectors = torch.tensor([answers[place]["embedding"] for place in (0, 2, 3, 4)])
+    expected = torch.cat([backbone.encode_images(pixels).embedding, backbone.encode_texts(["rust", "キズ"])])
+    torch.testing.assert_close(vectors, expected, atol=1e-5, rtol=0)
+    assert {answers[place]["backbone"] for place in (0, 2, 3, 4)} == {backbone.identity.weights[:12]}
+
+
+@pytest.mark.parametrize(
+    ("path", "photos_sent", "texts", "status", "code"),
+    [
+        ("/embed", [], [("texts", " ")], 400, "no_input"),
+        ("/embed", [], [("texts", "x")] * 65, 400, "bad_request"),
+        ("/embed", [], [("texts", "x" * 2001)], 422, "text_too_long"),
+        ("/embed", [("a.jpg", b"no photo")], [], 422, "not_an_image"),
+        ("/search", [], [("text", "rust"), ("top", "0")], 400, "bad_top"),
+        ("/search", [("a.jpg", b"x")], [("text", "rust")], 400, "no_query"),
+        ("/search", [("a.jpg", b"no photo")], [], 422, "not_an_image"),
+        ("/search", [], [("text", "rust")], 404, "no_photos"),  # a Bento has the classifier, not the photos
+    ],
+)
+def test_what_cannot_be_embedded_or_searched_is_told(
+    service: Service,
+    path: str,
+    photos_sent: list[tuple[str, bytes]],
+    texts: list[tuple[str, str]],
+    status: int,
+    code: str,
+) -> None:
+    given, error = service.post_photos(photos_sent, "images" if path == "/embed" else "image", path=path, texts=texts)
 
     assert (given, error["code"]) == (status, code)
     assert error.keys() == {"code", "message", "remedy"}

@@ -16,14 +16,22 @@ def entry(action: Action, number: int, **more: object) -> Entry:
     return Entry(action, who="anna", time=f"2026-01-01T00:00:{number:02d}+00:00", made_on="v", number=number, **more)  # type: ignore[arg-type]
 
 
+def photos_of(state: State) -> dict[str, tuple[str, ...]]:
+    """All photos that are not in data/raw, by class."""
+    return {each.name: each.photos for each in state.classes.values()} | state.waiting
+
+
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[Entry]:
     """Entries that make sense one after the other."""
     entries: list[Entry] = []
     for number in range(1, draw(st.integers(1, 12)) + 1):
-        classes = list(states(entries, TRAINED)[-1].classes)
-        actions: list[Action] = ["add", "rollback", *(["remove", "rename", "consolidate"] if classes else [])]
+        state = states(entries, TRAINED)[-1]
+        actions: list[Action] = ["add", "rollback"]
+        actions += ["remove", "rename"] if state.classes else []
+        actions += ["consolidate"] if photos_of(state) else []
         action = draw(st.sampled_from(actions))
+        classes = list(photos_of(state) if action == "consolidate" else state.classes)
         more: dict[str, object] = {}
         if action == "add":
             more = {
@@ -36,6 +44,9 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
             more = {"name": draw(st.sampled_from(classes))}
             if action == "rename":
                 more["new_name"] = f"new {number}"
+            if action == "consolidate":
+                photos = photos_of(states(entries, TRAINED)[-1])[str(more["name"])]
+                more["photos"] = tuple(draw(st.lists(st.sampled_from(photos), min_size=1, unique=True)))
         entries.append(entry(action, number, **more))
     return entries
 
@@ -67,6 +78,29 @@ def test_no_photo_is_counted_twice_and_trained_classes_are_never_added(entries: 
         assert state.waiting.keys() <= TRAINED
         for each in state.classes.values():
             assert len(each.photos) == len(set(each.photos))
+
+
+@given(ledgers())
+def test_no_photo_is_lost_whatever_the_bundle_knows(entries: list[Entry]) -> None:
+    # As entries come to be read beside bundles that were trained since.
+    for trained in (frozenset(), frozenset({"rust", "crack"}), frozenset({"rust", "dent", "scratch", "pit"})):
+        for state, here in zip(states(entries, trained), states(entries, TRAINED), strict=True):
+            assert photos_of(state) == photos_of(here)
+            assert state.waiting.keys() <= trained
+            assert not trained & state.classes.keys()
+
+
+@given(ledgers(), st.data())
+def test_what_is_consolidated_no_longer_waits_and_the_rest_does(entries: list[Entry], data: st.DataObject) -> None:
+    before = photos_of(states(entries, TRAINED)[-1])
+    if not before:
+        return
+    name = data.draw(st.sampled_from(list(before)))
+    moved = tuple(data.draw(st.lists(st.sampled_from(before[name]), min_size=1, unique=True)))
+    more = entry("consolidate", len(entries) + 1, name=name, photos=moved)
+    after = photos_of(states([*entries, more], TRAINED)[-1])
+    assert after.pop(name, ()) == tuple(photo for photo in before.pop(name) if photo not in moved)
+    assert after == before
 
 
 def test_more_photos_update_an_added_class_and_wait_for_a_trained_one() -> None:

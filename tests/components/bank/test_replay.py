@@ -16,14 +16,16 @@ def entry(number: int, action: str, arrival: int | None = None, **more: object) 
 
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[Entry]:
-    """Entries that make sense one after the other, some of them arriving together."""
+    """Entries that make sense one after the other, some of them arriving together, before any bundle knew a class."""
     entries: list[Entry] = []
     for _ in range(draw(st.integers(1, 6))):
         first = len(entries) + 1
-        present = list(states(entries, frozenset())[-1].classes)
-        action = draw(st.sampled_from(["add", "rollback", *(["remove", "rename"] if present else [])]))
+        # As beside a bundle that knows none of them; the one that they are replayed beside knows cls_00.
+        state = states(entries, frozenset())[-1]
+        present = list(state.classes)
+        action = draw(st.sampled_from(["add", "rollback", *(["remove", "rename", "consolidate"] if present else [])]))
         if action == "add":
-            names = draw(st.lists(st.sampled_from(["rust", "dent", "scratch"]), min_size=1, max_size=2, unique=True))
+            names = draw(st.lists(st.sampled_from(["rust", "dent", "cls_00"]), min_size=1, max_size=2, unique=True))
             for place, name in enumerate(names):
                 photos = draw(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True))
                 entries.append(
@@ -34,7 +36,13 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
             entries.append(entry(first, "rollback", back_to=draw(st.sampled_from(whole))))
         else:
             name = draw(st.sampled_from(present))
-            more = {"new_name": f"new {first}"} if action == "rename" else {}
+            more: dict[str, object] = {}
+            if action == "rename":
+                other = draw(st.sampled_from([f"new {first}", "cls_01"]))
+                more = {"new_name": f"new {first}" if other in present else other}
+            elif action == "consolidate":
+                photos = st.lists(st.sampled_from(state.classes[name].photos), min_size=1, unique=True)
+                more = {"photos": tuple(draw(photos))}
             entries.append(entry(first, action, name=name, **more))
     return entries
 
@@ -50,10 +58,8 @@ def test_step_by_step_equals_the_replay(empty: Bank, bundle: Bundle, arriver: Ar
         state = states(entries[:number], trained)[-1]
         before = banks[together[0].number - 1]
         banks[number] = step(before, together, state, banks.__getitem__, arriver)
-        assert banks[number].names == tuple(state.classes)
-        assert tuple(each.photos for each in banks[number].classes) == tuple(
-            each.photos for each in state.classes.values()
-        )
+        found = {each.name: each.photos for each in banks[number].classes}
+        assert found == {each.name: each.photos for each in state.classes.values()}
 
     assert replay(empty, entries, trained, arriver).digest == banks[len(entries)].digest
 
@@ -61,6 +67,14 @@ def test_step_by_step_equals_the_replay(empty: Bank, bundle: Bundle, arriver: Ar
 def test_photos_for_a_trained_class_change_no_column(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
     entries = [entry(1, "add", name="cls_00", photos=("rust-1",))]
     assert replay(empty, entries, frozenset(bundle.class_names), arriver).digest == empty.digest
+
+
+def test_what_was_renamed_is_read_by_what_a_later_bundle_knows(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
+    trained = frozenset(bundle.class_names)
+    known = [entry(1, "add", name="rust", photos=("rust-1",)), entry(2, "rename", name="rust", new_name="cls_01")]
+    assert replay(empty, known, trained, arriver).digest == empty.digest
+    unknown = [entry(1, "add", name="cls_01", photos=("rust-1",)), entry(2, "rename", name="cls_01", new_name="rust")]
+    assert replay(empty, unknown, trained, arriver).names == ("rust",)
 
 
 def test_classes_that_arrive_together_are_optimised_together(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:

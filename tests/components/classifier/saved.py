@@ -1,16 +1,20 @@
 """A bundle of drawn photos."""
 
+from collections.abc import Sequence
+
 from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_candidates
 from components.heads import Support
 from components.ingest import Limits
 
 
-def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bundle, list[Candidate]]:
-    """The bundle that `support` leads to, and the candidates it was chosen from."""
+def drawn_bundle(
+    support: Support, heads: list[str] | None = None, names: Sequence[str] = ()
+) -> tuple[Bundle, list[Candidate]]:
+    """The bundle that `support` leads to, and the candidates it was chosen from; `names` are its last classes'."""
     candidates = fit_candidates(support, heads)
     choice = choose(candidates, support)
     clean = support.clean
-    names = tuple(f"cls_{label:02}" for label in range(support.n_classes))
+    names = (*(f"cls_{label:02}" for label in range(support.n_classes - len(names))), *names)
     bundle = Bundle(
         class_names=names,
         display_names=tuple(f"kind {label} キズ" for label in range(support.n_classes)),
@@ -20,7 +24,10 @@ def drawn_bundle(support: Support, heads: list[str] | None = None) -> tuple[Bund
         backbone={"name": "drawn", "weights": "0" * 64},
         logit_scale=support.logit_scale,
         templates=("a photo of a {}.",),
-        split={name: [f"{name}-{image}" for image in range(3)] for name in names},
+        split={
+            name: [f"{name}-{image}" for image in range(int(count))]
+            for name, count in zip(names, clean.shots, strict=True)
+        },
         why=choice.why,
         evidence=choice.evidence,
         support=SupportRecord(

@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from components.bank import ArrivalPhotos, Arriver, Bank, Ledger
 from components.classifier import Bundle
 from components.errors import RefusedByGateError, UserInputError
-from components.liteembed import LiteEmbedSettings
-from components.live import Changes, GateSettings, Stamp, Versions
-from tests.components.bank.conftest import features_of
+from components.live import GateSettings, Versions
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.conftest import FakeBackbone
-
-GATE = GateSettings(most_drop_one=0.1, most_drop_many=0.1)
-_clock = itertools.count()
-
-
-def stamp(who: str = "anna") -> Stamp:
-    return Stamp(who, f"2026-01-01T00:{next(_clock):04d}+00:00")
-
-
-def photos_of(name: str, *numbers: int) -> tuple[str, ...]:
-    return tuple(f"{name}-{number}" for number in numbers)
-
-
-class Place:
-    """A workspace's live part."""
-
-    def __init__(self, root: Path, bundle: Bundle) -> None:
-        self.bundle_folder = root / "models/bundle"
-        bundle.save(self.bundle_folder)
-        self.ledger = Ledger(root / "data/arrivals/ledger.jsonl")
-        self.versions = Versions(root / "models/live")
-        self.changes = self.warm()
-        self.changes.adopt(self.bundle_folder, stamp())
-
-    def warm(self, gate: GateSettings = GATE) -> Changes:
-        backbone: Any = FakeBackbone()
-
-        def arriver_for(bundle: Bundle) -> Arriver:
-            return Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
-
-        photos = ArrivalPhotos(self.ledger.path.parent / "photos")
-        return Changes(self.ledger, photos, self.versions, arriver_for, gate)
-
-    @property
-    def live(self) -> tuple[Bundle, Bank]:
-        version = self.versions.current()
-        assert version is not None
-        return self.versions.load(version)
-
-    def answers(self) -> torch.Tensor:
-        bundle, bank = self.live
-        return bank.logits(bundle, features_of(photos_of("rust", 90, 91) + photos_of("dent", 90)))
+from tests.components.live.place import Place, photos_of, stamp
 
 
 @pytest.fixture(scope="module")
@@ -193,32 +149,6 @@ def test_only_added_classes_can_be_removed_or_renamed(place: Place, bundle: Bund
         place.changes.rename("rust", bundle.class_names[0], stamp())
 
 
-@pytest.mark.parametrize("killed_in", ["append", "publish", "point_to"])
-def test_killed_anywhere_the_last_good_version_answers_and_a_rerun_completes(
-    place: Place, monkeypatch: pytest.MonkeyPatch, killed_in: str
-) -> None:
-    place.changes.add({"dent": photos_of("dent", 1, 2)}, stamp())
-    before = place.answers()
-    owner = Ledger if killed_in == "append" else Versions
-
-    class KilledError(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, killed_in, die)
-        with pytest.raises(KilledError):
-            place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
-    assert torch.equal(place.answers(), before)
-
-    rerun = place.warm().add({"rust": photos_of("rust", 1, 2)}, stamp())
-    assert rerun.version.classes == ("dent", "rust")
-    assert place.versions.current() == rerun.version
-    assert [entry.name for entry in place.ledger.entries()] == ["dent", "rust"]
-
-
 def test_a_new_bundle_takes_the_added_classes_along(place: Place, tmp_path: Path) -> None:
     place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
     other = drawn_bundle(drawn_support(shots=4, seed=5), ["gda"])[0]
@@ -230,3 +160,185 @@ def test_a_new_bundle_takes_the_added_classes_along(place: Place, tmp_path: Path
     assert (change.version.bundle, change.version.classes) == (other.version, ("rust",))
     place.changes.roll_back(stamp(), change.before.name)
     assert place.live[0].version != other.version
+
+
+def test_a_rollback_over_classes_that_came_together_takes_all_of_them(place: Place) -> None:
+    before = place.versions.current()
+    place.changes.add({"rust": photos_of("rust", 1, 2), "dent": photos_of("dent", 1)}, stamp())
+    place.changes.roll_back(stamp())
+    assert place.versions.current() == before
+    assert place.changes.to_consolidate((), stamp()) == {}
+    change = place.changes.add({"pit": photos_of("pit", 1, 2)}, stamp())
+    assert change.version.classes == ("pit",)
+    assert place.replayed().digest == place.live[1].digest
+
+
+def test_the_version_before_is_the_one_before_another_bundle_too(place: Place, bundle: Bundle) -> None:
+    with pytest.raises(UserInputError, match="nothing was ever changed"):
+        place.changes.roll_back(stamp())
+    place.changes.add({"rust": photos_of("rust", 1)}, stamp())
+    place.changes.add({"cls_00": photos_of("more", 1)}, stamp())  # the version stays
+    assert place.changes.roll_back(stamp()).version.name == bundle.version
+    place.changes.adopt(place.trained_with(["rust"]), stamp())
+    assert place.changes.roll_back(stamp()).version.bundle == bundle.version
+
+
+def test_an_entry_of_an_older_bundle_does_not_trouble_a_bundle_that_knows_its_class(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    place.changes.remove("rust", stamp())
+    place.changes.add({"scratch": photos_of("scratch", 1, 2)}, stamp())
+    place.changes.rename("scratch", "dent", stamp())
+
+    change = place.changes.adopt(place.trained_with(["rust", "scratch"]), stamp())
+
+    assert change is not None
+    assert change.version.classes == ("dent",)
+    place.changes.remove("dent", stamp())
+    assert place.replayed().digest == place.live[1].digest
+
+
+def test_an_older_ledger_that_is_put_back_has_the_last_word(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    older = place.ledger.path.read_bytes()
+    place.changes.add({"dent": photos_of("dent", 1, 2)}, stamp())
+    place.ledger.path.write_bytes(older)
+
+    later = place.versions.current()
+    assert later is not None
+    with pytest.raises(UserInputError, match="the ledger has 1 entries, and that version contains 2"):
+        place.changes.roll_back(stamp(), later.name)
+    assert place.changes.add({"pit": photos_of("pit", 1, 2)}, stamp()).version.classes == ("rust", "pit")
+
+
+def test_consolidated_classes_are_trained_ones_and_what_came_since_waits(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2), "dent": photos_of("dent", 1)}, stamp())
+    place.changes.add({"cls_00": photos_of("more", 1)}, stamp())
+    moved = place.changes.to_consolidate(["rust", "cls_00"], stamp())
+    assert moved == {"rust": photos_of("rust", 1, 2), "cls_00": photos_of("more", 1)}
+    place.changes.add({"rust": photos_of("rust", 3)}, stamp())  # while it is trained
+    before = place.versions.current()
+
+    change = place.changes.consolidate(place.trained_with(["rust"]), moved, stamp(), force=True)
+
+    assert change.before == before
+    assert change.version.classes == ("dent",)
+    assert place.changes.to_consolidate((), stamp()) == {"dent": photos_of("dent", 1), "rust": photos_of("rust", 3)}
+    assert {entry.to for entry in place.ledger.entries() if entry.action == "consolidate"} == {change.version.name}
+    assert place.replayed().digest == place.live[1].digest
+    with pytest.raises(UserInputError, match="trained class"):
+        place.changes.remove("rust", stamp())
+    with pytest.raises(UserInputError, match="no photos wait for it"):
+        place.changes.to_consolidate(["cls_00"], stamp())
+
+
+def test_a_rollback_over_a_consolidation_brings_the_added_class_back(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    added, answers = place.versions.current(), place.answers()
+    assert added is not None
+    moved = place.changes.to_consolidate((), stamp())
+    trained = place.changes.consolidate(place.trained_with(["rust"]), moved, stamp(), force=True)
+    place.changes.add({"dent": photos_of("dent", 1)}, stamp())
+
+    back = place.changes.roll_back(stamp(), added.name)
+
+    assert back.version == added
+    assert torch.equal(place.answers(), answers)
+    assert place.changes.to_consolidate((), stamp()) == moved
+    # consolidated again it is the version that it was, and a rollback to that one counts it as consolidated
+    again = place.changes.consolidate(place.bundle_folder, moved, stamp(), force=True)
+    assert again.version == trained.version
+    place.changes.roll_back(stamp(), added.name)
+    place.changes.roll_back(stamp(), trained.version.name)
+    assert place.changes.to_consolidate((), stamp()) == {}
+
+
+def test_a_bundle_that_loses_photos_is_refused_and_force_is_recorded(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    moved = place.changes.to_consolidate((), stamp())
+    worse = drawn_bundle(drawn_support(6, shots=4, noise=8.0), ["gda"], ["rust"])[0]
+    worse.save(place.bundle_folder)
+    before, entries = place.versions.pointer(), place.ledger.entries()
+
+    with pytest.raises(RefusedByGateError, match=r"would lose .* may be lost"):
+        place.changes.consolidate(place.bundle_folder, moved, stamp())
+    assert (place.versions.pointer(), place.ledger.entries()) == (before, entries)
+
+    change = place.changes.consolidate(place.bundle_folder, moved, stamp(), force=True)
+    assert change.bundle_verdict is not None
+    assert change.bundle_verdict.refusals
+    assert place.ledger.entries()[-1].forced
+    assert place.live[0].version == worse.version
+
+
+def test_what_was_trained_without_the_class_or_after_its_removal_is_no_consolidation(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    moved = place.changes.to_consolidate((), stamp())
+    with pytest.raises(UserInputError, match="does not know the class"):
+        place.changes.consolidate(place.trained_with(["dent"]), moved, stamp(), force=True)
+    place.changes.remove("rust", stamp())
+    with pytest.raises(UserInputError, match="removed, renamed or rolled back"):
+        place.changes.consolidate(place.trained_with(["rust"]), moved, stamp(), force=True)
+
+
+def test_what_the_stages_wrote_later_is_told_until_it_is_live(place: Place, bundle: Bundle) -> None:
+    assert place.versions.not_live(place.bundle_folder) is None
+    version = drawn_bundle(drawn_support(6, shots=4), ["gda"], ["rust"])[0].version
+    assert place.versions.not_live(place.trained_with(["rust"])) == version
+    place.changes.adopt(place.bundle_folder, stamp())
+    assert place.versions.not_live(place.bundle_folder) is None
+    place.changes.roll_back(stamp())  # left behind on purpose
+    assert place.versions.not_live(place.bundle_folder) is None
+    bundle.save(place.bundle_folder)
+    assert place.versions.not_live(place.bundle_folder) == bundle.version
+
+
+def test_a_pointer_that_is_none_says_what_to_do(place: Place) -> None:
+    for content in ("{", json.dumps(["version"]), json.dumps({"version": "a", "entry": 1, "nobody": 2})):
+        (place.versions.folder / "current.json").write_text(content)
+        with pytest.raises(UserInputError, match="pointer cannot be read"):
+            Versions(place.versions.folder).current()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_done_the_replay_of_the_ledger_is_what_is_live(
+    bundle: Bundle, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    place = Place(tmp_path_factory.mktemp("place"), bundle)
+    seen = {}
+    for number in range(data.draw(st.integers(2, 7))):
+        added = place.live[1].names
+        actions = ["add", "roll_back", "adopt", *(["remove", "rename"] if added else [])]
+        waiting = place.changes.to_consolidate((), stamp())
+        action = data.draw(st.sampled_from([*actions, *(["consolidate"] if waiting else [])]))
+        if action == "add":
+            names = data.draw(st.lists(st.sampled_from(["rust", "dent", "cls_00"]), min_size=1, unique=True))
+            photos = st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True)
+            place.changes.add(
+                {name: photos_of(f"{name}{number}", *data.draw(photos)) for name in names}, stamp(), force=True
+            )
+        elif action == "remove":
+            place.changes.remove(data.draw(st.sampled_from(added)), stamp())
+        elif action == "rename":
+            place.changes.rename(data.draw(st.sampled_from(added)), f"new {number}", stamp())
+        elif action == "roll_back":
+            version = data.draw(st.sampled_from([version.name for version in place.versions.all()]))
+            place.changes.roll_back(stamp(), version)
+        elif action == "adopt":
+            place.changes.adopt(
+                place.trained_with(data.draw(st.sampled_from([[], ["rust"], ["rust", "dent"]]))), stamp()
+            )
+        else:
+            trained = [name for name in place.live[0].class_names if not name.startswith("cls_")]
+            names = data.draw(st.lists(st.sampled_from(list(waiting)), min_size=1, unique=True))
+            moved = {name: waiting[name][: data.draw(st.integers(1, 4))] for name in names}
+            folder = place.trained_with(sorted({*trained, *names} - {"cls_00"}))
+            place.changes.consolidate(folder, moved, stamp(), force=True)
+            assert not {*place.live[1].names} & {*names}
+
+        assert place.replayed().digest == place.live[1].digest
+        version = place.versions.current()
+        assert version is not None
+        assert set(version.classes) == set(place.live[1].names)
+        assert torch.equal(seen.setdefault(version.name, place.answers()), place.answers())
+        assert place.versions.entry() == len(place.ledger.entries())

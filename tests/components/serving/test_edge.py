@@ -99,3 +99,45 @@ def test_requests_under_way_are_bounded_in_bytes(
 def test_a_request_that_is_too_long_is_not_read(ask: Callable[..., httpx.Response]) -> None:
     answer = ask(Failing(), declared_bytes=service.MAX_BODY_BYTES + 1)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+class Searching:
+    """A classifier that embeds and finds, and notes what it was asked."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+        self.asked: list[Any] = []
+        self.to_async = SimpleNamespace(embed=self.embed, embed_texts=self.embed_texts, like=self.like)
+
+    async def embed(self, photos: list[bytes]) -> list[dict[str, Any]]:
+        self.asked.append(photos)
+        return [{"embedding": [1.0, 0.0], "backbone": "b"}] * len(photos)
+
+    async def embed_texts(self, texts: list[str]) -> list[dict[str, Any]]:
+        self.asked.append(texts)
+        return [{"embedding": [0.0, 1.0], "backbone": "b"}] * len(texts)
+
+    async def like(self, query: list[float], top: int) -> dict[str, Any]:
+        self.asked.append((query, top))
+        return self.found
+
+
+def test_a_search_embeds_its_question_and_gives_what_is_like_it() -> None:
+    photos = [{"path": "data/raw/red/1.jpg", "class": "red", "similarity": 0.5}]
+    classifier = Searching({"photos": photos})
+    Edge = type("Edge", (service.Shotline.inner,), {"classifier": classifier})
+    Edge()
+
+    async def post(**form: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(service.edge, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.post("/search", **form)
+
+    by_photo = asyncio.run(post(files={"image": ("a.jpg", b"pixels"), "top": (None, "7")}))
+    by_text = asyncio.run(post(files={"text": (None, "rust")}))
+    assert by_photo.json() == by_text.json() == photos
+    assert classifier.asked == [[b"pixels"], ([1.0, 0.0], 7), ["rust"], ([0.0, 1.0], 20)]
+
+    classifier.found = {"error": {"code": "not_searchable", "message": "m", "remedy": "r"}, "status": 409}
+    refused = asyncio.run(post(files={"text": (None, "rust")}))
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_searchable")

@@ -1,0 +1,71 @@
+"""The backbone that something was made with, or a clear error: what was made with one CLIP means nothing to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.backbone.load import check_backbone, load_backbone
+from components.backbone.model import Backbone
+from components.backbone.settings import BackboneSettings
+from components.errors import UserInputError
+
+__all__ = ["matching_backbone", "require_same_backbone"]
+
+
+def matching_backbone(
+    name: str,
+    made_with: Mapping[str, Any],
+    *,
+    models: Path,
+    settings: BackboneSettings,
+    what: str,
+    on: Path,
+    remedy: str,
+) -> Backbone:
+    """Load the backbone `name`, which must have the weights and the preprocessing that something was made with.
+
+    Device and precision may be others than then: features are alike but for the last bits.
+
+    Args:
+        name: see `load_backbone`.
+        made_with: the identity then; its `weights` and `preprocessing` count.
+        models: the workspace's or the Bento's `models/`.
+        settings: device and precision to use now.
+        what: was made, in words: "the classifier".
+        on: where that lies.
+        remedy: what to do where it is not so.
+
+    Raises:
+        UserInputError: the backbone is missing, or is another one.
+    """
+    try:
+        check_backbone(name, models=models)
+    except UserInputError as error:
+        raise UserInputError(
+            f"the backbone that {what} was made with is not here: {error.what}",
+            on=f"{on}: backbone {name}",
+            remedy=remedy,
+        ) from error
+    backbone = load_backbone(name, models=models, device=settings.device, precision=settings.precision)
+    require_same_backbone(backbone, made_with, what=what, on=on, remedy=remedy)
+    return backbone
+
+
+def require_same_backbone(
+    backbone: Backbone, made_with: Mapping[str, Any], *, what: str, on: Path, remedy: str
+) -> None:
+    """See that this backbone has the weights and the preprocessing that something was made with; see `matching_backbone`."""
+    for fact, found in (("weights", backbone.identity.weights), ("preprocessing", backbone.identity.preprocessing)):
+        if made_with[fact] != found:
+            raise UserInputError(
+                f"{what} was made with other {fact} ({_short(made_with[fact])}) than the backbone "
+                f"{backbone.identity.name} has here ({_short(found)})",
+                on=str(on),
+                remedy=remedy,
+            )
+
+
+def _short(fact: object) -> str:
+    return str(fact)[:12] if isinstance(fact, str) else str(fact)

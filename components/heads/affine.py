@@ -1,0 +1,86 @@
+"""Heads as one affine map of the embedding, which other programs can compute too: the very head, or what is nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from components.heads.gda import GDA
+from components.heads.linear_probe import LinearProbe, LinearProbeLevels
+from components.heads.nearest_mean import NearestMean
+from components.heads.protocol import Head
+from components.heads.zero_shot import ZeroShot
+
+__all__ = ["StandIn", "affine_of", "stand_in"]
+
+_STIFFNESS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+
+def affine_of(head: Head) -> tuple[Tensor, Tensor] | None:
+    """Weights (C, d) and offsets (C,), float32, with `scores = embedding @ weights.T + offsets`, up to rounding.
+
+    None: the head reads feature levels, or bends (Tip-Adapter's exponential, MAP-LR's whitened unit length, LDC).
+    """
+    match head:
+        case ZeroShot():
+            weights = head.logit_scale_ * head.text_embeddings_
+        case NearestMean():
+            weights = head.logit_scale_ * head.means_
+        case GDA():
+            return head.weight_.T.contiguous(), head.bias_
+        case LinearProbeLevels():  # a LinearProbe, of other inputs
+            return None
+        case LinearProbe():
+            weight = head.scale_[:, None].double() * head.weight_.double()
+            offsets = head.bias_.double() - head.shift_.double() @ weight
+            return weight.T.float().contiguous(), offsets.float()
+        case _:
+            return None
+    return weights, weights.new_zeros(len(weights))
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """An affine map in the place of a head that is none.
+
+    Attributes:
+        weights: (C, d) float32.
+        offsets: (C,) float32.
+        left_out: (n, C) float32: its logits for each photo, made without that photo.
+    """
+
+    weights: Tensor
+    offsets: Tensor
+    left_out: Tensor
+
+
+def stand_in(embeddings: Tensor, logits: Tensor, stiffness: Sequence[float] = _STIFFNESS) -> StandIn:
+    """The ridge regression of a head's logits on embeddings, as stiff as predicts left-out photos best.
+
+    Left-out errors in closed form, `residual / (1 - leverage)` (Hastie et al., "The Elements of Statistical Learning",
+    section 7.10), by one singular value decomposition for every stiffness.
+
+    Args:
+        embeddings: (n, d), the photos that the head was asked about, at least 2.
+        logits: (n, C) what it says of them.
+        stiffness: penalties to choose from, in units of the mean squared singular value of the centred embeddings.
+    """
+    centre, level = embeddings.double().mean(0), logits.double().mean(0)
+    rows, targets = embeddings.double() - centre, logits.double() - level
+    U, s, V = torch.linalg.svd(rows, full_matrices=False)
+    along = U.T @ targets
+    size = s.square().mean().clamp_min(1e-12)
+    best, least = None, torch.inf
+    for one in stiffness:
+        kept = s.square() / (s.square() + one * size)
+        leverage = 1 / len(rows) + U.square() @ kept
+        errors = (targets - U @ (kept[:, None] * along)) / (1 - leverage).clamp_min(1e-6)[:, None]
+        if float(errors.square().mean()) < least:
+            least, best = float(errors.square().mean()), (one, errors)
+    assert best is not None
+    chosen, errors = best
+    weights = (V.T @ ((s / (s.square() + chosen * size))[:, None] * along)).T
+    return StandIn(weights.float(), (level - weights @ centre).float(), (logits.double() - errors).float())

@@ -1,0 +1,12 @@
+"""The inbox: a folder with a folder per class, into which people and machines drop photos while somebody watches.
+
+In: the inbox as it is now. Out: which classes' photos have settled (`Settling` has the rule), and folders `.done/TIME`
+and `.rejected/TIME` that take what was dealt with, with a text that says what came of it. Nothing is ever deleted, no
+link is followed, and nothing that changed meanwhile is moved. The inbox may lie on a network share: it is polled.
+"""
+
+from components.inbox.inbox import Arrival, Filing, Found, Inbox
+from components.inbox.settings import InboxSettings
+from components.inbox.settling import Settling, is_being_written
+
+__all__ = ["Arrival", "Filing", "Found", "Inbox", "InboxSettings", "Settling", "is_being_written"]

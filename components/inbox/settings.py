@@ -1,0 +1,26 @@
+"""The section `inbox` of `params.yaml`."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+__all__ = ["InboxSettings"]
+
+Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class InboxSettings:
+    """How an inbox is watched.
+
+    Attributes:
+        settle_s: for how long nothing in a class's folder may have changed before its photos are taken. A network
+            share may show changes late: more than its clients keep attributes (NFS: up to 60) is safe there.
+        poll_s: pause between two looks.
+        most_photos: a class may bring at once.
+    """
+
+    settle_s: Seconds = 2.0
+    poll_s: Seconds = 0.5
+    most_photos: Annotated[int, Field(ge=1)] = 1000

@@ -1,0 +1,114 @@
+"""The gate for bundles: what a newly trained classifier does to the classes that were live before it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.bank import Bank
+from components.classifier import Bundle
+from components.errors import RefusedByGateError
+from components.live.settings import GateSettings
+
+__all__ = ["BundleVerdict", "judge_bundle"]
+
+
+@dataclass(frozen=True)
+class BundleVerdict:
+    """What the gate says of a bundle, from photos that both classifiers held out when they were made.
+
+    Attributes:
+        n_photos: how many there are; 0 leaves nothing to compare, and nothing to refuse.
+        right_before: share of them that what is live answers rightly, 0 to 1; NaN where there are none.
+        right_after: the same of the new bundle with its bank.
+        refusals: why not, one sentence each; empty: it passes.
+    """
+
+    n_photos: int
+    right_before: float
+    right_after: float
+    refusals: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """The comparison as a sentence for people."""
+        if not self.n_photos:
+            return "no photo was held out by both the old and the new classifier, so they could not be compared"
+        return (
+            f"of {self.n_photos} held-out photos of the classes that both know, {100 * self.right_before:.1f} % were "
+            f"found before and {100 * self.right_after:.1f} % are now"
+        )
+
+    def require(self) -> None:
+        """Refuse what did not pass.
+
+        Raises:
+            RefusedByGateError: with the first reason, and how many more there are.
+        """
+        if self.refusals:
+            more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
+            raise RefusedByGateError(
+                f"{self.refusals[0]}{more}",
+                on=f"the new classifier: {self.told}",
+                remedy="add photos of what is mistaken, or overrule the gate with --force; until then all stays as it was",
+            )
+
+
+def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settings: GateSettings) -> BundleVerdict:
+    """The verdict on a bundle that would take the place of what is live.
+
+    Only what both held out counts: answers of the trained classes' heads that had not seen the photo, and of columns
+    fitted without it. A photo that one of them learnt from would flatter that one. The same photos stand on both sides,
+    so their differences are what is judged, and a difference within its standard error is none.
+
+    Args:
+        before: what is live.
+        after: the new bundle, with its bank.
+        settings: thresholds.
+    """
+    old, new = _answers(*before), _answers(*after)
+    lost_of: dict[str, list[int]] = defaultdict(list)
+    n_right = 0
+    for photo, (label, answer) in old.items():
+        if photo in new and new[photo][0] == label:  # a class that only one of them knows, or that was relabelled
+            lost_of[label].append((answer == label) - (new[photo][1] == label))
+            n_right += answer == label
+    lost = [each for losses in lost_of.values() for each in losses]
+    if not lost:
+        return BundleVerdict(0, math.nan, math.nan, ())
+    refusals = []
+    if _surely(lost) > settings.most_drop_bundle:
+        refusals.append(
+            f"the classes would lose {100 * sum(lost) / len(lost):.1f} % of their photos by the new classifier; "
+            f"at most {100 * settings.most_drop_bundle:.1f} % may be lost"
+        )
+    for name, losses in lost_of.items():
+        if _surely(losses) > settings.most_drop_class:
+            refusals.append(f"{sum(losses)} of the {len(losses)} photos of {name} would no longer be found")
+    return BundleVerdict(len(lost), n_right / len(lost), (n_right - sum(lost)) / len(lost), tuple(refusals))
+
+
+def _surely(lost: Sequence[int]) -> float:
+    """The mean loss less its standard error; one photo alone says nothing."""
+    n = len(lost)
+    if n < 2:
+        return -math.inf
+    mean = sum(lost) / n
+    variance = sum((each - mean) ** 2 for each in lost) / (n - 1)
+    return mean - math.sqrt(variance / n) - 1e-9  # of one photo lost they are the same, but for rounding
+
+
+def _answers(bundle: Bundle, bank: Bank) -> dict[str, tuple[str, str]]:
+    """Photo to its class and to the class that it is taken for, of all photos that were held out."""
+    names = (*bundle.class_names, *bank.names)
+    photos = [iter(bundle.split[name]) for name in bundle.class_names] + [iter(each.photos) for each in bank.classes]
+    known = bank.known
+    answers = known.logits.argmax(1).tolist()
+    found = {}
+    for label, answer, held_out in zip(known.labels.tolist(), answers, known.held_out.tolist(), strict=True):
+        photo = next(photos[label])  # rows of a class are in the order of its photos
+        if held_out:
+            found[photo] = (names[label], names[answer])
+    return found

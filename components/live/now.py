@@ -1,0 +1,107 @@
+"""What holds while it is a writer's turn, and what of an arrival is new there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from components.bank import Bank, Entry, State
+from components.classifier import Bundle
+from components.errors import UserInputError
+from components.live.versions import Version
+
+__all__ = ["Now"]
+
+
+@dataclass(frozen=True)
+class Now:
+    """What holds while it is a writer's turn.
+
+    Attributes:
+        entries: the whole ledger.
+        state: what it comes to beside the live bundle.
+        version: live.
+        bundle: its bundle.
+        bank: its bank.
+    """
+
+    entries: list[Entry]
+    state: State
+    version: Version
+    bundle: Bundle
+    bank: Bank
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """The bundle's classes."""
+        return frozenset(self.bundle.class_names)
+
+    def numbered(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Entries of one arrival as the ledger will number them."""
+        first = len(self.entries) + 1
+        return [replace(entry, number=first + place, arrival=first) for place, entry in enumerate(entries)]
+
+    def fresh(self, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Of each class the photos that it does not have yet; classes without any are left out.
+
+        Raises:
+            UserInputError: a class comes without a photo, is spelt unlike the one there is, or has another's photos.
+        """
+        fresh = {}
+        for name, photos in wanted.items():
+            if not photos:
+                raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
+            near = [each for each in (*self.trained, *self.state.classes) if each.casefold() == name.casefold()]
+            if near and name not in near:
+                raise UserInputError(f"there is a class called {near[0]}", on=name, remedy="write it the same way")
+            for other, others in self._photos_of_others(name).items():
+                if twice := [photo for photo in photos if photo in others]:
+                    raise UserInputError(
+                        f"{len(twice)} of its {len(photos)} photos belong to the class {other}",
+                        on=name,
+                        remedy="give other photos, or rename that class",
+                    )
+            known = self.state.classes.get(name)
+            has = {*(known.photos if known else self.state.waiting.get(name, ())), *self.bundle.split.get(name, ())}
+            if left := tuple(photo for photo in dict.fromkeys(photos) if photo not in has):
+                fresh[name] = left
+        return fresh
+
+    def require_added(self, name: str) -> None:
+        """Refuse what is no added class.
+
+        Raises:
+            UserInputError: it is a trained one, or there is none of that name.
+        """
+        if name in self.trained:
+            raise UserInputError(
+                "it is a trained class, not an added one", on=name, remedy="take its photos out of data/raw and train"
+            )
+        if name not in self.state.classes:
+            added = ", ".join(self.state.classes) or "there are none"
+            raise UserInputError("there is no added class of that name", on=name, remedy=f"added classes: {added}")
+
+    def to_consolidate(self, names: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+        """Photos that are not in `data/raw`, by class: of added classes, and those that wait for trained ones.
+
+        Args:
+            names: of these classes; all where empty.
+
+        Raises:
+            UserInputError: one of them has none.
+        """
+        found = {each.name: each.photos for each in self.state.classes.values()} | self.state.waiting
+        if unknown := [name for name in names if name not in found]:
+            raise UserInputError(
+                "it is no added class, and no photos wait for it",
+                on=unknown[0],
+                remedy=f"there is something to consolidate of {', '.join(found)}" if found else "nothing waits at all",
+            )
+        return {name: photos for name, photos in found.items() if not names or name in names}
+
+    def _photos_of_others(self, name: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {each: set(photos) for each, photos in self.bundle.split.items()}
+        for each, photos in self.to_consolidate().items():
+            found[each] = found.get(each, set()) | set(photos)
+        found.pop(name, None)
+        return found

@@ -1,0 +1,120 @@
+"""What is live, written to Feast's online store: a projection that other programs read, never the other way round.
+
+The pointer is the one truth. Whoever has moved it has this done afterwards, outside the path that a person waits for;
+where it fails, what is live stays as it is and the next change makes up for it. Not exported by the room: a Bento has
+no Feast.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch.nn.functional import normalize
+
+from components.bank import Bank
+from components.classifier import Bundle
+from components.files import write_json
+from components.live.versions import Pointer, Versions
+from components.store import ClassRow, ClassStore, LiveRow
+from components.workspace import Workspace
+
+__all__ = ["OnlineClasses", "class_rows_of"]
+
+_LOCK_TIMEOUT_S = 600.0
+
+
+class OnlineClasses:
+    """The online store of a workspace, as a projection of its pointer."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._versions = Versions(workspace.live)
+        self._state = workspace.feature_store / "online.json"
+        self._lock = FileLock(workspace.feature_store / ".online.lock")
+
+    def is_behind(self) -> bool:
+        """Whether what is live is not in the online store yet, as far as this workspace's own notes say."""
+        pointer = self._versions.pointer()
+        return pointer is not None and self._noted().get("moved") != pointer.moved
+
+    def failure(self) -> str | None:
+        """Why the last attempt failed; None where it did not."""
+        return self._noted().get("failed")
+
+    def note_failure(self, reason: str) -> None:
+        """Keep it for the next who asks."""
+        write_json(self._state, {**self._noted(), "failed": reason})
+
+    def bring_up_to_date(self) -> str | None:
+        """Write what is live, until the pointer has not moved meanwhile; the version's name, None where nothing was behind.
+
+        One process does this at a time, and a version that is older than the one in the store is never written.
+        """
+        written = None
+        with self._lock.acquire(timeout=_LOCK_TIMEOUT_S):
+            while self.is_behind():
+                pointer = self._versions.pointer()
+                assert pointer is not None
+                self._write(pointer)
+                written = pointer.version
+                write_json(self._state, {"version": pointer.version, "moved": pointer.moved})
+        return written
+
+    def _write(self, pointer: Pointer) -> None:
+        store = ClassStore(self._workspace.feature_store, self._workspace.features / "embeddings.parquet")
+        workspace = self._workspace.identity
+        there = store.live(workspace)
+        # SQLite would let an older row take the place of a newer one.
+        if there is not None and there.moved > pointer.moved:
+            return
+        version = self._versions.find(pointer.version)
+        bundle, bank = self._versions.load(version)
+        rows = class_rows_of(bundle, bank)
+        # The classes first: who reads which version is live must find its classes.
+        store.write_classes(version.name, rows, datetime.fromisoformat(version.made))
+        store.write_live(
+            LiveRow(
+                workspace=workspace,
+                version=version.name,
+                bundle=version.bundle,
+                moved=pointer.moved,
+                classes=tuple(row.name for row in rows),
+                logit_scale=bundle.logit_scale,
+                threshold=bundle.threshold,
+                backbone=str(bundle.backbone["weights"]),
+            )
+        )
+
+    def _noted(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._state.read_text(encoding="utf-8"))
+            return content if isinstance(content, dict) else {}
+        except (OSError, ValueError):
+            return {}
+
+
+def class_rows_of(bundle: Bundle, bank: Bank) -> list[ClassRow]:
+    """All classes, trained ones first, each with the vector that stands for it in the backbone's space.
+
+    An added class is wholly in its row: its calibrated logit for a unit image embedding x is
+    `logit_scale * <x, embedding> + offset`. A trained class is scored by the bundle's head; its row holds its text
+    embedding, or where the backbone has no words the mean of its photos.
+    """
+    known = bank.known
+    rows = []
+    for place, name in enumerate((*bundle.class_names, *bank.names)):
+        added = place - bank.n_trained
+        if added >= 0:
+            kind, made_from, vector = "added", "photos and name", bank.columns.vectors[added]
+            offset = float(bank.columns.offsets[added])
+        elif known.text_embeddings is not None:
+            kind, made_from, vector, offset = "trained", "name", known.text_embeddings[place], 0.0
+        else:
+            mean = normalize(known.embeddings[known.labels == place].mean(0), dim=0)
+            kind, made_from, vector, offset = "trained", "photos", mean, 0.0
+        rows.append(ClassRow(name, known.names[place], kind, made_from, place, offset, vector.to(torch.float32)))
+    return rows

@@ -1,0 +1,57 @@
+"""The photos that came beside `data/raw`: of added classes, and those that wait for a trained class's consolidation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components.bank import ArrivalPhotos, Ledger, states
+from components.features import FeatureCache, FeaturesSettings, View, encode_missing, feature_key
+from components.ingest import IngestSettings
+from components.retrieval.backbone import backbone_of_features
+from components.workspace import Workspace
+
+__all__ = ["read_arrivals"]
+
+
+def read_arrivals(
+    workspace: Workspace, trained: pa.Table, made_with: dict[str, Any]
+) -> tuple[pa.Table, NDArray[np.float32]]:
+    """The photos that the ledger comes to: a table as `trained`, and their embeddings (m, d) float32.
+
+    Args:
+        workspace: see `Workspace`.
+        trained: `id`, `path`, `class` of the photos in `data/raw`; what is there is left out here.
+        made_with: identity of the backbone that made the others' embeddings.
+
+    Raises:
+        UserInputError: a photo is missing, or must be encoded and the backbone is not that one.
+    """
+    state = states(Ledger(workspace.arrivals / "ledger.jsonl").entries(), frozenset(trained["class"].to_pylist()))[-1]
+    class_of = {photo: each.name for each in state.classes.values() for photo in each.photos}
+    class_of |= {photo: name for name, photos in state.waiting.items() for photo in photos}
+    known = set(trained["id"].to_pylist())
+    photos = [photo for photo in class_of if photo not in known]
+    kept = ArrivalPhotos(workspace.arrivals / "photos")
+    paths = [kept.path(photo).relative_to(workspace.root).as_posix() for photo in photos]
+    table = pa.table([photos, paths, [class_of[photo] for photo in photos]], schema=trained.schema)
+    return table, _embeddings(workspace, photos, kept, made_with)
+
+
+def _embeddings(
+    workspace: Workspace, photos: list[str], kept: ArrivalPhotos, made_with: dict[str, Any]
+) -> NDArray[np.float32]:
+    mode = workspace.parameters.section("features", FeaturesSettings).mode
+    cache = FeatureCache(workspace.features_cache)
+    views = [View(photo) for photo in photos]
+    keys = [feature_key(view, made_with["digest"], mode) for view in views]
+    if cache.missing(keys):
+        backbone = backbone_of_features(workspace, made_with)
+        limits = workspace.parameters.section("ingest", IngestSettings).limits
+        encode_missing(views, kept.files(photos), backbone, cache, mode=mode, limits=limits)
+        keys = [feature_key(view, backbone.identity.digest, mode) for view in views]
+    embeddings: NDArray[np.float32] = cache.read(keys, levels=False).embedding.numpy()
+    return embeddings

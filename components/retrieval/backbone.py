@@ -1,0 +1,32 @@
+"""The backbone that the photos' embeddings were made with, for what is compared with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.backbone import Backbone, BackboneSettings, matching_backbone
+from components.workspace import Workspace
+
+__all__ = ["backbone_of_features"]
+
+
+def backbone_of_features(workspace: Workspace, made_with: Mapping[str, Any]) -> Backbone:
+    """Load it, with the workspace's device and precision.
+
+    Args:
+        workspace: see `Workspace`.
+        made_with: what the stage features wrote of it.
+
+    Raises:
+        UserInputError: it is missing, or another one by now.
+    """
+    return matching_backbone(
+        made_with["name"],
+        made_with,
+        models=workspace.models,
+        settings=workspace.parameters.section("backbone", BackboneSettings),
+        what="data/features",
+        on=workspace.features,
+        remedy="put the backbone back as it was (git checkout, dvc checkout), or train again",
+    )

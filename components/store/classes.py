@@ -1,0 +1,168 @@
+"""The live classes in Feast's online store, keyed by class and version, and which version a workspace has live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from components.store.repository import feature_store
+
+__all__ = ["ClassRow", "ClassStore", "LiveRow"]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class of one version.
+
+    Attributes:
+        name: as answers name it.
+        words: the same for people and text encoders.
+        kind: `trained` or `added`.
+        made_from: what its embedding comes from: `name`, `photos`, or both.
+        place: its column in the answers.
+        offset: to its calibrated logit; 0 for a trained class.
+        embedding: (d,) float32.
+    """
+
+    name: str
+    words: str
+    kind: str
+    made_from: str
+    place: int
+    offset: float
+    embedding: Tensor
+
+
+@dataclass(frozen=True)
+class LiveRow:
+    """What a workspace has live.
+
+    Attributes:
+        workspace: its identity.
+        version: live now.
+        bundle: version of its bundle.
+        moved: since when, ISO 8601 in UTC, as the pointer says.
+        classes: by their place.
+        logit_scale: what the backbone multiplies cosines with.
+        threshold: a photo whose highest probability is lower is unknown; None: it never abstains.
+        backbone: SHA-256 of its weights.
+    """
+
+    workspace: str
+    version: str
+    bundle: str
+    moved: str
+    classes: tuple[str, ...]
+    logit_scale: float
+    threshold: float | None
+    backbone: str
+
+
+class ClassStore:
+    """Feast's online store in the workspace; one process writes at a time, any may read.
+
+    Importing Feast takes about ten seconds; it happens at the first use.
+
+    Args:
+        repository: the folder with `feature_store.yaml`.
+        embeddings: the Parquet file of embeddings.
+    """
+
+    def __init__(self, repository: Path, embeddings: Path) -> None:
+        self._repository = repository
+        self._embeddings = embeddings
+
+    def write_classes(self, version: str, rows: Sequence[ClassRow], made: datetime) -> None:
+        """Write the classes of a version; the same rows again change nothing."""
+        self._write(
+            "class_embeddings",
+            {
+                "version": [version] * len(rows),
+                "class_name": [row.name for row in rows],
+                "words": [row.words for row in rows],
+                "kind": [row.kind for row in rows],
+                "made_from": [row.made_from for row in rows],
+                "place": np.array([row.place for row in rows], dtype=np.int32),
+                "offset": np.array([row.offset for row in rows], dtype=np.float32),
+                "embedding": [row.embedding.numpy().astype(np.float32) for row in rows],
+            },
+            made,
+        )
+
+    def write_live(self, row: LiveRow) -> None:
+        """Write which version is live; the caller has seen that it is no older one."""
+        self._write(
+            "live_version",
+            {
+                "workspace": [row.workspace],
+                "version": [row.version],
+                "bundle": [row.bundle],
+                "moved": [row.moved],
+                "classes": [list(row.classes)],
+                "logit_scale": np.array([row.logit_scale], dtype=np.float32),
+                "threshold": np.array([np.nan if row.threshold is None else row.threshold], dtype=np.float32),
+                "backbone": [row.backbone],
+            },
+            datetime.fromisoformat(row.moved),
+        )
+
+    def live(self, workspace: str) -> LiveRow | None:
+        """What the workspace of that identity has live; None where it is not there."""
+        features = ("version", "bundle", "moved", "classes", "logit_scale", "threshold", "backbone")
+        (row,) = self._read("live_version", features, [{"workspace": workspace}])
+        if row["version"] is None:
+            return None
+        threshold = float(row["threshold"])
+        return LiveRow(
+            workspace,
+            row["version"],
+            row["bundle"],
+            row["moved"],
+            tuple(row["classes"]),
+            float(row["logit_scale"]),
+            None if np.isnan(threshold) else threshold,
+            row["backbone"],
+        )
+
+    def classes(self, version: str, names: Sequence[str]) -> list[ClassRow]:
+        """Classes of a version, in the order asked for; what is not there is left out."""
+        features = ("words", "kind", "made_from", "place", "offset", "embedding")
+        asked = [{"version": version, "class_name": name} for name in names]
+        return [
+            ClassRow(
+                name,
+                row["words"],
+                row["kind"],
+                row["made_from"],
+                int(row["place"]),
+                float(row["offset"]),
+                torch.tensor(row["embedding"], dtype=torch.float32),
+            )
+            for name, row in zip(names, self._read("class_embeddings", features, asked), strict=True)
+            if row["embedding"] is not None
+        ]
+
+    @cached_property
+    def _feast(self) -> Any:
+        return feature_store(self._repository, self._embeddings)
+
+    def _write(self, view: str, columns: dict[str, Any], event_time: datetime) -> None:
+        import pandas as pd
+
+        rows = pd.DataFrame(columns)
+        rows["event_timestamp"] = pd.Series([event_time] * len(rows), dtype="datetime64[us, UTC]")
+        self._feast.write_to_online_store(view, rows)
+
+    def _read(self, view: str, features: Sequence[str], asked: list[dict[str, str]]) -> list[dict[str, Any]]:
+        if not asked:
+            return []
+        found = self._feast.get_online_features([f"{view}:{name}" for name in features], asked).to_dict()
+        return [{name: found[name][row] for name in features} for row in range(len(asked))]

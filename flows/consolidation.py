@@ -1,0 +1,79 @@
+"""Added classes, and photos that wait, go into `data/raw`, and the classifier is trained anew.
+
+What is live changes last, through the gate. Until then everything can be taken back, and is, whether the gate refuses,
+a stage fails or the process is killed: the photo folder is then as it was, and the ledger has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.errors import RefusedByGateError
+from components.live import Change
+from components.live.opening import LiveWorkspace
+from components.stages import Reporter, check_parameters
+from components.workspace import Workspace
+from flows.pipeline import Call, plainly, run_stages, told_of_bundle
+
+__all__ = ["consolidate_classes", "explain"]
+
+
+def consolidate_classes(
+    workspace: Workspace, names: Sequence[str], reporter: Reporter, call: Call = plainly, *, force: bool = False
+) -> dict[str, Any]:
+    """Photos from the arrivals into `data/raw`, the stages, the gate, the ledger, the pointer, in this order.
+
+    Args:
+        workspace: see `Workspace`.
+        names: classes to consolidate; all where empty.
+        reporter: hears of progress.
+        call: see `flows.pipeline.Call`.
+        force: overrule the gate.
+
+    Returns:
+        `classes` (name to photos that went into `data/raw`), `version` and `before`, and `told`, lines for people.
+
+    Raises:
+        UserInputError: there is nothing of that name to consolidate, or the photo folder cannot take it.
+        RefusedByGateError: what is live does better on the classes that both know.
+    """
+    check_parameters(workspace)
+    live = LiveWorkspace.open(workspace)
+
+    with live.consolidation.turn():
+        counts = live.consolidation.settle()
+        moved = live.changes.to_consolidate(() if counts else names, live.stamp())
+        if counts or not moved:
+            if counts:  # the ledger and the pointer have it, DVC does not yet
+                run_stages(workspace, reporter, call)
+                live.consolidation.done()
+            name = live.versions.current_name()
+            done = "what was cut off is completed" if counts else "there is nothing to consolidate"
+            return {"classes": {}, "version": name, "before": name, "told": [done, f"live: {name}, as before"]}
+        n_new = live.consolidation.place(moved)
+        reporter.note(f"photos into {workspace.raw.relative_to(workspace.root)}: {n_new} ({', '.join(moved)})")
+        try:
+            run_stages(workspace, reporter, call)
+            change = live.changes.consolidate(workspace.bundle, moved, live.stamp(), force=force)
+        except BaseException as error:
+            if not live.consolidation.settle() and isinstance(error, RefusedByGateError):
+                run_stages(workspace, reporter, call)  # the old outputs, which DVC has kept
+            raise
+        run_stages(workspace, reporter, call)  # the ledger has a line more
+        live.consolidation.done()
+    return {
+        "classes": {name: len(photos) for name, photos in moved.items()},
+        "version": change.version.name,
+        "before": change.before.name,
+        "told": explain(change, moved),
+    }
+
+
+def explain(change: Change, moved: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """What a consolidation came to, for people, a line each."""
+    return [
+        *(f"{name}: trained, photos more: {len(photos)}" for name, photos in moved.items()),
+        f"live: {change.version.name}",
+        *told_of_bundle(change),
+    ]

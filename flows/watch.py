@@ -1,0 +1,278 @@
+"""`shotline watch`: an inbox is looked at until somebody says stop, and what has settled goes live in this process.
+
+Backbone, words and libraries are loaded once. A bad arrival is moved aside; what is nobody's mistake there (a full
+disk, a share that is away) leaves the photos where they are, and they are tried again after a pause.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol, TypeVar
+
+from components.errors import ShotlineError
+from components.inbox import Arrival, Inbox, InboxSettings, Settling
+from components.live.opening import LiveWorkspace
+from components.workspace import Workspace
+from flows.classes import Step, run
+from flows.intake import Taken, open_inbox, take_in
+from flows.online import keep_online
+
+__all__ = ["Announcing", "Handler", "Taking", "stopped_by_signals", "watch"]
+
+_LONGEST_PAUSE_S = 300.0
+_ANNOUNCE_AGAIN_S = 120.0
+_ECHO_S = 1.0
+
+T = TypeVar("T")
+Tell = Callable[[str], None]
+
+
+class Handler(Protocol):
+    """Does something with arrivals that have settled."""
+
+    def __call__(self, arrivals: Sequence[Arrival], /) -> None:
+        """Do it; called again with those that are still there and as they were."""
+
+
+def watch(
+    inbox: Inbox, settings: InboxSettings, handle: Handler, stop: threading.Event, tell: Tell, pause_s: float = 5.0
+) -> None:
+    """Look at the inbox until `stop` is set; an arrival that is being handled then is finished first.
+
+    Args:
+        inbox: what is watched.
+        settings: how.
+        handle: called with what has settled, and where that fails with each arrival by itself.
+        stop: ends it.
+        tell: hears of what goes wrong.
+        pause_s: before an arrival that failed is tried again; twice as long after each further time. Others go on.
+    """
+    settling = Settling(settings.settle_s)
+    failed: dict[Arrival, tuple[float, float]] = {}  # when it may be tried again, and the pause before that
+    reachable = True
+
+    def attempt(arrivals: Sequence[Arrival]) -> None:
+        try:
+            # Not in the main thread: a signal would break into it wherever it is, and Prefect takes signals there.
+            aside.submit(handle, arrivals).result()
+        except Exception as error:  # noqa: BLE001 (a watcher that dies of one arrival takes none of the next)
+            if len(arrivals) > 1:
+                for arrival in arrivals:
+                    attempt([arrival])
+                return
+            pause = min(2 * failed[arrivals[0]][1] if arrivals[0] in failed else pause_s, _LONGEST_PAUSE_S)
+            failed[arrivals[0]] = (time.monotonic() + pause, pause)
+            tell(f"{arrivals[0].name}: {_named(error)}; it stays in the inbox and is tried again in {pause:.0f} s")
+
+    with ThreadPoolExecutor(1, thread_name_prefix="arrival") as aside:
+        while not stop.is_set():
+            try:
+                there = inbox.look()
+            except OSError as error:
+                if reachable:
+                    tell(f"the inbox cannot be read: {_named(error)}; waiting for it")
+                reachable = False
+                stop.wait(pause_s)
+                continue
+            reachable = True
+            settled = settling.settled(there)
+            failed = {arrival: when for arrival, when in failed.items() if arrival in settled}
+            now = time.monotonic()
+            if due := [arrival for arrival in settled if failed.get(arrival, (now, 0.0))[0] <= now]:
+                attempt(due)
+            stop.wait(settings.poll_s)
+
+
+class Taking:
+    """Makes arrivals live.
+
+    Args:
+        workspace: see `Workspace`.
+        inbox: what is watched.
+        settings: of the inbox.
+        tell: hears what came of each arrival.
+        flow: how arrivals are taken so that a Prefect server shows it; plainly where None.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        inbox: Inbox,
+        settings: InboxSettings,
+        tell: Tell,
+        flow: Callable[[Path, list[str], Workspace, Callable[[Step], Taken]], Taken] | None = None,
+    ) -> None:
+        self._root = workspace.root
+        self._inbox = inbox
+        self._settings = settings
+        self._tell = tell
+        self._flow = flow
+        self._workspace = workspace
+        self._live = LiveWorkspace.open(workspace)
+        self._live.warm()
+
+    def __call__(self, arrivals: Sequence[Arrival]) -> None:
+        """Take them in, and say what came of it."""
+        names = [arrival.name for arrival in arrivals]
+        counts = [
+            f"{name or 'beside the folders'}: {len(each.takable)}" for name, each in zip(names, arrivals, strict=True)
+        ]
+        self._tell(f"settled: {', '.join(counts)}")
+        start = time.monotonic()
+        live = self._live_now()
+        steps = _Seconds()
+
+        def take(call: Step) -> Taken:
+            return take_in(self._inbox, arrivals, live, self._settings, steps.around(call))
+
+        taken = take(run) if self._flow is None else self._shown(names, take)
+        self._tell(f"{taken.explain()}\n{time.monotonic() - start:.1f} s ({steps})")
+        if failure := keep_online(self._workspace):
+            self._tell(f"Feast's online store is behind: {failure}")
+
+    def _shown(self, names: list[str], take: Callable[[Step], Taken]) -> Taken:
+        assert self._flow is not None
+        from flows.prefect_server import require_server
+
+        try:
+            require_server("start it again")
+        except ShotlineError as error:
+            self._tell(f"{error.what} ({error.on}); this arrival is not shown there")
+            return take(run)
+        return self._flow(self._inbox.folder, names, self._workspace, take)
+
+    def _live_now(self) -> LiveWorkspace:
+        """The warm one, opened anew where `params.yaml` has changed since."""
+        now = Workspace(self._root)
+        if now.parameters != self._workspace.parameters:
+            self._tell("params.yaml has changed; it is read again")
+            self._workspace, self._live = now, LiveWorkspace.open(now)
+        return self._live
+
+
+class _Seconds:
+    """What each step took."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def around(self, call: Step) -> Step:
+        def timed(name: str, step: Callable[[], T], /) -> T:
+            start = time.monotonic()
+            try:
+                return call(name, step)
+            finally:
+                self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
+
+        return timed
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.2f}" for name, seconds in self._seconds.items())
+
+
+class Announcing:
+    """Emits an event for each arrival, for a deployment elsewhere that takes it; says it again while nobody does.
+
+    Args:
+        announce: emits the event of a class's folder.
+        tell: hears what was announced.
+        again_s: an arrival that nobody took for so long is announced once more.
+    """
+
+    def __init__(self, announce: Callable[[str], None], tell: Tell, again_s: float = _ANNOUNCE_AGAIN_S) -> None:
+        self._announce = announce
+        self._tell = tell
+        self._again_s = again_s
+        self._announced: dict[Arrival, float] = {}
+
+    def __call__(self, arrivals: Sequence[Arrival]) -> None:
+        """Announce those that are new, or were announced long ago."""
+        now = time.monotonic()
+        self._announced = {arrival: since for arrival, since in self._announced.items() if arrival in arrivals}
+        for arrival in arrivals:
+            if now - self._announced.get(arrival, -self._again_s) >= self._again_s:
+                self._announce(arrival.name)
+                self._announced[arrival] = now
+                self._tell(f"announced: {arrival.name}")
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; a second one, not just the first's echo, does what it always does."""
+    stop = threading.Event()
+    before: dict[int, Any] = {}
+    first = 0.0
+
+    def set_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        if not stop.is_set():
+            first = time.monotonic()
+            stop.set()
+        elif time.monotonic() - first > _ECHO_S:  # process and process group are often both sent the same signal
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
+
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        before[number] = signal.signal(number, set_stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce: bool = False) -> None:
+    """What `shotline watch` does; see `watch`.
+
+    Args:
+        workspace: see `Workspace`.
+        folder: the inbox.
+        tell: prints a line for people.
+        announce: leave the photos, and emit an event for a deployment that takes them.
+
+    Raises:
+        UserInputError: no inbox, another watcher, nothing live, or a Prefect server that does not answer.
+    """
+    inbox, settings = open_inbox(workspace, folder)
+    with stopped_by_signals() as stop:
+        if announce:
+            from flows.deployments import announce as emit
+            from flows.prefect_server import require_server
+
+            require_server("start it (prefect server start), or correct PREFECT_API_URL")
+            tell(f"watching {inbox.folder}, announcing to the deployment of workspace {workspace.identity[:8]}")
+            watch(inbox, settings, Announcing(lambda name: emit(workspace, name), tell), stop, tell)
+        else:
+            with inbox.only_one():
+                taking = Taking(workspace, inbox, settings, tell, _flow())
+                keep_online(workspace)
+                tell(f"watching {inbox.folder}; Ctrl-C ends it")
+                watch(inbox, settings, taking, stop, tell)
+    tell("stopped")
+
+
+def _flow() -> Callable[[Path, list[str], Workspace, Callable[[Step], Taken]], Taken] | None:
+    """The flow where a Prefect server is named. Without one arrivals are taken plainly: a temporary server would show
+    its runs to nobody, and takes its start and its memory."""
+    from flows.prefect_server import require_server, server_url
+
+    if not server_url():
+        return None
+    require_server("start it (prefect server start), correct PREFECT_API_URL, or watch without it")
+    from flows.add_class import run_add_class
+
+    return run_add_class
+
+
+def _named(error: Exception) -> str:
+    if isinstance(error, ShotlineError):
+        return f"{error.what} ({error.on})"
+    return f"{type(error).__name__}: {error}"

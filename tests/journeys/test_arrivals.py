@@ -1,0 +1,384 @@
+"""Photos dropped into an inbox become a class that is answered with; whatever else is dropped there is told, and lies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.inbox import Inbox, InboxSettings
+from components.live.opening import LiveWorkspace
+from components.workspace import Workspace
+from flows.intake import Taken, open_inbox, take_in
+from tests.conftest import draw_photo
+from tests.journeys.prefect_server import ask
+from tests.journeys.test_serving import Service
+
+TEAL, LIME = 128, 75  # hues that nobody trained on
+_number = iter(range(5000, 10**6))
+
+
+def draw(folder: Path, hue: int, photos: int = 4) -> list[Path]:
+    """Photos of a colour, all different from any before."""
+    paths = [folder / f"{number}.jpg" for number in range(photos)]
+    for path in paths:
+        draw_photo(path, next(_number), hue=hue)
+    return paths
+
+
+def cut_off(path: Path) -> None:
+    draw_photo(path, next(_number), hue=TEAL)
+    path.write_bytes(path.read_bytes()[:400])
+
+
+@dataclass
+class Place:
+    """A warm workspace with an inbox; each row of the table leaves it as it was."""
+
+    live: LiveWorkspace
+    inbox: Inbox
+    photos: Path
+    outside: Path
+
+    def take(self) -> Taken:
+        return take_in(self.inbox, self.inbox.look(), self.live, InboxSettings())
+
+    def live_classes(self) -> tuple[str, ...]:
+        version = self.live.versions.current()
+        assert version is not None
+        return version.classes
+
+
+@pytest.fixture(scope="module")
+def warm(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> LiveWorkspace:
+    live = LiveWorkspace.open(Workspace(Path(shutil.copytree(trained, tmp_path_factory.mktemp("warm") / "workspace"))))
+    live.warm()
+    return live
+
+
+@pytest.fixture
+def place(warm: LiveWorkspace, tmp_path: Path, photo_folder: Path) -> Iterator[Place]:
+    (tmp_path / "inbox").mkdir()
+    found = Place(warm, Inbox(tmp_path / "inbox"), photo_folder, tmp_path / "outside")
+    yield found
+    for name in found.live_classes():
+        warm.changes.remove(name, warm.stamp())
+
+
+def one_photo(place: Place) -> None:
+    draw(place.inbox.folder / "teal", TEAL, photos=1)
+
+
+def corrupt(place: Place) -> None:
+    draw(place.inbox.folder / "teal", TEAL)
+    cut_off(place.inbox.folder / "teal/half.jpg")
+    (place.inbox.folder / "teal/empty.png").touch()
+    (place.inbox.folder / "teal/Thumbs.db").write_bytes(b"no photo")
+
+
+def corrupt_alone(place: Place) -> None:
+    place.inbox.folder.joinpath("teal").mkdir()
+    cut_off(place.inbox.folder / "teal/half.jpg")
+
+
+def known_photos_under_a_new_name(place: Place) -> None:
+    shutil.copytree(place.photos / "train/red", place.inbox.folder / "crimson")
+
+
+def a_known_class_under_a_new_name(place: Place) -> None:
+    draw(place.inbox.folder / "crimson", 200, photos=6)  # the colour of the class red
+
+
+def known_class(place: Place) -> None:
+    draw(place.inbox.folder / "red", 200)
+
+
+def name_of_250_letters(place: Place) -> None:
+    draw(place.inbox.folder / ("t" * 250), TEAL)
+
+
+def name_that_is_no_text(place: Place) -> None:
+    draw(place.inbox.folder / os.fsdecode(b"teal\xff"), TEAL)
+
+
+def emoji(place: Place) -> None:
+    draw(place.inbox.folder / "🦊", TEAL)
+
+
+def slashes(place: Place) -> None:
+    draw(place.inbox.folder / "paint/teal", TEAL)
+
+
+def backslash(place: Place) -> None:
+    draw(place.inbox.folder / "paint\\teal", TEAL)
+
+
+def link_out_of_the_inbox(place: Place) -> None:
+    draw(place.outside, TEAL)
+    draw(place.inbox.folder / "teal", TEAL)
+    (place.inbox.folder / "teal/secret.jpg").symlink_to(place.outside / "0.jpg")
+
+
+def folder_that_is_a_link(place: Place) -> None:
+    draw(place.outside, TEAL)
+    (place.inbox.folder / "teal").symlink_to(place.outside)
+
+
+def beside_the_folders(place: Place) -> None:
+    draw(place.inbox.folder, TEAL, photos=1)
+
+
+def one_bad_class_of_two(place: Place) -> None:
+    draw(place.inbox.folder / "teal", TEAL)
+    shutil.copytree(place.photos / "train/red", place.inbox.folder / "crimson")
+
+
+def one_class_written_in_two_ways(place: Place) -> None:
+    draw(place.inbox.folder / "rosé", TEAL)
+    draw(place.inbox.folder / "rose\N{COMBINING ACUTE ACCENT}", TEAL)
+
+
+# what is dropped; classes added by it; how many files go to .done and to .rejected; what the reason says
+TABLE: list[tuple[Callable[[Place], None], tuple[str, ...], int, int, str]] = [
+    # from one photo and a name the embedded backbone learns too little to leave the five colours alone
+    (one_photo, (), 0, 1, "known classes would lose"),
+    (corrupt, ("teal",), 4, 3, "teal/half.jpg\n  what: the file is cut off after 400 bytes"),
+    (corrupt_alone, (), 0, 1, "the file is cut off"),
+    (known_photos_under_a_new_name, (), 0, 8, "4 of its 8 photos belong to the class red"),
+    (a_known_class_under_a_new_name, (), 0, 6, "known classes would lose"),
+    (known_class, (), 4, 0, ""),
+    (name_of_250_letters, (), 0, 4, "the name has 250 letters"),
+    (name_that_is_no_text, (), 0, 4, "the name holds '\\udcff'"),
+    (emoji, ("🦊",), 4, 0, ""),
+    (slashes, (), 0, 4, "it is a folder inside a class's folder"),
+    (backslash, (), 0, 4, "the name holds '\\\\'"),
+    (link_out_of_the_inbox, ("teal",), 4, 1, "teal/secret.jpg\n  what: it is a link, and links are not followed"),
+    (folder_that_is_a_link, (), 0, 1, "lies beside the classes' folders"),
+    (beside_the_folders, (), 0, 1, "lies beside the classes' folders"),
+    (one_bad_class_of_two, ("teal",), 4, 8, "belong to the class red"),
+    (one_class_written_in_two_ways, ("rosé",), 8, 0, ""),
+]
+
+
+@pytest.mark.parametrize(("drop", "added", "done", "rejected", "reason"), TABLE, ids=[row[0].__name__ for row in TABLE])
+def test_what_arrives_goes_live_or_is_told_why_not(
+    place: Place, drop: Callable[[Place], None], added: tuple[str, ...], done: int, rejected: int, reason: str
+) -> None:
+    drop(place)
+
+    taken = place.take()
+
+    assert place.live_classes() == added
+    files = [path for path in place.inbox.folder.rglob("*") if path.is_symlink() or path.is_file()]
+    lies = Counter(path.relative_to(place.inbox.folder).parts[0] for path in files if not path.name.endswith(".txt"))
+    assert lies == Counter({name: n for name, n in ((".done", done), (".rejected", rejected)) if n})
+    assert reason in (taken.folders["rejected"] / "reason.txt").read_text() if rejected else not reason
+    assert not place.outside.exists() or len(list(place.outside.iterdir())) == 4
+    taken.explain().encode()  # can be printed
+    json.dumps(taken.to_json())
+
+
+def test_the_same_arrival_again_changes_nothing_and_a_class_s_folder_takes_more(place: Place) -> None:
+    paths = draw(place.inbox.folder / "teal", TEAL)
+    again = [(path.name, path.read_bytes()) for path in paths]
+    before = place.take().outcomes[0].change.version
+    for name, content in again:
+        (place.inbox.folder / "teal" / name).write_bytes(content)
+
+    assert place.take().outcomes[0].change.version == before
+    draw(place.inbox.folder / "teal", TEAL, photos=2)
+    place.take()
+    assert len(place.live.ledger.entries()[-1].photos) == 2
+
+
+def test_what_is_nobodys_mistake_leaves_all_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(place.inbox.folder / "teal", TEAL)
+
+    def full(content: bytes) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place.live.photos, "keep", full)
+    with pytest.raises(OSError, match="No space"):
+        place.take()
+    monkeypatch.undo()
+    assert len(place.inbox.look()[0].found) == 4
+    place.take()
+    assert place.live_classes() == ("teal",)
+
+
+def test_an_inbox_is_not_where_the_workspace_keeps_photos(copy_of_trained: Path) -> None:
+    workspace = Workspace(copy_of_trained)
+    for folder in (workspace.raw, workspace.arrivals, copy_of_trained):
+        with pytest.raises(Exception, match="lie in one another"):
+            open_inbox(workspace, folder)
+
+
+@contextmanager
+def watching(workspace: Path, inbox: Path, *options: str, api: str = "", command: str = "watch") -> Iterator[Path]:
+    """`shotline watch INBOX`, warm; its log. Ends as a service manager ends it, and must end well."""
+    log = inbox.with_name(f"{command}{''.join(options)}.log")
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("shotline")), command, str(inbox), *options],
+            cwd=workspace,
+            env={**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(inbox.with_name("prefect"))},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: "Ctrl-C ends it" in log.read_text() or "announcing" in log.read_text(), log, process)
+        yield log
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, log.read_text()
+        if command == "watch":
+            assert "stopped" in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(holds: Callable[[], Any], log: Path, process: subprocess.Popen[bytes] | None = None) -> Any:
+    deadline = time.monotonic() + 120
+    while not (found := holds()):
+        assert process is None or process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def serving(workspace: Path, folder: Path) -> Iterator[Callable[[Sequence[Path]], Any]]:
+    """`shotline serve`; asks it about photos."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "serve.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port)],
+            cwd=workspace,
+            env={**os.environ, "BENTOML_HOME": str(folder / "bentoml")},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    service = Service(port, process.pid)
+
+    def ask(photos: Sequence[Path]) -> Any:
+        status, answers = service.post_photos([(path.name, path.read_bytes()) for path in photos])
+        assert status == 200, answers
+        return answers
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError):
+            return service.get("/classes")[0] == 200
+        return False
+
+    try:
+        wait_for(answers, log, process)
+        yield ask
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def test_a_running_service_answers_with_what_a_running_watcher_took(
+    copy_of_trained: Path, tmp_path: Path, photo_folder: Path
+) -> None:
+    workspace = Workspace(copy_of_trained)
+    workspace.set_parameters({"feature_store.online": True})
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    drawn = draw(tmp_path / "drawn", TEAL)
+    queries = [drawn[0], next((photo_folder / "test/red").iterdir())]
+    settle_s = InboxSettings().settle_s
+    with watching(copy_of_trained, inbox) as log, serving(copy_of_trained, tmp_path) as ask:
+        cut_off(tmp_path / "half.jpg")
+        answers = [ask(queries)]
+        (inbox / "teal").mkdir()
+        for path in (*drawn, tmp_path / "half.jpg"):
+            shutil.copy(path, inbox / "teal")
+        settled = time.monotonic() + settle_s
+        while answers[-1][0]["bank"] == answers[0][0]["bank"]:
+            assert time.monotonic() < settled + 60, log.read_text()
+            answers.append(ask(queries))
+        seconds = time.monotonic() - settled
+        answers += [ask(queries) for _ in range(3)]
+
+        # each answer is wholly the old version's or wholly the new one's, and the old does not come back
+        versions = [answer["bank"] for pair in answers for answer in pair]
+        assert all(pair[0]["bank"] == pair[1]["bank"] for pair in answers)
+        first, last = versions[0], versions[-1]
+        assert versions == [first] * versions.count(first) + [last] * versions.count(last)
+        assert len({json.dumps(pair) for pair in answers}) == 2
+        assert [answer["top"][0]["class"] for answer in answers[-1]] == ["teal", "red"]
+
+        assert seconds <= 10, f"{seconds:.1f} s\n{log.read_text()}"
+        (reason,) = inbox.glob(".rejected/*/reason.txt")
+        assert "teal/half.jpg\n  what: the file is cut off" in reason.read_text()
+        assert sorted(path.name for path in inbox.glob(".done/*/teal/*")) == [path.name for path in drawn]
+        online = workspace.feature_store / "online.json"
+        wait_for(lambda: online.is_file() and json.loads(online.read_text()).get("version") == last, log)
+
+
+@pytest.mark.soak
+def test_an_event_through_a_prefect_server_makes_a_class_live(
+    server: str, copy_of_trained: Path, tmp_path: Path
+) -> None:
+    inbox, pointer = tmp_path / "inbox", copy_of_trained / "models/live/current.json"
+    inbox.mkdir()
+    identity = Workspace(copy_of_trained).identity
+    with (
+        watching(copy_of_trained, inbox, api=server, command="listen") as log,
+        watching(copy_of_trained, inbox, "--announce", api=server),
+    ):
+        wait_for(lambda: ask(server, "deployments/filter"), log)
+        draw(tmp_path / "drawn/rosé 🦊", TEAL)
+        shutil.copytree(tmp_path / "drawn/rosé 🦊", inbox / "rosé 🦊")
+        settled = time.time() + InboxSettings().settle_s
+        before = pointer.read_text()
+        wait_for(lambda: pointer.read_text() != before, log)
+        seconds = time.time() - settled
+
+        assert LiveWorkspace(Workspace(copy_of_trained)).versions.all()[-1].classes == ("rosé 🦊",)
+        run = wait_for(lambda: completed(server), log)
+        assert run["parameters"]["name"] == "rosé 🦊"
+        tasks = ask(server, "task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}}, sort="EXPECTED_START_TIME_ASC")
+        assert [task["name"] for task in tasks] == ["load", "read", "encode", "change"]
+        told = shares(run, tasks, settled)
+        # another workspace's event is none of this one's
+        events = ask(server, "events/filter", filter={"event": {"name": ["shotline.samples.arrived"]}})["events"]
+        assert {event["resource"]["prefect.resource.id"] for event in events} == {f"shotline.workspace.{identity}"}
+        wait_for(lambda: list(inbox.glob(".done/*/outcome.txt")), log)
+    assert seconds <= 35, f"{seconds:.1f} s: {told}"
+
+
+def completed(api: str) -> Any:
+    """The run that the deployment has completed; None where there is none yet."""
+    runs = ask(api, "flow_runs/filter", sort="START_TIME_DESC")
+    return next((run for run in runs if run["deployment_id"] and run["state_name"] == "Completed"), None)
+
+
+def shares(run: Any, tasks: Any, settled: float) -> dict[str, float]:
+    """Seconds that each part of the way took."""
+
+    def at(text: str) -> float:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+    parts = {"event to run": at(run["created"]) - settled, "run to flow": at(run["start_time"]) - at(run["created"])}
+    return parts | {task["name"]: at(task["end_time"]) - at(task["start_time"]) for task in tasks}
