@@ -81,7 +81,12 @@ def start_from_state(state: HeadState) -> ZeroShotStart | StoredStart:
     """What `state` was taken from, for photos that were not trained on."""
     if state.name == "zero_shot":
         return ZeroShotStart(state.tensors["text"])
-    return StoredStart(MapLR.from_state(state), torch.empty(0, 0))
+    head = MapLR.from_state(state)
+    loudness = state.settings.get("weight", 1.0)  # apart in bundles from before MAP-LR's closed form was the start
+    for name in ("weight_", "quadratic_", "bias_", "text_"):
+        if (tensor := getattr(head, name)) is not None:
+            setattr(head, name, loudness * tensor)
+    return StoredStart(head, torch.empty(0, 0))
 
 
 class CrossFits:

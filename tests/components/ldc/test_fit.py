@@ -16,7 +16,7 @@ from components.heads.pooling import pool_weights
 from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.fit import TrainingProgress, Work
-from components.ldc.start import CrossFits, StoredStart
+from components.ldc.start import CrossFits, StoredStart, start_from_state
 from tests.components.ldc.drawn import drawn
 
 QUICK = LdcSettings(epochs=4)
@@ -238,6 +238,16 @@ def test_the_start_is_map_lr_s_closed_form_on_all_training_photos() -> None:
     torch.testing.assert_close(start.head.weight_, start.head.photo_weight_ * gaussian.linear)
     (loudness,) = pool_weights([start.logits], support.labels, [1.0])
     assert loudness == pytest.approx(1.0, rel=0.2)  # calibrated as they are
+
+
+def test_a_start_from_a_bundle_of_before_is_as_loud_as_it_was() -> None:
+    support = drawn(3, 8)
+    head = MapLR().fit(support)
+    state = head.state()
+
+    start = start_from_state(HeadState("map_lr", state.tensors, {**state.settings, "weight": 0.5}))
+
+    torch.testing.assert_close(start.scores(support.features), 0.5 * head.scores(support.features))
 
 
 def test_without_words_the_start_is_photos_alone() -> None:
