@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -183,11 +183,13 @@ class Versions:
         """
         old = self.pointer() or Pointer("", 0)
         before = old.before if old.version == version.name else old.version
-        moved = datetime.now(UTC)
-        if old.moved:
-            moved = max(moved, datetime.fromisoformat(old.moved) + timedelta(microseconds=1))
         stages = old.stages if stages is None else stages
-        pointer = Pointer(version.name, entry, before, stages, moved.isoformat(timespec="microseconds"))
+        pointer = Pointer(version.name, entry, before, stages, old.moved)
+        if not old.moved or (old.version, old.entry) != (version.name, entry):
+            moved = datetime.now(UTC)
+            if old.moved:
+                moved = max(moved, datetime.fromisoformat(old.moved) + timedelta(microseconds=1))
+            pointer = replace(pointer, moved=moved.isoformat(timespec="microseconds"))
         write_json(self.folder / _POINTER, asdict(pointer))
 
     def pointer(self) -> Pointer | None:
