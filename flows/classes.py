@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
 
-__all__ = ["Outcome", "add", "explain"]
+__all__ = ["Outcome", "add", "build_vocabulary", "explain"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Outcome:
         change: see `Change`.
         refused: photos that could not be used.
         added: of each class that arrived and is now an added one, what is known of it.
+        words: how many words of the whole vocabulary of how many are encoded, while that is being built; None else.
     """
 
     change: Change
     refused: tuple[PhotoError, ...]
     added: tuple[Any, ...]
+    words: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -99,7 +101,28 @@ def add(
     change = live.changes.add(kept, live.stamp(), vocabulary=kind, force=force)
     bank = live.versions.load(change.version)[1]
     added = tuple(each for each in bank.classes if each.name in {" ".join(name.split()) for name in kept})
-    return Outcome(change, tuple(refused), added)
+    return Outcome(change, tuple(refused), added, live.words_to_come(bundle))
+
+
+def build_vocabulary(workspace: Workspace, progress: Callable[[int, int], None]) -> int:
+    """Build the whole vocabulary of the live version's backbone, or wait for whoever does; how many words it has.
+
+    Args:
+        workspace: see `Workspace`.
+        progress: told how many words of how many are encoded.
+
+    Raises:
+        UserInputError: nothing is live, or the backbone has no words.
+    """
+    live = LiveWorkspace.open(workspace)
+    version = live.versions.current()
+    if version is None:
+        raise UserInputError("nothing is live yet", on=str(workspace.live), remedy="train first: shotline train PHOTOS")
+    bundle = live.versions.load(version)[0]
+    if bundle.text_embeddings is None:
+        raise UserInputError("this backbone has no words", on=bundle.backbone["name"], remedy="photos speak alone here")
+    whole = live.whole_vocabulary(bundle)
+    return len((whole.read() or whole.build(progress)).words)
 
 
 def explain(outcome: Outcome) -> str:
@@ -124,6 +147,11 @@ def explain(outcome: Outcome) -> str:
         for misfit in told["misfits"][:3]:
             photo = each.photos[misfit["photo"]][:12]
             lines.append(f"  fits least: photo {photo}, taken for {misfit['taken_for']}; is its label right?")
+    if outcome.words is not None:
+        lines.append(
+            "names were judged by the starter vocabulary; the whole one is being built "
+            f"({outcome.words[0]:,} of {outcome.words[1]:,} words; shotline vocabulary)"
+        )
     if change.version == change.before:
         lines.append(f"live: {change.version.name}, as before")
         return "\n".join(lines)

@@ -109,6 +109,10 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
         shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
+        # No story begins a builder of words, a minute of work that outlives it, unless it is about that.
+        parameters = (root / "params.yaml").read_text()
+        assert "liteembed: {}" in parameters
+        (root / "params.yaml").write_text(parameters.replace("liteembed: {}", "liteembed: {vocabulary: starter}"))
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
         subprocess.run(
