@@ -6,7 +6,7 @@ score stands beside the known classes' calibrated logits, with its evidence and 
 the known classes that the next arrival meets. The ledger, versions and the gate are other rooms' work.
 """
 
-from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, try_forms
+from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, own_offset, try_forms
 from components.liteembed.background import WholeVocabulary
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
 from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
@@ -43,6 +43,7 @@ __all__ = [
     "build_vocabulary",
     "make_forms",
     "name_scores",
+    "own_offset",
     "prefer",
     "read_vocabulary",
     "seen_unseen",

@@ -21,7 +21,7 @@ from components.liteembed.settings import FormName, LiteEmbedSettings
 from components.liteembed.token import Token
 from components.liteembed.vocabulary import Vocabulary
 
-__all__ = ["Addition", "ClassEmbedding", "add_classes", "make_forms", "try_forms"]
+__all__ = ["Addition", "ClassEmbedding", "add_classes", "make_forms", "own_offset", "try_forms"]
 
 
 @dataclass(frozen=True)
@@ -200,12 +200,10 @@ def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings:
     Of the form `embedding` each start is tried at the middle stiffness, then the better one at the others. With one
     photo a class nothing is left out, and what known classes say when they play new ones decides.
     """
-    share = min(1.0, (new.n_classes - 1) / max(1, known.n_classes - 1))
-    most_drop = settings.most_drop_one + share * (settings.most_drop_many - settings.most_drop_one)
-    own_offset = OwnOffset(settings.embedding.balance, most_drop)
+    bearable = own_offset(known, new, settings)
 
     def tried(form: Form) -> Tried:
-        own = own_offset if isinstance(form, Embedding) else None
+        own = bearable if isinstance(form, Embedding) else None
         return try_form(form, known, new, folds=settings.folds, own_offset=own)
 
     embeddings = [form for form in forms if isinstance(form, Embedding)]
@@ -224,6 +222,13 @@ def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings:
     assert isinstance(first.fitted, Embedding)
     others = [form for form in embeddings if form.start == first.fitted.start and form.stiffness != middle]
     return min([first, *(tried(form) for form in others)], key=lambda one: one.evidence.log_loss)
+
+
+def own_offset(known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> OwnOffset:
+    """What the offset of the form `embedding` may cost with so many new classes beside so many known ones."""
+    share = min(1.0, (new.n_classes - 1) / max(1, known.n_classes - 1))
+    most_drop = settings.most_drop_one + share * (settings.most_drop_many - settings.most_drop_one)
+    return OwnOffset(settings.embedding.balance, most_drop)
 
 
 def _at_one_photo(forms: list[Embedding], known: KnownClasses, new: NewClasses) -> Embedding:
