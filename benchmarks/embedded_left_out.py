@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of Tiny ImageNet")
     parser.add_argument("--lexicon", type=Path, required=True, help="text_lexicon.npz")
     parser.add_argument("--run", type=Path, required=True, help="checkpoints, log and model; the same one goes on")
+    parser.add_argument(
+        "--text-tower", type=Path, help="a finished model whose text tower is taken, not distilled anew"
+    )
     parser.add_argument("--names-out", action="store_true", help="leave their names out of the lexicon too")
     parser.add_argument("--stages", nargs="+", type=stage, help="passes x pixels, instead of the recipe's")
     parser.add_argument("--text-steps", type=int, help="instead of the recipe's")
@@ -70,7 +73,7 @@ def main() -> None:
     if given.text_steps:
         parameters = replace(parameters, text=replace(parameters.text, steps=given.text_steps))
     folder = given.run / "model"
-    pretrain(parameters, PretrainSources(given.pictures, given.lexicon), given.run, folder)
+    pretrain(parameters, PretrainSources(given.pictures, given.lexicon, text_tower=given.text_tower), given.run, folder)
     row("left_out_run", names_out=given.names_out, stages=parameters.image.stages, text_steps=parameters.text.steps)
     model, preprocess = load(folder)
     zero_shot(model, preprocess, given.pictures, model.context_length, LEFT_OUT)

@@ -89,6 +89,7 @@ class ImageTraining:
     initial_scale: float = 50.0
     free_head: float = 0.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower
     emphasis: float = 0.25  # of what many classes differ in, for new classes' sake; 0: none; see `settle`
+    spare: float = 2.0  # squared length of what no text uses over that of what texts use; see `use_spare_directions`
     geometry: float = 0.0  # weight of the second loss: the class's place among all names
     geometry_scale: float = 10.0  # how sharply those targets prefer near names
 

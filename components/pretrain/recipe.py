@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from components.errors import UserInputError
 from components.files import atomic_path, digest, write_json
-from components.pretrain.architecture import build, word_tokens
+from components.pretrain.architecture import build, load, word_tokens
 from components.pretrain.export import export_model, within_class_covariance
 from components.pretrain.image import embed_pictures, train_image_tower
 from components.pretrain.journal import Journal
@@ -19,11 +20,11 @@ from components.pretrain.parameters import PretrainParameters
 from components.pretrain.pictures import Pictures, read_pictures
 from components.pretrain.placement import Placement
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
-from components.pretrain.settle import settle
+from components.pretrain.settle import logit_scale, settle, spare_directions, use_spare_directions
 from components.pretrain.text import TextTargets, embed_texts, text_basis, train_text_tower, warm_start
-from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
+from components.pretrain.vocabulary import Lexicon, phrases, read_lexicon, whole_words
 
-__all__ = ["ImageTargets", "PretrainSources", "gather_texts", "image_targets", "place_texts", "pretrain"]
+__all__ = ["ImageTargets", "PretrainSources", "finish", "gather_texts", "image_targets", "place_texts", "pretrain"]
 
 _FORMS = ("a photo of a", "a")  # the lexicon's two templates
 
@@ -36,11 +37,13 @@ class PretrainSources:
         pictures: folder with `classes.csv`, `train.zip` and `val.zip`.
         lexicon: `text_lexicon.npz`.
         sentence_encoder: folder with `model.safetensors` and `tokenizer.json` of all-MiniLM-L6-v2; None: the package's.
+        text_tower: a finished model whose text tower is taken as it is; None: it is distilled anew.
     """
 
     pictures: Path
     lexicon: Path
     sentence_encoder: Path | None = None
+    text_tower: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -75,32 +78,48 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     train = read_pictures(sources.pictures, "train", run / "arrays")
     validation = read_pictures(sources.pictures, "val", run / "arrays")
 
-    texts = place_texts(parameters, sources, train, run)
-    basis = text_basis(_unit(texts), parameters.architecture.text_width)
     model: Any = build(parameters.architecture)
-    warm_start(model, texts, basis, parameters.seed)
-    train_text_tower(model, texts, parameters, journal)
+    if sources.text_tower is None:
+        texts = place_texts(parameters, sources, train, run)
+        warm_start(model, texts, text_basis(_unit(texts), parameters.architecture.text_width), parameters.seed)
+        train_text_tower(model, texts, parameters, journal)
+    else:
+        _take_text_tower(model, sources.text_tower)
 
-    targets = image_targets(model, texts, train)
+    targets = image_targets(model, read_lexicon(sources.lexicon).without(parameters.names_left_out), train)
     tower = train_image_tower(model.visual, train, targets.classes, targets.vocabulary, parameters, journal)
     side = parameters.architecture.image_size
     rows = train.rows_without(parameters.left_out)
-    scale = settle(tower, train, rows, targets.classes, parameters.image.emphasis, side)
+    settle(tower, train, rows, targets.classes, parameters.image.emphasis, side)
     model.visual = tower
-    model.logit_scale.data.fill_(math.log(scale))
-
-    covariance = within_class_covariance(embed_pictures(tower, train, side, rows), train.labels[rows])
-    model.to(memory_format=torch.contiguous_format)
-    export_model(model, parameters.architecture, covariance, output)
+    finish(model, train, targets.classes, parameters, output)
     facts = {
         "parameters": parameters.as_json(),
-        "texts": len(texts.texts),
         "pictures": len(rows),
         "zero_shot_top1": round(_zero_shot(tower, validation, targets.classes, side), 4),
     }
     write_json(output / "pretrain.json", facts)
     journal.record("done", zero_shot_top1=facts["zero_shot_top1"])
     return facts
+
+
+def finish(model: Any, train: Pictures, text_embeddings: Tensor, parameters: PretrainParameters, output: Path) -> None:
+    """What follows the settled image tower: the spare directions, the logit scale, the covariance, the files.
+
+    Args:
+        model: both towers, changed in place.
+        train: the training pictures.
+        text_embeddings: one row a class of `train`, `(classes, embed_dim)`, unit length.
+        parameters: `left_out`, `architecture` and `image.spare` are read.
+        output: folder that gets the finished model.
+    """
+    side, rows = parameters.architecture.image_size, train.rows_without(parameters.left_out)
+    spare = spare_directions(model.text_projection.detach())
+    use_spare_directions(model.visual, train, rows, spare, parameters.image.spare, side)
+    model.logit_scale.data.fill_(math.log(logit_scale(model.visual, train, rows, text_embeddings, side)))
+    covariance = within_class_covariance(embed_pictures(model.visual, train, side, rows), train.labels[rows])
+    model.to(memory_format=torch.contiguous_format)
+    export_model(model, parameters.architecture, covariance, output)
 
 
 def gather_texts(parameters: PretrainParameters, names: tuple[str, ...], classes: tuple[str, ...]) -> list[str]:
@@ -123,7 +142,7 @@ def place_texts(parameters: PretrainParameters, sources: PretrainSources, train:
     return TextTargets(lexicon, tuple(texts), cores)
 
 
-def image_targets(model: nn.Module, texts: TextTargets, pictures: Pictures) -> ImageTargets:
+def image_targets(model: nn.Module, lexicon: Lexicon, pictures: Pictures) -> ImageTargets:
     """Class names and vocabulary as the finished text tower says them.
 
     The tower misses its own targets a little; an image tower trained against those finds two points fewer of the
@@ -135,7 +154,17 @@ def image_targets(model: nn.Module, texts: TextTargets, pictures: Pictures) -> I
         forms = [embed_texts(model, [f"{template} {name.lower()}" for name in names], length) for template in _FORMS]
         return F.normalize(torch.stack(forms).mean(dim=0), dim=1)
 
-    return ImageTargets(said(pictures.names), said(texts.lexicon.names))
+    return ImageTargets(said(pictures.names), said(lexicon.names))
+
+
+def _take_text_tower(model: nn.Module, folder: Path) -> None:
+    finished, _ = load(folder)
+    tower = {name: value for name, value in finished.state_dict().items() if not name.startswith("visual.")}
+    missing, _ = model.load_state_dict(tower, strict=False)
+    if wrong := [name for name in missing if not name.startswith("visual.")]:
+        raise UserInputError(
+            f"its text tower lacks {wrong[0]}", on=str(folder), remedy="give a model that this recipe made"
+        )
 
 
 def _unit(texts: TextTargets) -> Tensor:
