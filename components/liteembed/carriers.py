@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -120,7 +121,7 @@ class KnownClasses:
         How photos scatter and how loud names are is known from all photos: that is learnt once, for every arrival.
         """
         hiding = replace(self, hidden=rows)
-        learnt = ("gaussian", "voices", "level", "whitening", "_rehearsals")
+        learnt = ("gaussian", "voices", "level", "whitening", "_rehearsed")
         hiding.__dict__.update({name: getattr(self, name) for name in learnt})
         return hiding
 
@@ -159,28 +160,32 @@ class KnownClasses:
         return Whitening.of(self.gaussian, self.embeddings)
 
     @cached_property
-    def _rehearsals(self) -> dict[int, Rehearsal]:
-        return {}
+    def _rehearsed(self) -> tuple[dict[int, Rehearsal], dict[tuple[int, int, bool, float], Loudness]]:
+        return {}, {}
 
     def loudness(self, new: NewClasses, *, words: bool, balance: float) -> Loudness:
         """How loud prototypes and names of such an arrival should speak, where the known classes play the new ones.
 
         Args:
-            new: the arrival; only how many classes it has, and photos of each, counts.
+            new: the arrival; only how many classes it has, and photos of each (to a power of two), counts.
             words: whether names take part.
             balance: see `EmbeddingSettings`.
         """
-        shots = max(1, round(float(new.shots.double().mean())))
-        if shots not in self._rehearsals:
-            self._rehearsals[shots] = rehearse(self.embeddings, self.labels, self.n_classes, self.covariance, shots)
-        text = self.text_embeddings if words else None
-        return self._rehearsals[shots].loudness(
-            None if text is None else self.logit_scale * self.embeddings @ text.T,
-            self.logits,
-            self.labels,
-            n_new=new.n_classes,
-            balance=balance,
-        )
+        rehearsals, found = self._rehearsed
+        shots = 2 ** round(math.log2(float(new.shots.double().mean())))
+        if shots not in rehearsals:
+            rehearsals[shots] = rehearse(self.embeddings, self.labels, self.n_classes, self.covariance, shots)
+        key = (shots, new.n_classes, words, balance)
+        if key not in found:
+            text = self.text_embeddings if words else None
+            found[key] = rehearsals[shots].loudness(
+                None if text is None else self.logit_scale * self.embeddings @ text.T,
+                self.logits,
+                self.labels,
+                n_new=new.n_classes,
+                balance=balance,
+            )
+        return found[key]
 
     def extended(self, new: NewClasses, on_known: Tensor, on_new: Tensor) -> KnownClasses:
         """These classes and the added ones, as the next arrival meets them.

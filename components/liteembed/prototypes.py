@@ -30,7 +30,7 @@ class Whitening:
 
     Attributes:
         centre: (d,) float64, mean of the known class means.
-        matrix: (d, d) float64, symmetric root of the precision.
+        matrix: (d, d) float64, a root of the precision; any other differs by a rotation, which no likeness sees.
         length: of a whitened photo, on average; prototypes have length 1.
     """
 
@@ -41,8 +41,7 @@ class Whitening:
     @classmethod
     def of(cls, gaussian: KnownGaussian, embeddings: Tensor) -> Whitening:
         """That of a covariance; `length` as these photos (n, d) have it."""
-        values, vectors = torch.linalg.eigh(gaussian.precision)
-        matrix = (vectors * values.clamp_min(1e-12).sqrt()) @ vectors.T
+        matrix = torch.linalg.cholesky(gaussian.precision)
         length = ((embeddings.double() - gaussian.centre) @ matrix).norm(dim=1).mean()
         return cls(gaussian.centre, matrix, max(float(length), 1e-9))
 
@@ -56,7 +55,7 @@ class Whitening:
 
     def rows(self, prototypes: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (k, d) and offsets (k,), float64: `<x, weights> + offset` is the likeness to the prototype, about -1 to 1."""
-        weights = prototypes @ self.matrix / self.length
+        weights = prototypes @ self.matrix.T / self.length
         return weights, -weights @ self.centre
 
 
