@@ -293,7 +293,7 @@ def photo_source(folder: Path, cache: Path, dev: bool, token: bool) -> Source:
         logit_scale=photos.backbone.logit_scale,
         covariance=photos.backbone.covariance,
         head="map_lr",
-        vocabulary=build_vocabulary(photos.backbone, cache / "vocabulary", template=TEMPLATE),
+        vocabulary=build_vocabulary(photos.backbone, cache / "vocabulary", kind="starter", template=TEMPLATE),
         prompt=photos.backbone.free_token_prompt(TEMPLATE) if token else None,
     )
 
