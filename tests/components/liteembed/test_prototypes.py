@@ -36,6 +36,16 @@ def test_no_photo_is_judged_by_a_prototype_that_it_is_part_of(drawn: Callable[..
     assert rehearsal.rows.unique().numel() == len(known.labels)  # in turns all of them are judged
 
 
+def test_a_covariance_lends_nothing_to_photos_that_made_it(drawn: Callable[..., Any]) -> None:
+    right = []
+    for seed in range(3):  # noise: whatever is found is found in the covariance
+        known = drawn(n_known=10, words=False, noise=50.0, known_shots=4, seed=seed).known
+        rehearsal = rehearse(known.embeddings, known.labels, known.n_classes, None, 2)
+        right.append(float((rehearsal.likeness.argmax(1) == known.labels[rehearsal.rows]).double().mean()))
+
+    assert sum(right) / 3 < 0.2  # by chance 0.1; by the covariance of all photos 0.39
+
+
 def test_more_photos_make_prototypes_that_are_worth_more(drawn: Callable[..., Any]) -> None:
     task = drawn(n_known=10, words=False, noise=2.0, known_shots=16)
     few, many = (
