@@ -90,6 +90,6 @@ class LiteEmbedSettings:
     name_gate: float = 2.0
     vocabulary: Literal["starter", "full"] = "full"
     most_drop_one: Annotated[float, Field(ge=0, le=1)] = 0.015
-    most_drop_many: Annotated[float, Field(ge=0, le=1)] = 0.04
+    most_drop_many: Annotated[float, Field(ge=0, le=1)] = 0.03
     embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
     token: TokenSettings = field(default_factory=TokenSettings)
