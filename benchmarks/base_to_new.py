@@ -1,7 +1,7 @@
 """Half of a set's classes known, the other half new with 1, 4 and 8 photos: every way to add them.
 
     python benchmarks/base_to_new.py [--clip DIR] [--photos FOLDER ...] [--head zero_shot] [--shots 1 4 8]
-        [--splits 0 1 2] [--modes all one] [--token also] [--most-alone 20] [--json FILE]
+        [--splits 0 1 2] [--modes all one] [--token also] [--most-alone 8] [--json FILE]
     python benchmarks/base_to_new.py --tables FILE ...
 
 DIR holds embeddings of a real CLIP (`NAME.npz` with `train16_*`, `val_*`, `test_*`, `NAME_text.npz` with the text
@@ -11,8 +11,9 @@ on 16 photos a class, since the embedded text tower is too weak to stand alone.
 
 `all`: the new half arrives at once. `one`: each new class arrives alone (at most `--most-alone` of them), figures are
 means over classes. The form `token` takes part with `--token also`, or with nothing beside it with `--token alone`; its
-offset is set on two folds, since a fit of it takes seconds. Several runs' JSON files make one set of tables. Known logits inside the optimisation and under every offset are held out (text columns have seen
-no photo). Offsets are set on left-out support photos. Test photos measure, once; `--dev` measures on others instead
+offset is set on two folds, since a fit of it takes seconds, and without a part it stands at the same offset. Several
+runs' JSON files make one set of tables. Known logits inside the optimisation and under every offset are held out (text
+columns have seen no photo). Offsets are set on left-out support photos. Test photos measure, once; `--dev` measures on others instead
 (`val` for embeddings, training photos outside the support set for photo sets) and is what constants were set with.
 
 Columns: accuracy on test photos of known and of new classes (means over classes, %), their harmonic mean, what the
@@ -55,10 +56,13 @@ from components.liteembed import (
     build_vocabulary,
     make_forms,
     name_scores,
+    own_offset,
     prefer,
     seen_unseen,
+    try_form,
     try_forms,
 )
+from components.liteembed.embedding import Embedding
 
 KNOWN_SHOTS = 16
 FROZEN = 1e9  # times the stiffness: does not move
@@ -213,7 +217,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--modes", nargs="*", default=["all", "one"], choices=["all", "one"])
     parser.add_argument("--token", choices=["no", "also", "alone"], default="no")
-    parser.add_argument("--most-alone", type=int, default=20)
+    parser.add_argument("--most-alone", type=int, default=8)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     parser.add_argument("--dev", action="store_true", help="measure on photos that are not the test photos")
     parser.add_argument("--json", type=Path)
@@ -253,7 +257,7 @@ def clip_sources(folder: Path, head: str, dev: bool) -> Iterator[Source]:
         support = only(part(arrays, "train16"), classes)
         query = only(part(arrays, "val" if dev else "test"), classes)
         yield Source(
-            name=name,
+            name=f"clip_{name}",
             support=lambda _, rows=support: rows,
             query=lambda _, rows=query: rows,
             names=tuple(str(label) for label in classes.tolist()),
@@ -289,7 +293,7 @@ def photo_source(folder: Path, cache: Path, dev: bool, token: bool) -> Source:
         logit_scale=photos.backbone.logit_scale,
         covariance=photos.backbone.covariance,
         head="map_lr",
-        vocabulary=build_vocabulary(photos.backbone, cache / "vocabulary", template=TEMPLATE),
+        vocabulary=build_vocabulary(photos.backbone, cache / "vocabulary", kind="starter", template=TEMPLATE),
         prompt=photos.backbone.free_token_prompt(TEMPLATE) if token else None,
     )
 
@@ -308,9 +312,13 @@ def measure(
             taken: list[str] = []
             for label, arrival in enumerate(arrivals):
                 of_class = None if mode == "all" else label
+                shift = torch.zeros(())
                 for name, form in tokens.items():
-                    found = try_forms([form], task.known, arrival, replace(settings, folds=2))
-                    table[name].append(figures_of_columns(task, found.columns, of_class))
+                    columns = form.fit(task.known, arrival)
+                    if name == "token":
+                        found = try_form(form, task.known, arrival, folds=2).columns
+                        shift = found.offsets - columns.offsets
+                    table[name].append(figures_of_columns(task, columns.shifted(shift), of_class))
                 if token_alone:
                     continue
                 for option, columns in options(task, arrival, settings, taken):
@@ -348,18 +356,15 @@ def options(
     for name in settings.forms:
         tried[name] = try_forms(make_forms(name, settings, None, None), known, new, settings)
         yield name, tried[name].columns
-    # where one part is frozen the other is as stiff as left-out photos chose it with both
-    chosen = settings.embedding.stiffness
-    if len(chosen) > 1:
-        forms = make_forms("embedding", settings, None, None)
-        same = [torch.equal(form.fit(known, new).vectors, tried["embedding"].columns.vectors) for form in forms]
-        chosen = (chosen[same.index(True)],)
-    for name, embedding in (
-        ("embedding, coarse frozen", replace(settings.embedding, stiffness=chosen, coarse=FROZEN)),
-        ("embedding, fine frozen", replace(settings.embedding, stiffness=chosen, fine=FROZEN)),
+    # Where one part is frozen, start and stiffness of the other are those that left-out photos chose with both.
+    chosen = tried["embedding"].fitted
+    assert isinstance(chosen, Embedding)
+    for name, part_settings in (
+        ("embedding, coarse frozen", replace(settings.embedding, coarse=FROZEN)),
+        ("embedding, fine frozen", replace(settings.embedding, fine=FROZEN)),
     ):
-        (form,) = make_forms("embedding", replace(settings, embedding=embedding), vocabulary, None)
-        yield name, form.fit(known, new)
+        form = Embedding(part_settings, chosen.stiffness, vocabulary.axes, chosen.start)
+        yield name, try_form(form, known, new, folds=2, own_offset=own_offset(known, new, settings)).columns
     if (name_scores(known, new, vocabulary) >= asked_of_names(new.shots, settings.name_gate)).all():
         shipped = prefer(list(tried.values()))
         taken.append(shipped.form)

@@ -15,7 +15,7 @@ from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
 
-__all__ = ["Outcome", "ReadPhotos", "Step", "add", "change", "explain", "read_photos", "run"]
+__all__ = ["Outcome", "ReadPhotos", "Step", "add", "build_vocabulary", "change", "explain", "read_photos", "run"]
 
 T = TypeVar("T")
 
@@ -35,11 +35,13 @@ class Outcome:
         change: see `Change`.
         refused: photos that could not be used.
         added: of each class that arrived and is now an added one, what is known of it.
+        words: how many words of the whole vocabulary of how many are encoded, while that is being built; None else.
     """
 
     change: Change
     refused: tuple[PhotoError, ...]
     added: tuple[Any, ...]
+    words: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -163,7 +165,27 @@ def change(live: LiveWorkspace, read: ReadPhotos, *, force: bool = False, call: 
     made = call("change", lambda: live.changes.add(read.kept, live.stamp(), vocabulary=kind, force=force))
     bank = live.versions.load(made.version)[1]
     added = tuple(each for each in bank.classes if each.name in {class_name(name) for name in read.kept})
-    return Outcome(made, tuple(error for refused in read.refused.values() for error in refused), added)
+    return Outcome(
+        made, tuple(error for refused in read.refused.values() for error in refused), added, live.words_to_come(bundle)
+    )
+
+
+def build_vocabulary(workspace: Workspace, progress: Callable[[int, int], None]) -> int:
+    """Build the whole vocabulary of the live version's backbone, or wait for whoever does; how many words it has.
+
+    Args:
+        workspace: see `Workspace`.
+        progress: told how many words of how many are encoded.
+
+    Raises:
+        UserInputError: nothing is live, or the backbone has no words.
+    """
+    live = LiveWorkspace.open(workspace)
+    bundle = _bundle(live)
+    if bundle.text_embeddings is None:
+        raise UserInputError("this backbone has no words", on=bundle.backbone["name"], remedy="photos speak alone here")
+    whole = live.whole_vocabulary(bundle)
+    return len((whole.read() or whole.build(progress)).words)
 
 
 def explain(outcome: Outcome) -> str:
@@ -188,6 +210,11 @@ def explain(outcome: Outcome) -> str:
         for misfit in told["misfits"][:3]:
             photo = each.photos[misfit["photo"]][:12]
             lines.append(f"  fits least: photo {photo}, taken for {misfit['taken_for']}; is its label right?")
+    if outcome.words is not None:
+        lines.append(
+            "names were judged by the starter vocabulary; the whole one is being built "
+            f"({outcome.words[0]:,} of {outcome.words[1]:,} words; shotline vocabulary)"
+        )
     if change.version == change.before:
         lines.append(f"live: {change.version.name}, as before")
         return "\n".join(lines)

@@ -369,6 +369,18 @@ def diff(
 
 
 @app.command()
+def vocabulary(workspace: WorkspaceOption = None) -> None:
+    """Build the whole vocabulary that judges names, or wait for the one that is being built; `add-class` begins it."""
+    from components.workspace import Workspace
+    from flows.classes import build_vocabulary
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    words = build_vocabulary(Workspace.find(workspace), lambda done, of: reporter.progress(done, of, "words"))
+    typer.echo(f"{words:,} words")
+
+
+@app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
     seed: Annotated[int, typer.Option(help="Another seed draws other photos.")] = 0,

@@ -110,8 +110,8 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
         shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
-        # Its process works on when the command has ended; the stories that are about it turn it on again.
-        Workspace(root).set_parameters({"feature_store.online": False})
+        # Processes that work on when a command has ended; the stories that are about them turn them on again.
+        Workspace(root).set_parameters({"feature_store.online": False, "liteembed.vocabulary": "starter"})
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
         subprocess.run(

@@ -6,9 +6,10 @@ score stands beside the known classes' calibrated logits, with its evidence and 
 the known classes that the next arrival meets. The ledger, versions and the gate are other rooms' work.
 """
 
-from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, try_forms
+from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, own_offset, try_forms
+from components.liteembed.background import WholeVocabulary
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
-from components.liteembed.evidence import Evidence, Form, Tried, prefer, try_form
+from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
 from components.liteembed.explanation import Explanation, Misfit, Neighbour
 from components.liteembed.name_gate import asked_of_names, name_scores
 from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
@@ -30,16 +31,19 @@ __all__ = [
     "Misfit",
     "Neighbour",
     "NewClasses",
+    "OwnOffset",
     "SeenUnseen",
     "TokenSettings",
     "Tried",
     "Vocabulary",
+    "WholeVocabulary",
     "add_classes",
     "asked_of_names",
     "best_vocabulary",
     "build_vocabulary",
     "make_forms",
     "name_scores",
+    "own_offset",
     "prefer",
     "read_vocabulary",
     "seen_unseen",

@@ -14,14 +14,14 @@ from components.errors import UserInputError
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
 from components.liteembed.closed_forms import GdaRow, ImageMean, Name, NameAndDiscriminant
 from components.liteembed.embedding import Embedding
-from components.liteembed.evidence import Evidence, Form, Tried, prefer, try_form
+from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
 from components.liteembed.explanation import Explanation, explain
 from components.liteembed.name_gate import asked_of_names, name_scores
 from components.liteembed.settings import FormName, LiteEmbedSettings
 from components.liteembed.token import Token
 from components.liteembed.vocabulary import Vocabulary
 
-__all__ = ["Addition", "ClassEmbedding", "add_classes", "make_forms", "try_forms"]
+__all__ = ["Addition", "ClassEmbedding", "add_classes", "make_forms", "own_offset", "try_forms"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Addition:
         form: that went live.
         why: one sentence for people.
         evidence: of every form that was tried, by name.
+        on_known: (n, K) scores of the known photos, left out where a new class has several.
         on_new: (m, K) scores of the new photos, left out where a class has several.
         vocabulary: digest of the vocabulary used, None without one; the same one makes the same vectors again.
     """
@@ -66,6 +67,7 @@ class Addition:
     form: str
     why: str
     evidence: dict[str, Evidence]
+    on_known: Tensor
     on_new: Tensor
     vocabulary: str | None
 
@@ -79,7 +81,7 @@ class Addition:
 
     def extend(self, known: KnownClasses, new: NewClasses) -> KnownClasses:
         """The known classes as the next arrival meets them: these and the added ones."""
-        return known.extended(new, self.columns.scores(known.embeddings, known.logit_scale), self.on_new)
+        return known.extended(new, self.on_known, self.on_new)
 
 
 def add_classes(
@@ -147,6 +149,7 @@ def add_classes(
         form=taken.form,
         why=_reason(taken, tried),
         evidence={one.form: one.evidence for one in tried},
+        on_known=taken.on_known,
         on_new=taken.on_new,
         vocabulary=None if vocabulary is None else vocabulary.digest,
     )
@@ -155,7 +158,7 @@ def add_classes(
 def make_forms(
     name: FormName, settings: LiteEmbedSettings, vocabulary: Vocabulary | None, prompt: FreeTokenPrompt | None
 ) -> list[Form]:
-    """The form of that name; the form `embedding` once for each stiffness.
+    """The form of that name; the form `embedding` once for each start and stiffness.
 
     Raises:
         UserInputError: it needs a vocabulary or a prompt that is not there.
@@ -169,7 +172,11 @@ def make_forms(
                 remedy="make them equal, or use a backbone with a text tower",
             )
         axes = vocabulary.axes if split and vocabulary is not None else None
-        return [Embedding(settings.embedding, stiffness, axes) for stiffness in settings.embedding.stiffness]
+        return [
+            Embedding(settings.embedding, stiffness, axes, start)
+            for start in settings.embedding.starts
+            for stiffness in settings.embedding.stiffness
+        ]
     if name == "token":
         if vocabulary is None or prompt is None:
             raise UserInputError(
@@ -188,11 +195,54 @@ def make_forms(
 
 
 def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> Tried:
-    """The one of several settings of a form that has the lowest log-loss on left-out photos; the first without any."""
+    """The one of several settings of a form that has the lowest log-loss on left-out photos.
+
+    Of the form `embedding` each start is tried at the middle stiffness, then the better one at the others. With one
+    photo a class nothing is left out, and what known classes say when they play new ones decides.
+    """
+    bearable = own_offset(known, new, settings)
+
+    def tried(form: Form) -> Tried:
+        own = bearable if isinstance(form, Embedding) else None
+        return try_form(form, known, new, folds=settings.folds, own_offset=own)
+
+    embeddings = [form for form in forms if isinstance(form, Embedding)]
+    if not embeddings:
+        return min((tried(form) for form in forms), key=lambda one: one.evidence.log_loss)
     if int(new.shots.max()) == 1:
-        forms = forms[:1]
-    tried = [try_form(form, known, new, folds=settings.folds, own_offset=isinstance(form, Embedding)) for form in forms]
-    return min(tried, key=lambda one: one.evidence.log_loss) if len(tried) > 1 else tried[0]
+        return tried(_at_one_photo(embeddings, known, new))
+    if not new.named.any():  # without a name all start at the photos
+        embeddings = [form for form in embeddings if form.start == embeddings[0].start]
+    middle = settings.embedding.stiffness[len(settings.embedding.stiffness) // 2]
+    by_start = {form.start: tried(form) for form in embeddings if form.stiffness == middle}
+    first, *rest = by_start.values()
+    if rest:
+        gain = by_start["name"].evidence.log_loss - by_start["prototype"].evidence.log_loss
+        first = by_start["prototype" if gain > settings.embedding.name_is_enough else "name"]
+    assert isinstance(first.fitted, Embedding)
+    others = [form for form in embeddings if form.start == first.fitted.start and form.stiffness != middle]
+    return min([first, *(tried(form) for form in others)], key=lambda one: one.evidence.log_loss)
+
+
+def own_offset(known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> OwnOffset:
+    """What the offset of the form `embedding` may cost with so many new classes beside so many known ones."""
+    share = min(1.0, (new.n_classes - 1) / max(1, known.n_classes - 1))
+    most_drop = settings.most_drop_one + share * (settings.most_drop_many - settings.most_drop_one)
+    return OwnOffset(settings.embedding.balance, most_drop)
+
+
+def _at_one_photo(forms: list[Embedding], known: KnownClasses, new: NewClasses) -> Embedding:
+    """A prototype, which stays where it is; or the name, moved by the photo, where the prototype adds too little."""
+    by_start = {form.start: form for form in reversed(forms)}
+    prototype = by_start.get("prototype")
+    words = new.text_embeddings is not None and known.text_embeddings is not None
+    if prototype is None:
+        return by_start["name"]
+    if "name" in by_start and words:
+        gain = known.loudness(new, words=True, balance=prototype.settings.balance).gain
+        if gain < prototype.settings.name_is_enough:
+            return by_start["name"]
+    return Embedding(prototype.settings, math.inf, prototype.axes, "prototype")
 
 
 def _without_empty_names(new: NewClasses, scores: Tensor, gate: float) -> NewClasses:

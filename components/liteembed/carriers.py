@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from components.liteembed.gaussian import (
     fit_voices,
     leave_one_out,
 )
+from components.liteembed.prototypes import Loudness, Rehearsal, Whitening, rehearse
 
 __all__ = ["Columns", "KnownClasses", "NewClasses"]
 
@@ -37,6 +39,7 @@ class KnownClasses:
         text_embeddings: (C, d) float32, unit length; zero for a name that means nothing; None where the backbone has no
             words.
         covariance: (d, d), the backbone's generic within-class covariance, any scale, or None.
+        hidden: (n,) bool, photos that columns are not to learn from because they will be judged on them; None: none.
     """
 
     names: tuple[str, ...]
@@ -47,6 +50,7 @@ class KnownClasses:
     logit_scale: float
     text_embeddings: Tensor | None = None
     covariance: Tensor | None = None
+    hidden: Tensor | None = None
 
     def __post_init__(self) -> None:
         n, n_classes = len(self.embeddings), len(self.names)
@@ -102,9 +106,24 @@ class KnownClasses:
         return torch.bincount(self.labels, minlength=self.n_classes)
 
     @cached_property
+    def place(self) -> Tensor:
+        """(n,) int64: a photo's number among those of its class, in the order of the rows."""
+        return _places(self.labels, self.n_classes)
+
+    @cached_property
     def named(self) -> Tensor:
         """(C,) bool: classes with words; a text embedding of zero is none."""
         return _named(self.text_embeddings, self.n_classes)
+
+    def hiding(self, rows: Tensor) -> KnownClasses:
+        """The same with those photos hidden, (n,) bool.
+
+        How photos scatter and how loud names are is known from all photos: that is learnt once, for every arrival.
+        """
+        hiding = replace(self, hidden=rows)
+        learnt = ("gaussian", "voices", "level", "whitening", "_rehearsed")
+        hiding.__dict__.update({name: getattr(self, name) for name in learnt})
+        return hiding
 
     @cached_property
     def level(self) -> float:
@@ -134,6 +153,39 @@ class KnownClasses:
         rows = self.named[self.labels]
         words = self.logit_scale * self.embeddings[rows] @ self.text_embeddings[self.named].T
         return fit_voices(photos[rows][:, self.named], words, number[self.labels[rows]])
+
+    @cached_property
+    def whitening(self) -> Whitening:
+        """Their scatter made round."""
+        return Whitening.of(self.gaussian, self.embeddings)
+
+    @cached_property
+    def _rehearsed(self) -> tuple[dict[int, Rehearsal], dict[tuple[int, int, bool, float], Loudness]]:
+        return {}, {}
+
+    def loudness(self, new: NewClasses, *, words: bool, balance: float) -> Loudness:
+        """How loud prototypes and names of such an arrival should speak, where the known classes play the new ones.
+
+        Args:
+            new: the arrival; only how many classes it has, and photos of each (to a power of two), counts.
+            words: whether names take part.
+            balance: see `EmbeddingSettings`.
+        """
+        rehearsals, found = self._rehearsed
+        shots = 2 ** round(math.log2(float(new.shots.double().mean())))
+        if shots not in rehearsals:
+            rehearsals[shots] = rehearse(self.embeddings, self.labels, self.n_classes, self.covariance, shots)
+        key = (shots, new.n_classes, words, balance)
+        if key not in found:
+            text = self.text_embeddings if words else None
+            found[key] = rehearsals[shots].loudness(
+                None if text is None else self.logit_scale * self.embeddings @ text.T,
+                self.logits,
+                self.labels,
+                n_new=new.n_classes,
+                balance=balance,
+            )
+        return found[key]
 
     def extended(self, new: NewClasses, on_known: Tensor, on_new: Tensor) -> KnownClasses:
         """These classes and the added ones, as the next arrival meets them.
@@ -208,11 +260,7 @@ class NewClasses:
     @cached_property
     def place(self) -> Tensor:
         """(m,) int64: a photo's number among those of its class, in the order of the rows."""
-        place = torch.empty_like(self.labels)
-        for label in range(self.n_classes):
-            rows = torch.nonzero(self.labels == label).flatten()
-            place[rows] = torch.arange(len(rows))
-        return place
+        return _places(self.labels, self.n_classes)
 
     def rows(self, index: Tensor) -> NewClasses:
         """The chosen photos of all classes; each class must keep one."""
@@ -260,6 +308,14 @@ class Columns:
     def shifted(self, by: Tensor) -> Columns:
         """The same columns with `by`, (K,) or a scalar, added to the offsets."""
         return Columns(self.vectors, self.offsets + by)
+
+
+def _places(labels: Tensor, n_classes: int) -> Tensor:
+    place = torch.empty_like(labels)
+    for label in range(n_classes):
+        rows = torch.nonzero(labels == label).flatten()
+        place[rows] = torch.arange(len(rows))
+    return place
 
 
 def _named(text_embeddings: Tensor | None, n_classes: int) -> Tensor:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
+from components.liteembed.prototypes import best_shift
 from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
 
-__all__ = ["Evidence", "Form", "Tried", "prefer", "try_form"]
+__all__ = ["Evidence", "Form", "OwnOffset", "Tried", "prefer", "try_form"]
 
 _MOST_DROP_UNSEEN = 0.05  # what an offset may cost the known photos where no new photo can say what it gains
 _MOST_EXTRA_DROP = 0.02  # of the known photos, that a form may cost beyond the preferred one
@@ -64,7 +65,10 @@ class Tried:
 
     Attributes:
         form: its name.
+        fitted: the form itself, with the settings that it was fitted with.
         columns: fitted on all photos, at the honest offset.
+        on_known: (n, K) scores of the known photos at that offset, from columns that had not learnt from the photo where
+            photos were left out.
         on_new: (m, K) scores of the new photos at that offset, from columns that had not seen the photo; where a class
             has one photo, from those that have.
         evidence: see `Evidence`.
@@ -72,13 +76,30 @@ class Tried:
     """
 
     form: str
+    fitted: Form
     columns: Columns
+    on_known: Tensor
     on_new: Tensor
     evidence: Evidence
     recall: Tensor
 
 
-def try_form(form: Form, known: KnownClasses, new: NewClasses, *, folds: int, own_offset: bool) -> Tried:
+@dataclass(frozen=True)
+class OwnOffset:
+    """How the offset of a form that has learnt one is corrected.
+
+    Attributes:
+        balance: see `EmbeddingSettings`.
+        most_drop: of the known photos, that it may cost by the evidence at hand.
+    """
+
+    balance: float
+    most_drop: float
+
+
+def try_form(
+    form: Form, known: KnownClasses, new: NewClasses, *, folds: int, own_offset: OwnOffset | None = None
+) -> Tried:
     """Fit a form, leave photos out, and set the offset.
 
     Args:
@@ -86,27 +107,34 @@ def try_form(form: Form, known: KnownClasses, new: NewClasses, *, folds: int, ow
         known: see `KnownClasses`.
         new: see `NewClasses`.
         folds: at most so many refits.
-        own_offset: the form has learnt its offset; else it is set where the harmonic mean on the evidence is best.
+        own_offset: the form has learnt its offset, with its own photos before its eyes; it is moved to the lowest
+            log-loss on left-out ones, as far as the known classes can bear it. None: it is set where the harmonic mean
+            on the evidence is best.
     """
     columns = form.fit(known, new)
-    held_out = _leave_out(form, known, new, folds)
+    on_known, held_out = _leave_out(form, known, new, folds)
     left_out = ~held_out.isnan().any(1)
+    several = bool(left_out.any())
+    on_known = torch.where(on_known.isnan(), columns.scores(known.embeddings, known.logit_scale), on_known)
     rows = known.held_out if known.held_out.any() else torch.ones_like(known.held_out)
-    on_known = columns.scores(known.embeddings[rows], known.logit_scale)
 
     def curve(shift: Tensor) -> SeenUnseen:
         return seen_unseen(
-            (known.logits[rows], on_known + shift, known.labels[rows]),
+            (known.logits[rows], on_known[rows] + shift, known.labels[rows]),
             (new.known_logits[left_out], held_out[left_out] + shift, new.labels[left_out]),
             known.n_classes,
             new.n_classes,
         )
 
-    shift = torch.zeros(())
-    if not own_offset:
-        shift = torch.tensor(_honest_offset(curve(shift), bool(left_out.any())))
+    unshifted = curve(torch.zeros(()))
+    if own_offset is None:
+        shift = torch.tensor(_honest_offset(unshifted, several))
+    else:
+        wanted = (
+            _likeliest_shift(known, new, on_known, held_out, rows, left_out, own_offset.balance) if several else 0.0
+        )
+        shift = torch.tensor(min(wanted, _highest_offset(unshifted, own_offset.most_drop)))
     found = curve(shift)
-    several = bool(left_out.any())
     in_sample = columns.scores(new.embeddings, known.logit_scale)
     on_new = torch.where(left_out[:, None], held_out, in_sample) + shift
     evidence = Evidence(
@@ -115,10 +143,11 @@ def try_form(form: Form, known: KnownClasses, new: NewClasses, *, folds: int, ow
         base_drop=found.base_before - found.at_zero[0],
         new=found.at_zero[1] if several else math.nan,
         harmonic=found.harmonic_at_zero if several else math.nan,
-        log_loss=_log_loss(known, rows, on_known + shift, new, left_out, on_new),
+        log_loss=_log_loss(known, rows, on_known[rows] + shift, new, left_out, on_new),
         n_new=int(left_out.sum()),
     )
-    return Tried(form.name, columns.shifted(shift), on_new, evidence, _recall(new, on_new, left_out))
+    recall = _recall(new, on_new, left_out)
+    return Tried(form.name, form, columns.shifted(shift), on_known + shift, on_new, evidence, recall)
 
 
 def prefer(tried: list[Tried]) -> Tried:
@@ -137,17 +166,44 @@ def prefer(tried: list[Tried]) -> Tried:
     return best if best.evidence.harmonic > first.evidence.harmonic + error else first
 
 
-def _leave_out(form: Form, known: KnownClasses, new: NewClasses, folds: int) -> Tensor:
-    """(m, K) scores of photos by columns fitted without them; NaN for a class's only photo."""
-    scores = torch.full((len(new.labels), new.n_classes), float("nan"))
+def _leave_out(form: Form, known: KnownClasses, new: NewClasses, folds: int) -> tuple[Tensor, Tensor]:
+    """(n, K) and (m, K) scores of known and new photos by columns fitted without them.
+
+    NaN for a class's only photo, and for all known photos where no new one is left out.
+    """
+    on_known = torch.full((len(known.labels), new.n_classes), float("nan"))
+    on_new = torch.full((len(new.labels), new.n_classes), float("nan"))
     several = new.shots[new.labels] > 1
     n_folds = min(folds, int(new.shots.max()))
     for fold in range(n_folds if several.any() else 0):
-        out = several & (new.place % n_folds == fold)
+        out, hidden = several & (new.place % n_folds == fold), known.place % n_folds == fold
         if out.any():
-            columns = form.fit(known, new.rows(~out))
-            scores[out] = columns.scores(new.embeddings[out], known.logit_scale)
-    return scores
+            columns = form.fit(known.hiding(hidden), new.rows(~out))
+            on_new[out] = columns.scores(new.embeddings[out], known.logit_scale)
+            on_known[hidden] = columns.scores(known.embeddings[hidden], known.logit_scale)
+    return on_known, on_new
+
+
+def _likeliest_shift(
+    known: KnownClasses,
+    new: NewClasses,
+    on_known: Tensor,
+    on_new: Tensor,
+    rows: Tensor,
+    left_out: Tensor,
+    balance: float,
+) -> float:
+    """What added to all new columns gives the lowest log-loss, new and known classes weighed as in the fit."""
+    labels, new_labels = known.labels[rows], new.labels[left_out]
+    first = 1 / torch.bincount(labels).double()[labels]
+    second = 1 / torch.bincount(new_labels).double()[new_labels]
+    second = second * ((new.n_classes / known.n_classes) ** (1 - balance) * first.sum() / second.sum())
+    return best_shift(
+        torch.cat([known.logits[rows], new.known_logits[left_out]]).logsumexp(1),
+        torch.cat([on_known[rows], on_new[left_out]]).logsumexp(1),
+        torch.arange(len(labels) + len(new_labels)) >= len(labels),
+        torch.cat([first, second]),
+    )
 
 
 def _log_loss(
@@ -171,8 +227,13 @@ def _honest_offset(curve: SeenUnseen, several: bool) -> float:
     if several:
         return curve.best_offset
     # nothing says what the new class gains: stay, or go down until the known photos lose no more than is allowed
-    kept = torch.nonzero(curve.base >= curve.base_before - _MOST_DROP_UNSEEN).flatten()
-    return min(0.0, float(curve.offsets[kept[-1]])) if len(kept) else float(curve.offsets[0])
+    return min(0.0, _highest_offset(curve, _MOST_DROP_UNSEEN))
+
+
+def _highest_offset(curve: SeenUnseen, most_drop: float) -> float:
+    """At which the known photos lose no more than that."""
+    kept = torch.nonzero(curve.base >= curve.base_before - most_drop - 1e-9).flatten()
+    return float(curve.offsets[kept[-1]]) if len(kept) else float(curve.offsets[0])
 
 
 def _recall(new: NewClasses, on_new: Tensor, left_out: Tensor) -> Tensor:

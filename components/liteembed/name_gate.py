@@ -12,16 +12,17 @@ __all__ = ["asked_of_names", "name_scores"]
 
 
 def name_scores(known: KnownClasses, new: NewClasses, vocabulary: Vocabulary) -> Tensor:
-    """(K,) float32: how many standard deviations each name's similarity to its photos lies above that of any word's.
+    """(K,) float32: how many standard deviations each name's similarity to its photos lies above that of any thing's.
 
     A part number or a brand scores like a word drawn at random, about 0; names that mean what the photos show score
     higher. Similarities are taken relative to the known classes' photos, since some words lie near to every picture.
+    Names of things are what a name is measured by: they are in every vocabulary, so that starter and full judge alike.
     """
     assert new.text_embeddings is not None
     elsewhere = known.embeddings.mean(0)
     shift = torch.zeros(new.n_classes, new.embeddings.shape[1]).index_add_(0, new.labels, new.embeddings)
     shift = shift / new.shots[:, None] - elsewhere
-    words = shift @ vocabulary.embeddings.T
+    words = shift @ vocabulary.embeddings[vocabulary.things].T
     own = (shift * new.text_embeddings).sum(1)
     return (own - words.mean(1)) / words.std(1).clamp_min(1e-9)
 

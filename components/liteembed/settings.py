@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-__all__ = ["EmbeddingSettings", "FormName", "LiteEmbedSettings", "TokenSettings"]
+__all__ = ["EmbeddingSettings", "FormName", "LiteEmbedSettings", "StartName", "TokenSettings"]
 
 FormName = Literal["embedding", "token", "name", "image_mean", "gda_row", "name_and_lda"]
+StartName = Literal["name", "prototype"]
 
 # Figures for each default: docs/experiments/liteembed.md.
 
@@ -18,8 +19,12 @@ class EmbeddingSettings:
     """The form `embedding`.
 
     Attributes:
+        starts: candidates, of which left-out photos choose: `name`, or `prototype`, which is name and photos together,
+            each as loud as it should be where known classes play the new ones.
         stiffness: candidates, of which left-out photos choose; higher moves less. The first is taken where there is one
-            photo a class.
+            photo a class and it starts at the name; a prototype of one photo does not move.
+        name_is_enough: nats a photo by which the prototype must beat the name as a start, by left-out photos, or with one
+            photo a class by known classes that play new ones.
         coarse: times the stiffness along the first axes of the vocabulary ("what kind of thing"); infinite, they
             stay where the name puts them.
         fine: the same along the others.
@@ -30,7 +35,9 @@ class EmbeddingSettings:
         steps: of L-BFGS, at most.
     """
 
+    starts: Annotated[tuple[StartName, ...], Field(min_length=1)] = ("prototype", "name")
     stiffness: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.02, 0.1, 0.5)
+    name_is_enough: Annotated[float, Field(ge=0)] = 0.05
     coarse: Annotated[float, Field(gt=0)] = 1.0
     fine: Annotated[float, Field(gt=0)] = 1.0
     n_coarse: Annotated[int, Field(ge=0)] = 32
@@ -71,6 +78,9 @@ class LiteEmbedSettings:
         folds: at most so many to leave new photos out in; never more than the class has photos.
         name_gate: a name whose z-score on its n photos is lower than `n / (n + 1)` times this means nothing there, and
             photos speak alone.
+        vocabulary: `full` is built beside other work and serves once it is there; `starter` never asks for more.
+        most_drop_one: of the known photos, that a single new class's offset may cost by the evidence at hand.
+        most_drop_many: the same where as many classes arrive as are known; in between it grows in step.
         embedding: settings of that form.
         token: settings of that form.
     """
@@ -78,5 +88,8 @@ class LiteEmbedSettings:
     forms: tuple[FormName, ...] = ("embedding", "name", "image_mean", "gda_row", "name_and_lda")
     folds: Annotated[int, Field(ge=2)] = 4
     name_gate: float = 2.0
+    vocabulary: Literal["starter", "full"] = "full"
+    most_drop_one: Annotated[float, Field(ge=0, le=1)] = 0.015
+    most_drop_many: Annotated[float, Field(ge=0, le=1)] = 0.03
     embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
     token: TokenSettings = field(default_factory=TokenSettings)

@@ -1,7 +1,9 @@
-"""The words of a backbone's own tokenizer in its text space, and the axes that they spread along.
+"""Words in a backbone's text space, and the axes that they spread along.
 
-The whole vocabulary takes a minute or so and is built once per backbone; a starter of its commonest words takes a
-second or two and serves until then. What was made with one is made again with the same one: its `digest` says which.
+The whole vocabulary, names of things and all words of the backbone's own tokenizer, takes from a minute (the embedded
+backbone) to half an hour (ViT-B/32 on two cores) and is built once per backbone, beside other work
+(`components.liteembed.background`). The starter, the names of things alone, takes a few seconds and serves until then.
+What was made with one is made again with the same one: the ledger says which.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ from torch.nn.functional import normalize
 from components.backbone import BackboneIdentity
 from components.errors import UserInputError
 from components.files import digest, sha256_bytes, write_bytes
+from components.liteembed.things import names_of_things
+from components.threads import one_thread
 
-__all__ = ["Axes", "Vocabulary", "best_vocabulary", "build_vocabulary", "read_vocabulary"]
+__all__ = ["Axes", "Vocabulary", "best_vocabulary", "build_vocabulary", "read_vocabulary", "vocabulary_path"]
 
-_VERSION = 1
+_VERSION = 2
 _BATCH = 256  # texts between two reports of progress
-_STARTER_WORDS = 1000
 
 Kind = Literal["starter", "full"]
 
@@ -57,7 +60,7 @@ class Vocabulary:
     """Words and their text embeddings.
 
     Attributes:
-        words: distinct, commonest first.
+        words: distinct; names of things first, then those that only the tokenizer knows, endings such as `ation` too.
         embeddings: (words, d) float32, unit length, half precision's values.
         template: the prompt they were encoded in.
         kind: `starter` or `full`.
@@ -90,10 +93,18 @@ class Vocabulary:
         rows = self.embeddings.half().contiguous().numpy().tobytes()
         return digest([list(self.words), self.template, sha256_bytes(rows)])
 
+    @cached_property
+    def things(self) -> Tensor:
+        """(t,) int64: which words name things, as people know them; all where none does."""
+        names = set(names_of_things())
+        rows = [row for row, word in enumerate(self.words) if word in names]
+        return torch.tensor(rows or range(len(self.words)))
+
     def nearest(self, directions: Tensor, most: int) -> list[list[str]]:
-        """The words nearest to each of `directions` (k, d), by cosine about the mean of all words."""
-        similar = normalize(directions - self.mean, dim=1) @ normalize(self.embeddings - self.mean, dim=1).T
-        order = similar.topk(min(most, len(self.words)), dim=1).indices
+        """The names of things nearest to each of `directions` (k, d), by cosine about the mean of all words."""
+        names = normalize(self.embeddings[self.things] - self.mean, dim=1)
+        similar = normalize(directions - self.mean, dim=1) @ names.T
+        order = self.things[similar.topk(min(most, len(names)), dim=1).indices]
         return [[self.words[word] for word in row] for row in order.tolist()]
 
 
@@ -107,12 +118,12 @@ def build_vocabulary(
 ) -> Vocabulary:
     """Encode the words and write them to `folder`; what is there already is read.
 
-    Two processes that build at once write the same bytes.
+    Two processes that build at once write the same bytes; `WholeVocabulary` sees that only one does.
 
     Args:
         backbone: encodes, and its identity names the file.
         folder: of the cache; made when missing.
-        kind: `full` for all words, `starter` for the commonest thousand.
+        kind: `starter` for the names of things, `full` for the tokenizer's own words after them.
         template: prompt with `{}` where the word goes.
         progress: told how many words of how many are encoded.
 
@@ -122,29 +133,32 @@ def build_vocabulary(
     found = read_vocabulary(backbone.identity, folder, kind=kind, template=template)
     if found is not None:
         return found
-    words = backbone.words()
-    if not words:
-        raise UserInputError(
-            "its tokenizer tells no whole words",
-            on=f"backbone {backbone.identity.name}",
-            remedy="leave the form `token` out of liteembed.forms and keep liteembed.embedding.coarse equal to fine",
-        )
-    words = words[:_STARTER_WORDS] if kind == "starter" else words
+    words = list(names_of_things())
+    if kind == "full":
+        if not (own := backbone.words()):
+            raise UserInputError(
+                "its tokenizer tells no words",
+                on=f"backbone {backbone.identity.name}",
+                remedy="set liteembed.vocabulary to starter",
+            )
+        words = list(dict.fromkeys([*words, *own]))
     parts = []
-    for start in range(0, len(words), _BATCH):
-        parts.append(backbone.encode_texts([template.format(word) for word in words[start : start + _BATCH]]).half())
-        if progress is not None:
-            progress(min(start + _BATCH, len(words)), len(words))
+    with one_thread():  # the same bits wherever it is built, now or when the ledger is replayed
+        for start in range(0, len(words), _BATCH):
+            some = [template.format(word) for word in words[start : start + _BATCH]]
+            parts.append(backbone.encode_texts(some).half())
+            if progress is not None:
+                progress(min(start + _BATCH, len(words)), len(words))
     embeddings = torch.cat(parts)
     facts = {"version": _VERSION, "words": words, "template": template, "kind": kind}
     # one string of metadata: safetensors writes several keys in random order
     content = save({"embeddings": embeddings}, metadata={"facts": json.dumps(facts, ensure_ascii=False)})
-    write_bytes(_path(backbone.identity, folder, kind, template), content)
+    write_bytes(vocabulary_path(backbone.identity, folder, kind, template), content)
     return Vocabulary(tuple(words), embeddings.float(), template, kind)
 
 
 def best_vocabulary(backbone: _TextBackbone, folder: Path, *, template: str = "a photo of a {}.") -> Vocabulary:
-    """The full vocabulary where it is built, else the starter, which is built on the spot."""
+    """The full vocabulary where it is built, else the starter, which is built on the spot where it is not there."""
     full = read_vocabulary(backbone.identity, folder, template=template)
     return full if full is not None else build_vocabulary(backbone, folder, kind="starter", template=template)
 
@@ -153,7 +167,7 @@ def read_vocabulary(
     identity: BackboneIdentity, folder: Path, *, kind: Kind = "full", template: str = "a photo of a {}."
 ) -> Vocabulary | None:
     """What `build_vocabulary` wrote for this very backbone; None where there is none, or none that can be read."""
-    path = _path(identity, folder, kind, template)
+    path = vocabulary_path(identity, folder, kind, template)
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])
@@ -164,5 +178,6 @@ def read_vocabulary(
         return None  # a cache: what cannot be read is built anew
 
 
-def _path(identity: BackboneIdentity, folder: Path, kind: Kind, template: str) -> Path:
+def vocabulary_path(identity: BackboneIdentity, folder: Path, kind: Kind, template: str) -> Path:
+    """Where that vocabulary is written to."""
     return folder / f"{kind}-{digest([identity.digest, template])[:16]}.safetensors"

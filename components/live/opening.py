@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 from PIL import Image
 
@@ -16,7 +18,7 @@ from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
 from components.heads import level_mode_of
 from components.ingest import IngestSettings
-from components.liteembed import LiteEmbedSettings, Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
+from components.liteembed import LiteEmbedSettings, Vocabulary, WholeVocabulary, build_vocabulary
 from components.live.changes import Changes, Stamp
 from components.live.consolidation import Consolidation
 from components.live.settings import GateSettings
@@ -31,12 +33,19 @@ class LiveWorkspace:
 
     Args:
         workspace: see `Workspace`.
-        progress: told of forms and words while they are worked on.
+        progress: told the name of each form before it is tried.
+        words: told how many words of how many are encoded, where a vocabulary has to be built first.
     """
 
-    def __init__(self, workspace: Workspace, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        progress: Callable[[str], None] | None = None,
+        words: Callable[[int, int], None] | None = None,
+    ) -> None:
         self._workspace = workspace
         self._progress = progress
+        self._words = words
         parameters = workspace.parameters
         self._settings = parameters.section("liteembed", LiteEmbedSettings)
         self._mode = parameters.section("features", FeaturesSettings).mode
@@ -105,11 +114,30 @@ class LiveWorkspace:
         return read.pooled() if level_mode_of(bundle.head) == "pooled" else read
 
     def vocabulary_kind(self, bundle: Bundle) -> str:
-        """Which vocabulary judges a name that comes now: the full one where it is built, else the starter."""
+        """Which vocabulary judges a name that comes now: the full one where it is built, else the starter.
+
+        The full one is then begun beside this, unless `liteembed.vocabulary` says that the starter is enough.
+        """
         if bundle.text_embeddings is None:
             return ""
-        backbone = self._backbone_for(bundle.backbone["name"])
-        return best_vocabulary(backbone, self._vocabularies, template=bundle.templates[0]).kind
+        if self._settings.vocabulary == "starter":
+            return "starter"
+        whole = self.whole_vocabulary(bundle)
+        if whole.read() is not None:
+            return "full"
+        name = bundle.backbone["name"]
+        whole.begin(self._workspace.models, replace(self._backbone_settings, name=name))
+        return "starter"
+
+    def words_to_come(self, bundle: Bundle) -> tuple[int, int] | None:
+        """How many words of how many are encoded while the full vocabulary is being built; None where it is not."""
+        if bundle.text_embeddings is None or self._settings.vocabulary == "starter":
+            return None
+        return self.whole_vocabulary(bundle).progress()
+
+    def whole_vocabulary(self, bundle: Bundle) -> WholeVocabulary:
+        """The full vocabulary of the bundle's backbone, there or on its way."""
+        return WholeVocabulary(self._backbone_for(bundle.backbone["name"]), self._vocabularies, bundle.templates[0])
 
     @staticmethod
     def stamp() -> Stamp:
@@ -117,15 +145,23 @@ class LiveWorkspace:
         return Stamp(getpass.getuser(), datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     @property
-    def _vocabularies(self):  # type: ignore[no-untyped-def]
+    def _vocabularies(self) -> Path:
         return self._workspace.features_cache / "vocabulary"
 
     def _vocabulary(self, kind: str, bundle: Bundle, backbone: Backbone) -> Vocabulary | None:
         if not kind:
             return None
-        known = read_vocabulary(backbone.identity, self._vocabularies, kind=kind, template=bundle.templates[0])  # type: ignore[arg-type]
-        return known or build_vocabulary(backbone, self._vocabularies, kind=kind, template=bundle.templates[0])  # type: ignore[arg-type]
+        if kind == "full":
+            whole = self.whole_vocabulary(bundle)
+            return whole.read() or whole.build(self._words)
+        return build_vocabulary(
+            backbone, self._vocabularies, kind="starter", template=bundle.templates[0], progress=self._words
+        )
+
+    @property
+    def _backbone_settings(self) -> BackboneSettings:
+        return self._workspace.parameters.section("backbone", BackboneSettings)
 
     def _load_backbone(self, name: str) -> Backbone:
-        settings = self._workspace.parameters.section("backbone", BackboneSettings)
+        settings = self._backbone_settings
         return load_backbone(name, models=self._workspace.models, device=settings.device, precision=settings.precision)

@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Write to `models/bank` what the ledger in `data/arrivals` comes to beside `models/bundle`."""
-    live = LiveWorkspace(workspace)
+    live = LiveWorkspace(workspace, words=lambda done, of: reporter.progress(done, of, "words of the vocabulary"))
     bundle = Bundle.load(workspace.bundle)
     entries = live.ledger.entries()
     bank = Bank.empty(bundle)

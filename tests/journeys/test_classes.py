@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.liteembed.things import names_of_things
 from tests.conftest import draw_photo
 from tests.journeys.conftest import CLASSES, Run, tree_digest
 
@@ -38,6 +39,8 @@ def test_a_class_goes_live_is_replayed_and_goes_again(
     added = json.loads(done.stdout)
     assert "notes.txt" in done.stderr
     assert added["classes"][0]["photos"] == 4
+    assert added["classes"][0]["words"]
+    assert set(added["classes"][0]["words"]) <= set(names_of_things())  # whole words, no tokenizer's pieces
     answers = classify()
     assert [answer["top"][0]["class"] for answer in answers] == ["teal", *CLASSES]  # type: ignore[index]
     assert {answer["bank"] for answer in answers} == {added["version"]}
@@ -83,3 +86,31 @@ def test_what_harms_is_refused_with_exit_3_and_mistakes_with_2(
         assert told in said
         assert "Traceback" not in said
     assert (copy_of_trained / "models/live/current.json").read_text() == pointer
+
+
+@pytest.mark.soak
+def test_the_whole_vocabulary_is_built_beside_and_judges_once_it_is_there(
+    copy_of_trained: Path, run_command: Run, teal: Path, tmp_path: Path
+) -> None:
+    def judged() -> list[str]:
+        lines = (copy_of_trained / "data/arrivals/ledger.jsonl").read_text().splitlines()
+        return [json.loads(line)["vocabulary"] for line in lines]
+
+    parameters = copy_of_trained / "params.yaml"
+    parameters.write_text(parameters.read_text().replace("{vocabulary: starter}", "{}"))
+    for number in range(3):
+        draw_photo(tmp_path / "olive" / f"{number}.jpg", 700 + number, hue=60)
+
+    told = run_command("shotline", "add-class", "teal", teal, cwd=copy_of_trained).stdout
+    assert "the whole one is being built" in told
+    words = run_command("shotline", "vocabulary", cwd=copy_of_trained, timeout_s=900).stdout
+    assert int(words.split()[0].replace(",", "")) > 30_000
+    run_command("shotline", "add-class", "olive", tmp_path / "olive", "--force", cwd=copy_of_trained)
+    assert judged() == ["starter", "full"]
+
+    # a machine without the cache makes the same bank again, from the vocabularies that the ledger names
+    live = json.loads((copy_of_trained / "models/live/current.json").read_text())["version"]
+    for cached in (copy_of_trained / "data/cache/vocabulary").glob("*.safetensors"):
+        cached.unlink()
+    run_command("shotline", "stage", "liteembed", cwd=copy_of_trained, timeout_s=900)
+    assert tree_digest(copy_of_trained / "models/bank") == tree_digest(copy_of_trained / "models/live" / live / "bank")

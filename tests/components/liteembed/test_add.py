@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 
 from components.errors import UserInputError
-from components.liteembed import EmbeddingSettings, LiteEmbedSettings, Vocabulary, add_classes, seen_unseen
+from components.liteembed import (
+    EmbeddingSettings,
+    LiteEmbedSettings,
+    Vocabulary,
+    add_classes,
+    make_forms,
+    seen_unseen,
+    try_forms,
+)
+from components.liteembed.embedding import Embedding
 
 
 def test_every_form_is_tried_and_the_one_that_went_live_says_why(drawn: Callable[..., Any]) -> None:
@@ -105,6 +114,23 @@ def test_left_out_photos_choose_the_stiffness(drawn: Callable[..., Any]) -> None
 
     assert not likes_stiff(poor)
     assert likes_stiff(good)
+
+
+def test_the_start_is_the_prototype_only_where_it_gains_enough(drawn: Callable[..., Any]) -> None:
+    settings = LiteEmbedSettings()
+
+    def started(shots: int, **how: Any) -> Embedding:
+        task = drawn(shots=shots, n_known=8, known_shots=16, **how)
+        taken = try_forms(make_forms("embedding", settings, None, None), task.known, task.new, settings)
+        assert isinstance(taken.fitted, Embedding)
+        return taken.fitted
+
+    for shots in (1, 6):
+        poor = started(shots, word_noise=3.0, noise=1.0)
+        good = started(shots, word_noise=0.0, noise=1.0)
+        assert (poor.start, good.start) == ("prototype", "name")
+        assert math.isinf(poor.stiffness) == (shots == 1)
+        assert math.isfinite(good.stiffness)
 
 
 def test_arrivals_one_after_the_other_build_on_each_other(drawn: Callable[..., Any]) -> None:

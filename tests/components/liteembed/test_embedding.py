@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,13 +8,13 @@ import torch
 from torch import Tensor
 
 from components.liteembed import EmbeddingSettings, NewClasses, Vocabulary, seen_unseen
-from components.liteembed.closed_forms import Name, NameAndDiscriminant
+from components.liteembed.closed_forms import Name
 from components.liteembed.embedding import Embedding, _Problem
 from components.liteembed.evidence import Form
 
 
-def embedding(stiffness: float = 0.02, axes: Any = None, **settings: Any) -> Embedding:
-    return Embedding(EmbeddingSettings(**settings), stiffness, axes)
+def embedding(stiffness: float = 0.02, axes: Any = None, start: Any = "name", **settings: Any) -> Embedding:
+    return Embedding(EmbeddingSettings(**settings), stiffness, axes, start)
 
 
 def harmonic(task: Any, form: Form) -> float:
@@ -74,15 +75,13 @@ def test_infinitely_stiff_it_is_the_name_with_an_offset(drawn: Callable[..., Any
     assert columns.offsets.abs().max() > 0
 
 
-def test_a_name_s_offset_is_drawn_to_the_known_level_and_a_nameless_one_is_free(drawn: Callable[..., Any]) -> None:
+def test_an_offset_is_drawn_to_where_it_starts(drawn: Callable[..., Any]) -> None:
     task = drawn(shots=1, noise=1.0)
 
     free, drawn_in = (embedding(offset=offset).fit(task.known, task.new).offsets for offset in (0.0, 100.0))
-    nameless = [embedding(offset=offset).fit(task.known, task.new.without_text()).offsets for offset in (0.0, 100.0)]
 
     level = task.known.level
     assert (drawn_in - level).abs().max() < 0.1 * (free - level).abs().max()
-    assert torch.equal(*nameless)
 
 
 def test_a_frozen_part_stays_where_the_name_puts_it(drawn: Callable[..., Any], vocabulary: Vocabulary) -> None:
@@ -133,12 +132,13 @@ def test_known_photos_defend_their_classes(drawn: Callable[..., Any]) -> None:
 def test_a_nameless_class_starts_from_its_photos_alone(drawn: Callable[..., Any]) -> None:
     task = drawn(words=False)
 
-    stiff = embedding(stiffness=1e12).fit(task.known, task.new)
-    alone = NameAndDiscriminant().fit(task.known, task.new)
-    one_photo = embedding(stiffness=1e12).fit(task.known, task.new.rows(task.new.place == 0))
+    start = embedding(stiffness=math.inf).fit(task.known, task.new)
+    loud = task.known.loudness(task.new, words=False, balance=0.67)
+    prototypes = task.known.whitening.prototypes(task.new.embeddings, task.new.labels, 3)
+    weights, offsets = task.known.whitening.rows(prototypes)
 
-    assert torch.allclose(stiff.vectors, alone.vectors, atol=1e-5)
-    assert one_photo.vectors.abs().max() < 1e-4
+    assert torch.allclose(start.vectors, (loud.photos / task.known.logit_scale * weights).float(), atol=1e-6)
+    assert torch.allclose(start.offsets, (loud.photos * offsets + loud.level).float(), atol=1e-5)
     assert harmonic(task, embedding()) > 0.8
 
 
@@ -147,8 +147,28 @@ def test_each_class_s_start_is_its_own(drawn: Callable[..., Any]) -> None:
     text: Tensor = task.new.text_embeddings.clone()
     text[0] = 0
     mixed: NewClasses = replace(task.new, text_embeddings=text)
+    named, nameless = (
+        embedding(stiffness=math.inf, start=start).fit(task.known, new)
+        for start, new in (("name", task.new), ("prototype", task.new.without_text()))
+    )
 
-    stiff = embedding(stiffness=1e12).fit(task.known, mixed)
+    for start in ("name", "prototype"):
+        found = embedding(stiffness=math.inf, start=start).fit(task.known, mixed)
+        assert torch.allclose(found.vectors[0], nameless.vectors[0], atol=1e-6)
+        assert torch.equal(found.vectors[1:], named.vectors[1:]) == (start == "name")
 
-    assert torch.allclose(stiff.vectors[1:], Name().fit(task.known, task.new).vectors[1:], atol=1e-5)
-    assert torch.allclose(stiff.vectors[0], NameAndDiscriminant().fit(task.known, mixed).vectors[0], atol=1e-5)
+
+def test_hidden_photos_do_not_take_part(drawn: Callable[..., Any]) -> None:
+    task = drawn(noise=1.0)
+    known, hidden = task.known, task.known.place < 2
+    other = replace(known, embeddings=known.embeddings.clone())
+    other.embeddings[hidden] = -other.embeddings[hidden]  # as unlike as can be
+    for name in ("gaussian", "voices", "level", "whitening"):
+        other.__dict__[name] = getattr(known, name)
+
+    columns, same, seen = (
+        embedding(start="name").fit(each, task.new) for each in (known.hiding(hidden), other.hiding(hidden), known)
+    )
+
+    assert torch.equal(columns.vectors, same.vectors)
+    assert not torch.allclose(columns.vectors, seen.vectors, atol=1e-3)

@@ -10,6 +10,9 @@ from torch.nn.functional import normalize
 from components.backbone import BackboneIdentity
 from components.errors import UserInputError
 from components.liteembed import Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
+from components.liteembed.things import names_of_things
+
+THINGS = names_of_things()
 
 
 class TextBackbone:
@@ -36,9 +39,11 @@ def test_it_is_built_once_and_read_after_that(tmp_path: Path) -> None:
     built = build_vocabulary(backbone, tmp_path, progress=lambda done, of: told.append((done, of)))
     again = build_vocabulary(backbone, tmp_path)
 
-    assert backbone.encoded == 1200
-    assert told == [(256, 1200), (512, 1200), (768, 1200), (1024, 1200), (1200, 1200)]
-    assert again.words == built.words == tuple(backbone.words())
+    n = len(THINGS) + 1200
+    assert backbone.encoded == n
+    assert told[:2] == [(256, n), (512, n)]
+    assert told[-1] == (n, n)
+    assert again.words == built.words == (*THINGS, *backbone.words())
     assert torch.equal(again.embeddings, built.embeddings)
     assert again.digest == built.digest
 
@@ -59,9 +64,9 @@ def test_the_starter_serves_until_the_whole_is_there(tmp_path: Path) -> None:
     build_vocabulary(backbone, tmp_path)
     full = best_vocabulary(backbone, tmp_path)
 
-    assert (starter.kind, len(starter.words)) == ("starter", 1000)
-    assert (full.kind, len(full.words)) == ("full", 1200)
-    assert starter.words == full.words[:1000]
+    assert (starter.kind, starter.words) == ("starter", THINGS)
+    assert (full.kind, len(full.words)) == ("full", len(THINGS) + 1200)
+    assert starter.words == full.words[: len(THINGS)]
     assert starter.digest != full.digest
 
 
@@ -82,13 +87,33 @@ def test_a_broken_file_is_built_anew(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     assert read_vocabulary(backbone.identity, tmp_path) is None
-    assert len(build_vocabulary(backbone, tmp_path).words) == 10
+    assert len(build_vocabulary(backbone, tmp_path).words) == len(THINGS) + 10
     assert read_vocabulary(backbone.identity, tmp_path) is not None
 
 
 def test_a_tokenizer_that_tells_no_words_says_what_to_leave_out(tmp_path: Path) -> None:
-    with pytest.raises(UserInputError, match="no whole words"):
+    with pytest.raises(UserInputError, match="tells no words"):
         build_vocabulary(TextBackbone(n_words=0), tmp_path)
+    assert build_vocabulary(TextBackbone(n_words=0), tmp_path, kind="starter").words == THINGS
+
+
+def test_a_word_that_names_a_thing_and_is_a_token_comes_once(tmp_path: Path) -> None:
+    backbone = TextBackbone(n_words=0)
+    backbone._words = ["ation", "crab", "the"]
+
+    assert build_vocabulary(backbone, tmp_path).words == (*THINGS, "ation", "the")
+
+
+def test_people_are_shown_names_of_things_only(tmp_path: Path) -> None:
+    full = build_vocabulary(TextBackbone(n_words=3000), tmp_path)
+
+    shown = [word for row in full.nearest(full.embeddings[-20:], 8) for word in row]
+
+    assert len(shown) == 160
+    assert set(shown) <= set(THINGS)
+    assert "ation" not in THINGS
+    assert len(set(THINGS)) == len(THINGS)
+    assert all(word.isalpha() and word.islower() and len(word) > 2 for word in THINGS)
 
 
 def test_axes_are_orthonormal_widest_first_and_of_one_sign(tmp_path: Path) -> None:
@@ -102,8 +127,9 @@ def test_axes_are_orthonormal_widest_first_and_of_one_sign(tmp_path: Path) -> No
     assert axes.directions[0].abs().argmax() == 0  # the widest of the drawn directions
 
 
-def test_fewer_words_than_dimensions_still_give_a_whole_basis(tmp_path: Path) -> None:
-    axes = build_vocabulary(TextBackbone(n_words=5), tmp_path).axes
+def test_fewer_words_than_dimensions_still_give_a_whole_basis() -> None:
+    rows = TextBackbone().encode_texts(["one", "two", "three", "four", "five"])
+    axes = Vocabulary(("one", "two", "three", "four", "five"), rows, "{}", "starter").axes
 
     assert torch.allclose(axes.directions @ axes.directions.T, torch.eye(16), atol=1e-5)
 

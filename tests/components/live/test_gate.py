@@ -70,7 +70,7 @@ def test_many_classes_may_take_more_than_one() -> None:
 def test_photos_of_a_known_class_under_a_new_name_are_told(arrived: tuple[Any, Any, Any]) -> None:
     known, new, addition = arrived
     towards = torch.zeros_like(new.known_logits)
-    towards[:, 3] = 50.0
+    towards[:, 3] = 1000.0
     same = dataclasses.replace(new, known_logits=towards)
     verdict = judge(known, same, with_evidence(addition, base_drop=0.0), GateSettings())
     assert verdict.refusals == (f"100 % of the photos of rust are taken for {known.names[3]}",)

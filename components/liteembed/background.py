@@ -1,0 +1,141 @@
+"""The whole vocabulary, built beside other work: one builder at a time, whoever asks.
+
+A builder is a process of its own that outlives the command that began it, at low priority. It holds a file lock for as
+long as it lives, which ends with it however it ends: what a killed one left is begun anew at the next use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from components.backbone import Backbone, BackboneSettings, load_backbone
+from components.files import write_json
+from components.liteembed.vocabulary import Vocabulary, build_vocabulary, read_vocabulary, vocabulary_path
+
+__all__ = ["WholeVocabulary"]
+
+_NICENESS = 10
+_LOOK_S = 0.2  # between two looks at another builder's progress
+
+
+@dataclass(frozen=True)
+class WholeVocabulary:
+    """The full vocabulary of a backbone, there or on its way.
+
+    Attributes:
+        backbone: that encodes it.
+        folder: of the cache.
+        template: prompt with `{}` where the word goes.
+    """
+
+    backbone: Backbone
+    folder: Path
+    template: str
+
+    def read(self) -> Vocabulary | None:
+        """Where it is built."""
+        return read_vocabulary(self.backbone.identity, self.folder, template=self.template)
+
+    def build(self, progress: Callable[[int, int], None] | None = None) -> Vocabulary:
+        """Build it here and now, or wait for whoever does; see `build_vocabulary`.
+
+        Args:
+            progress: told how many words of how many are encoded, also while another process encodes them.
+        """
+        while True:
+            if (turn := self._take_turn()) is not None:
+                with turn:
+                    return self.build_in_turn(progress)
+            if progress is not None and (done := self.progress()) is not None:
+                progress(*done)
+            time.sleep(_LOOK_S)
+
+    def build_in_turn(self, progress: Callable[[int, int], None] | None = None) -> Vocabulary:
+        """Build it in a process whose turn it is, and tell the others how far it is."""
+
+        def told(done: int, of: int) -> None:
+            write_json(self._beside("json"), {"done": done, "of": of})
+            if progress is not None:
+                progress(done, of)
+
+        try:
+            return build_vocabulary(self.backbone, self.folder, template=self.template, progress=told)
+        finally:
+            self._beside("json").unlink(missing_ok=True)
+
+    def progress(self) -> tuple[int, int] | None:
+        """How many words of how many a builder has encoded; None where nobody builds."""
+        if (turn := self._take_turn()) is not None:
+            turn.close()
+            return None
+        try:
+            content = json.loads(self._beside("json").read_text(encoding="utf-8"))
+            return int(content["done"]), int(content["of"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0, len(self.backbone.words())  # it has only just begun
+
+    def begin(self, models: Path, settings: BackboneSettings) -> bool:
+        """Start a builder of what cannot be read, unless one is at work or there are no words; whether one was started.
+
+        Args:
+            models: the workspace's `models/`, where the builder finds the backbone.
+            settings: device and precision of this one.
+        """
+        if not self.backbone.words() or (turn := self._take_turn()) is None:
+            return False
+        order = {
+            "models": str(models.resolve()),
+            "folder": str(self.folder.resolve()),
+            "template": self.template,
+            "settings": asdict(settings) | {"name": self.backbone.identity.name},
+        }
+        source = Path(__file__).resolve().parents[2]
+        with turn, self._beside("log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"from {__name__} import main; main()", json.dumps(order)],
+                cwd=source,  # where `components` is
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(turn.fileno(),),  # the turn goes to the builder, and ends with it
+                start_new_session=True,  # an interrupt of the command that began it is not meant for it
+            )
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+        # A long-lived parent must not leave a zombie; one that ends first leaves it to the system.
+        threading.Thread(target=process.wait, daemon=True).start()
+        return True
+
+    def _take_turn(self) -> IO[bytes] | None:
+        """An open file whose lock is the turn to build, over once it is closed; None where another has it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        turn = self._beside("lock").open("ab")
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            turn.close()
+            return None
+        return turn
+
+    def _beside(self, kind: str) -> Path:
+        path = vocabulary_path(self.backbone.identity, self.folder, "full", self.template)
+        return path.with_name(f".{path.stem}.{kind}")
+
+
+def main() -> None:
+    """The builder's process; its turn was taken by who began it."""
+    order = json.loads(sys.argv[1])
+    settings = BackboneSettings(**order["settings"])
+    backbone = load_backbone(
+        settings.name, models=Path(order["models"]), device=settings.device, precision=settings.precision
+    )
+    WholeVocabulary(backbone, Path(order["folder"]), order["template"]).build_in_turn()

@@ -1,0 +1,188 @@
+"""A class as the mean of its whitened photos, and how loud that and its name should speak; learnt on the known classes.
+
+The known classes play the new ones: half of them at a time, covariance and all, are judged by prototypes of as few
+photos as the arrival has, whitened by what the other half scatters like. A covariance that has seen a class finds its
+photos closer together than the next ones will be, and promises too much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from components.heads.gaussian import class_means
+from components.heads.pooling import log_loss, pool_weights
+from components.liteembed.gaussian import KnownGaussian, fit_known_gaussian
+
+__all__ = ["Loudness", "Rehearsal", "Whitening", "best_shift", "rehearse"]
+
+_PRIOR = 15.0  # how loud a prototype speaks before its known classes were looked at
+_MOST_ROUNDS = 4
+_MOST_CASTS = 16
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """The known photos' scatter made round.
+
+    Attributes:
+        centre: (d,) float64, mean of the known class means.
+        matrix: (d, d) float64, a root of the precision; any other differs by a rotation, which no likeness sees.
+        length: of a whitened photo, on average; prototypes have length 1.
+    """
+
+    centre: Tensor
+    matrix: Tensor
+    length: float
+
+    @classmethod
+    def of(cls, gaussian: KnownGaussian, embeddings: Tensor) -> Whitening:
+        """That of a covariance; `length` as these photos (n, d) have it."""
+        matrix = torch.linalg.cholesky(gaussian.precision)
+        length = ((embeddings.double() - gaussian.centre) @ matrix).norm(dim=1).mean()
+        return cls(gaussian.centre, matrix, max(float(length), 1e-9))
+
+    def whiten(self, embeddings: Tensor) -> Tensor:
+        """(n, d) float64."""
+        return (embeddings.double() - self.centre) @ self.matrix
+
+    def prototypes(self, embeddings: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+        """(k, d) float64, unit length: means of whitened photos of unit length; every class has one."""
+        return normalize(class_means(normalize(self.whiten(embeddings), dim=1), labels, n_classes), dim=1)
+
+    def rows(self, prototypes: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (k, d) and offsets (k,), float64: `<x, weights> + offset` is the likeness to the prototype, about -1 to 1."""
+        weights = prototypes @ self.matrix.T / self.length
+        return weights, -weights @ self.centre
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """How a new class speaks: `photos * likeness to its prototype + name * logit_scale <x, text> + level`.
+
+    Attributes:
+        photos: weight of the prototype.
+        name: weight of the words; 0 without words.
+        level: puts that beside the known classes' live logits where as many classes are new as in the arrival.
+        gain: nats a photo that prototype and name together are better than the name alone; infinite without words.
+    """
+
+    photos: float
+    name: float
+    level: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What known photos score when their classes play new ones.
+
+    Attributes:
+        rows: (m,) int64, which known photos; a photo may come several times.
+        likeness: (m, C) float32, to prototypes of a few photos of each known class, never of itself.
+    """
+
+    rows: Tensor
+    likeness: Tensor
+
+    def loudness(self, words: Tensor | None, live: Tensor, labels: Tensor, *, n_new: int, balance: float) -> Loudness:
+        """Weights with the lowest log-loss, and the level with the lowest where `n_new` classes are new.
+
+        Args:
+            words: (n, C) `logit_scale <x, text>` of all known photos; None without words.
+            live: (n, C) the known classes' calibrated logits for them, held out where that can be.
+            labels: (n,) int64.
+            n_new: classes of the arrival.
+            balance: see `EmbeddingSettings`.
+        """
+        rows, mine = self.rows, labels[self.rows]
+        if words is None:
+            (photos,) = pool_weights([self.likeness], mine, [_PRIOR], strength=1.0)
+            name, gain, scores = 0.0, float("inf"), photos * self.likeness
+        else:
+            said = words[rows]
+            (alone,) = pool_weights([said], mine, [1.0], strength=1.0)
+            photos, name = pool_weights([self.likeness, said], mine, [_PRIOR, 1.0], strength=1.0)
+            scores = photos * self.likeness + name * said
+            gain = log_loss(alone * said, mine) - log_loss(scores, mine) if len(mine) else 0.0
+        level = _level(scores, live[rows], mine, n_new, balance) if len(mine) else 0.0
+        return Loudness(photos, name, level, gain)
+
+
+def rehearse(embeddings: Tensor, labels: Tensor, n_classes: int, covariance: Tensor | None, shots: int) -> Rehearsal:
+    """Prototypes of `shots` photos a class, fewer where a class has not twice as many, in turns.
+
+    Args:
+        embeddings: (n, d) of the known photos.
+        labels: (n,) int64, every class present.
+        n_classes: C.
+        covariance: the backbone's generic one, or None.
+        shots: photos a class of the arrival.
+    """
+    counts = torch.bincount(labels, minlength=n_classes)[labels]
+    place = torch.empty_like(labels)
+    for label in range(n_classes):
+        mine = torch.nonzero(labels == label).flatten()
+        place[mine] = torch.arange(len(mine))
+    each = torch.minimum(torch.tensor(shots), (counts // 2).clamp_min(1))
+    rounds = max(1, min(_MOST_ROUNDS, int(counts.max()) // max(int(each.max()), 1)))
+    rows, likeness = [], []
+    for playing in _halves(labels, n_classes):
+        others = ~playing if (~playing).any() else playing
+        used, number = labels[others].unique(return_inverse=True)
+        gaussian = fit_known_gaussian(embeddings[others], number, len(used), covariance)
+        whitening = Whitening.of(gaussian, embeddings[playing])
+        whitened = whitening.whiten(embeddings[playing]).float() / whitening.length
+        for turn in range(rounds):
+            shown = (place - turn * each) % counts < each
+            judged = ~shown[playing]
+            prototypes = whitening.prototypes(embeddings[shown], labels[shown], n_classes)
+            rows.append(torch.nonzero(playing).flatten()[judged])
+            likeness.append(whitened[judged] @ prototypes.float().T)
+    return Rehearsal(torch.cat(rows), torch.cat(likeness))
+
+
+def _halves(labels: Tensor, n_classes: int) -> list[Tensor]:
+    if n_classes < 4:  # too few to say how others scatter
+        return [torch.ones_like(labels, dtype=torch.bool)]
+    return [labels % 2 == half for half in (0, 1)]
+
+
+def _level(scores: Tensor, live: Tensor, labels: Tensor, n_new: int, balance: float) -> float:
+    """Where some known classes are known and the others new, in the arrival's proportion, each class new once."""
+    n_classes = live.shape[1]
+    if n_classes < 2:
+        return float((live.logsumexp(1) - scores.logsumexp(1)).double().mean())
+    casts = max(2, min(round((n_classes + n_new) / n_new), n_classes, _MOST_CASTS))
+    cast = torch.arange(n_classes) % casts
+    known, new, is_new, weights = [], [], [], []
+    a_class = 1 / torch.bincount(labels, minlength=n_classes).double()[labels]
+    for number in range(casts):
+        known.append(live[:, cast != number].logsumexp(1))
+        new.append(scores[:, cast == number].logsumexp(1))
+        is_new.append(cast[labels] == number)
+        share = float((cast == number).double().mean())
+        new_to_known = (n_new / n_classes) ** (1 - balance)
+        weights.append(torch.where(is_new[-1], new_to_known / share, 1 / (1 - share)) * a_class)
+    return best_shift(torch.cat(known), torch.cat(new), torch.cat(is_new), torch.cat(weights))
+
+
+def best_shift(known: Tensor, new: Tensor, is_new: Tensor, weights: Tensor) -> float:
+    """What is to be added to the new classes' scores for the lowest log-loss.
+
+    Args:
+        known: (n,) log-sum-exp of the known classes' scores.
+        new: (n,) that of the new ones'.
+        is_new: (n,) bool, the photo is of a new class.
+        weights: (n,), not negative.
+    """
+    difference, wanted, weights = (new - known).double(), is_new.double(), weights.double()
+    low, high = -30.0, 30.0
+    for _ in range(50):  # the slope of the loss rises with the shift, so that halving finds its zero
+        middle = (low + high) / 2
+        slope = float((weights * (torch.sigmoid(difference + middle) - wanted)).sum())
+        low, high = (middle, high) if slope < 0 else (low, middle)
+    return (low + high) / 2

@@ -1,0 +1,95 @@
+"""One builder at a time, whoever asks and however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from components.backbone import BackboneSettings, load_backbone
+from components.liteembed import WholeVocabulary
+from tests.components.liteembed.test_vocabulary import THINGS, TextBackbone
+from tests.conftest import REPOSITORY
+
+MODELS = REPOSITORY / "models"
+
+
+@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(120), wait=wait_fixed(0.05))
+def until(found: Any) -> Any:
+    return found()
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[WholeVocabulary]:
+    """The embedded backbone's, with few words, so that a builder takes seconds; no builder outlives the test."""
+    backbone = load_backbone("embedded", models=MODELS, device="cpu", precision="fp32")
+    vocabulary = WholeVocabulary(backbone, tmp_path, "a photo of a {}.")
+    yield vocabulary
+    for pid in builders(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not builders(tmp_path))
+
+
+def builders(folder: Path) -> list[int]:
+    """Processes whose command names that folder."""
+    listed = subprocess.run(["ps", "-wweo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return [
+        int(pid)
+        for pid, state, command in rows
+        if str(folder) in command and "background" in command and state[0] != "Z"
+    ]
+
+
+def test_a_builder_tells_how_far_it_is_and_only_one_is_at_work(whole: WholeVocabulary, tmp_path: Path) -> None:
+    settings = BackboneSettings(device="cpu", precision="fp32")
+
+    assert whole.begin(MODELS, settings)
+    assert not whole.begin(MODELS, settings)  # at once: the turn went to the builder before it woke up
+    assert whole.progress() is not None
+    assert len(builders(tmp_path)) == 1
+    done, of = until(lambda: (now := whole.progress()) and now[0] and now)
+    assert 0 < done < of
+    assert of > 30_000
+
+    (builder,) = builders(tmp_path)
+    assert os.getpriority(os.PRIO_PROCESS, builder) > os.getpriority(os.PRIO_PROCESS, 0)
+    os.kill(builder, signal.SIGKILL)
+    until(lambda: whole.progress() is None)  # its turn ended with it
+    assert whole.read() is None
+    assert whole.begin(MODELS, settings)
+
+
+def test_who_needs_it_now_waits_for_the_builder_and_hears_how_far_it_is(tmp_path: Path) -> None:
+    backbone: Any = TextBackbone(n_words=300)
+    whole = WholeVocabulary(backbone, tmp_path, "a {}")
+    told: list[tuple[int, int]] = []
+    other = WholeVocabulary(TextBackbone(n_words=300), tmp_path, "a {}")  # type: ignore[arg-type]
+    turn = other._take_turn()
+    assert turn is not None
+
+    waiting = threading.Thread(target=lambda: whole.build(lambda done, of: told.append((done, of))))
+    waiting.start()
+    until(lambda: told)
+    assert told[0] == (0, 300)
+    assert backbone.encoded == 0
+    other.build_in_turn()
+    turn.close()
+    waiting.join(30)
+
+    assert backbone.encoded == 0  # it read what the other had built
+    assert len(whole.read().words) == len(THINGS) + 300  # type: ignore[union-attr]
+    assert whole.progress() is None
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".json"] == []
+
+
+def test_without_words_nothing_is_begun(tmp_path: Path) -> None:
+    backbone: Any = TextBackbone(n_words=0)
+    assert not WholeVocabulary(backbone, tmp_path, "a {}").begin(MODELS, BackboneSettings())
