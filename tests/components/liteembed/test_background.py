@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
@@ -39,15 +39,15 @@ def whole(tmp_path: Path) -> Iterator[WholeVocabulary]:
 
 def builders(folder: Path) -> list[int]:
     """Processes whose command names that folder."""
-    listed = subprocess.run(["ps", "-wweo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    return [
-        int(pid)
-        for pid, state, command in rows
-        if str(folder) in command and "background" in command and state[0] != "Z"
-    ]
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if str(folder) in command and "background" in command and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
 
 
+@pytest.mark.soak  # the builder gives way to all others: beside busy ones it takes minutes to begin
 def test_a_builder_tells_how_far_it_is_and_only_one_is_at_work(whole: WholeVocabulary, tmp_path: Path) -> None:
     settings = BackboneSettings(device="cpu", precision="fp32")
 
