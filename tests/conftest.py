@@ -24,6 +24,7 @@ from components.files import sha256_bytes
 from components.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+STORY_HEADS = ("zero_shot", "nearest_mean", "linear_probe_levels", "map_lr", "ldc")
 
 
 @dataclass
@@ -112,6 +113,8 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
         shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
         # Processes that work on when a command has ended; the stories that are about them turn them on again.
         Workspace(root).set_parameters({"feature_store.online": False, "liteembed.vocabulary": "starter"})
+        # Heads of each kind, and LDC as briefly as it can be: stories train many times.
+        Workspace(root).set_parameters({"classifier.heads": list(STORY_HEADS), "ldc.epochs": 4})
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
         subprocess.run(

@@ -36,12 +36,14 @@ def test_after_the_flow_dvc_has_nothing_to_do(trained: Path, run_command: Run) -
     assert [f"Stage '{name}' didn't change, skipping" in repro for name in STAGES] == [True] * len(STAGES)
 
 
+@pytest.mark.xdist_group("reproduced")  # one test process: it takes a minute to make
 def test_after_dvc_repro_the_flow_skips_every_stage(reproduced: Path, run_command: Run) -> None:
     said = run_command("shotline", "train", "--plain", cwd=reproduced).stderr
 
     assert [f"{name}: up to date" in said for name in STAGES] == [True] * len(STAGES)
 
 
+@pytest.mark.xdist_group("reproduced")
 def test_two_clean_clones_one_by_flow_and_one_by_repro_are_the_same(trained: Path, reproduced: Path) -> None:
     assert tree_digest(trained / "models/bundle") == tree_digest(reproduced / "models/bundle")
     assert (trained / "dvc.lock").read_text() == (reproduced / "dvc.lock").read_text()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
@@ -28,7 +28,7 @@ def until(found: Any) -> Any:
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Iterator[WholeVocabulary]:
-    """The embedded backbone's, with few words, so that a builder takes seconds; no builder outlives the test."""
+    """The embedded backbone's; no builder outlives the test."""
     backbone = load_backbone("embedded", models=MODELS, device="cpu", precision="fp32")
     vocabulary = WholeVocabulary(backbone, tmp_path, "a photo of a {}.")
     yield vocabulary
@@ -39,13 +39,12 @@ def whole(tmp_path: Path) -> Iterator[WholeVocabulary]:
 
 def builders(folder: Path) -> list[int]:
     """Processes whose command names that folder."""
-    listed = subprocess.run(["ps", "-wweo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    return [
-        int(pid)
-        for pid, state, command in rows
-        if str(folder) in command and "background" in command and state[0] != "Z"
-    ]
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if str(folder) in command and "background" in command and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
 
 
 def test_only_one_builder_is_at_work_and_its_turn_ends_with_it(whole: WholeVocabulary, tmp_path: Path) -> None:
