@@ -28,7 +28,7 @@ def until(found: Any) -> Any:
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Iterator[WholeVocabulary]:
-    """The embedded backbone's, with few words, so that a builder takes seconds; no builder outlives the test."""
+    """The embedded backbone's; no builder outlives the test."""
     backbone = load_backbone("embedded", models=MODELS, device="cpu", precision="fp32")
     vocabulary = WholeVocabulary(backbone, tmp_path, "a photo of a {}.")
     yield vocabulary
@@ -47,24 +47,31 @@ def builders(folder: Path) -> list[int]:
     return found
 
 
-@pytest.mark.soak  # the builder gives way to all others: beside busy ones it takes minutes to begin
-def test_a_builder_tells_how_far_it_is_and_only_one_is_at_work(whole: WholeVocabulary, tmp_path: Path) -> None:
+def test_only_one_builder_is_at_work_and_its_turn_ends_with_it(whole: WholeVocabulary, tmp_path: Path) -> None:
     settings = BackboneSettings(device="cpu", precision="fp32")
 
     assert whole.begin(MODELS, settings)
     assert not whole.begin(MODELS, settings)  # at once: the turn went to the builder before it woke up
-    assert whole.progress() is not None
-    assert len(builders(tmp_path)) == 1
-    done, of = until(lambda: (now := whole.progress()) and now[0] and now)
-    assert 0 < done < of
-    assert of > 30_000
-
+    assert whole.progress() == (0, len(whole.backbone.words()))
     (builder,) = builders(tmp_path)
     assert os.getpriority(os.PRIO_PROCESS, builder) > os.getpriority(os.PRIO_PROCESS, 0)
+
     os.kill(builder, signal.SIGKILL)
-    until(lambda: whole.progress() is None)  # its turn ended with it
+    until(lambda: whole.progress() is None)
     assert whole.read() is None
     assert whole.begin(MODELS, settings)
+
+
+def test_others_hear_how_far_a_builder_is(tmp_path: Path) -> None:
+    here: Any = TextBackbone(n_words=300)
+    builder, other = (WholeVocabulary(here, tmp_path, "a {}") for _ in range(2))
+    heard = []
+
+    builder.build(lambda done, of: heard.append(((done, of), other.progress())))
+
+    assert len(heard) > 2
+    assert all(told == seen for told, seen in heard)
+    assert other.progress() is None
 
 
 def test_who_needs_it_now_waits_for_the_builder_and_hears_how_far_it_is(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from components.liteembed import Vocabulary, asked_of_names, name_scores
+from components.liteembed.things import names_of_things
 
 
 def test_real_names_stand_out_and_drawn_ones_do_not(drawn: Callable[..., Any], vocabulary: Vocabulary) -> None:
@@ -34,3 +35,14 @@ def test_another_class_s_name_means_nothing(drawn: Callable[..., Any], vocabular
 
 def test_less_is_asked_of_a_name_with_few_photos() -> None:
     assert asked_of_names(torch.tensor([1, 3]), 2.0).tolist() == [1.0, 1.5]
+
+
+def test_starter_and_whole_vocabulary_judge_alike(drawn: Callable[..., Any], vocabulary: Vocabulary) -> None:
+    task, things = drawn(), names_of_things()[:120]
+    starter = replace(vocabulary, words=things, embeddings=vocabulary.embeddings[:120])
+    whole = replace(vocabulary, words=(*things, *(f"{number}ation" for number in range(80))), kind="full")
+
+    assert torch.equal(name_scores(task.known, task.new, starter), name_scores(task.known, task.new, whole))
+    assert not torch.equal(
+        name_scores(task.known, task.new, starter), name_scores(task.known, task.new, vocabulary)
+    )  # whose words name no things, so that all count
