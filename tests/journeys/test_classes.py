@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.liteembed.things import names_of_things
+from components.workspace import Workspace
 from tests.conftest import draw_photo
 from tests.journeys.conftest import CLASSES, Run, tree_digest
 
@@ -96,8 +97,7 @@ def test_the_whole_vocabulary_is_built_beside_and_judges_once_it_is_there(
         lines = (copy_of_trained / "data/arrivals/ledger.jsonl").read_text().splitlines()
         return [json.loads(line)["vocabulary"] for line in lines]
 
-    parameters = copy_of_trained / "params.yaml"
-    parameters.write_text(parameters.read_text().replace("{vocabulary: starter}", "{}"))
+    Workspace(copy_of_trained).set_parameters({"liteembed.vocabulary": "full"})
     for number in range(3):
         draw_photo(tmp_path / "olive" / f"{number}.jpg", 700 + number, hue=60)
 
