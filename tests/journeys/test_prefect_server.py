@@ -18,6 +18,7 @@ pytestmark = pytest.mark.xdist_group("prefect_server")
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 
 
+@pytest.mark.soak
 def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path, run_command: Run) -> None:
     for column in ("ran", "fails"):
         if column == "fails":
