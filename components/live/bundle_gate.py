@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from components.bank import Bank
 from components.classifier import Bundle
-from components.errors import RefusedByGateError
+from components.live.gate import require_none
 from components.live.settings import GateSettings
 
 __all__ = ["BundleVerdict", "judge_bundle"]
@@ -47,13 +47,11 @@ class BundleVerdict:
         Raises:
             RefusedByGateError: with the first reason, and how many more there are.
         """
-        if self.refusals:
-            more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
-            raise RefusedByGateError(
-                f"{self.refusals[0]}{more}",
-                on=f"the new classifier: {self.told}",
-                remedy="add photos of what is mistaken, or overrule the gate with --force; until then all stays as it was",
-            )
+        require_none(
+            self.refusals,
+            on=f"the new classifier: {self.told}",
+            remedy="add photos of what is mistaken, or overrule the gate with --force; until then all stays as it was",
+        )
 
 
 def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settings: GateSettings) -> BundleVerdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from components.errors import RefusedByGateError
 from components.liteembed import Addition, KnownClasses, NewClasses
 from components.live.settings import GateSettings
 
-__all__ = ["GateVerdict", "judge"]
+__all__ = ["GateVerdict", "judge", "require_none"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,22 @@ class GateVerdict:
         Raises:
             RefusedByGateError: with the first reason, and how many more there are.
         """
-        if self.refusals:
-            more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
-            raise RefusedByGateError(
-                f"{self.refusals[0]}{more}",
-                on=", ".join(self.recall),
-                remedy="give other or more photos, another name, or overrule the gate with --force",
-            )
+        require_none(
+            self.refusals,
+            on=", ".join(self.recall),
+            remedy="give other or more photos, another name, or overrule the gate with --force",
+        )
+
+
+def require_none(refusals: Sequence[str], *, on: str, remedy: str) -> None:
+    """Raise what a gate found, if anything.
+
+    Raises:
+        RefusedByGateError: with the first reason, and how many more there are.
+    """
+    if refusals:
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        raise RefusedByGateError(f"{refusals[0]}{more}", on=on, remedy=remedy)
 
 
 def judge(known: KnownClasses, new: NewClasses, addition: Addition, settings: GateSettings) -> GateVerdict:

@@ -158,13 +158,16 @@ def image_targets(model: nn.Module, lexicon: Lexicon, pictures: Pictures) -> Ima
 
 
 def _take_text_tower(model: nn.Module, folder: Path) -> None:
-    finished, _ = load(folder)
-    tower = {name: value for name, value in finished.state_dict().items() if not name.startswith("visual.")}
-    missing, _ = model.load_state_dict(tower, strict=False)
-    if wrong := [name for name in missing if not name.startswith("visual.")]:
-        raise UserInputError(
-            f"its text tower lacks {wrong[0]}", on=str(folder), remedy="give a model that this recipe made"
-        )
+    finished = load(folder)[0].state_dict()
+    wanted = {name: value for name, value in model.state_dict().items() if not name.startswith("visual.")}
+    for name, value in wanted.items():
+        if name not in finished or finished[name].shape != value.shape:
+            raise UserInputError(
+                f"its text tower has no {name} of {tuple(value.shape)}",
+                on=str(folder),
+                remedy="give a model that this recipe made with the same architecture",
+            )
+    model.load_state_dict({name: finished[name] for name in wanted}, strict=False)
 
 
 def _unit(texts: TextTargets) -> Tensor:

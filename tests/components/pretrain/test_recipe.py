@@ -116,3 +116,21 @@ def test_left_out_pictures_are_not_trained_on(
 
 def test_public_names_exist() -> None:
     assert recipe_module.__all__ == sorted(recipe_module.__all__)
+
+
+def test_a_finished_text_tower_is_taken_as_it_is(
+    parameters: PretrainParameters, dataset: Path, lexicon_path: Path, tmp_path: Path
+) -> None:
+    sources = _sources(dataset, lexicon_path)
+    pretrain(parameters, sources, tmp_path / "first", tmp_path / "finished")
+
+    fewer = replace(parameters, left_out=("red_thing",))
+    pretrain(fewer, replace(sources, text_tower=tmp_path / "finished"), tmp_path / "second", tmp_path / "again")
+
+    before, after = (load_file(tmp_path / name / "open_clip_model.safetensors") for name in ("finished", "again"))
+    assert [(tmp_path / name / "text.pt").exists() for name in ("first", "second")] == [True, False]
+    assert torch.equal(after["token_embedding.weight"], before["token_embedding.weight"])
+    assert not torch.equal(after["visual.attnpool.c_proj.weight"], before["visual.attnpool.c_proj.weight"])
+    wider = replace(parameters, architecture=replace(parameters.architecture, text_width=12))
+    with pytest.raises(UserInputError, match="its text tower has no"):
+        pretrain(wider, replace(sources, text_tower=tmp_path / "finished"), tmp_path / "third", tmp_path / "none")
