@@ -32,10 +32,12 @@ _REQUIREMENTS = (
     "pandas",
     "pillow",
     "pyarrow",
+    "pydantic",
     "python-multipart",
     "safetensors",
     "scipy",
     "starlette",
+    "threadpoolctl",
     "torch",
 )
 

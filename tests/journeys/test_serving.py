@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import http.client
 import importlib.metadata
@@ -213,6 +214,43 @@ def test_a_request_that_is_spread_over_batches_gets_its_own_answers(
 
     with ThreadPoolExecutor(8) as pool:  # 8 x 32 photos, of which a batch takes 64
         list(pool.map(send, range(8)))
+
+
+def test_the_bento_names_all_that_serving_imports(trained: Path) -> None:
+    bento = trained / "models/bento"
+    requirements = (bento / "env/python/requirements.txt").read_text().splitlines()
+    named = {distribution(line.partition("==")[0]) for line in requirements}
+    start = "import sys; from components.serving.service import Classifier; Classifier.inner()"
+    tell = "print(*(m.__file__ for name, m in sys.modules.items() if name.split('.')[0] == 'components'), sep='\\n')"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{start}; {tell}"], cwd=bento / "src", check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+    carriers = importlib.metadata.packages_distributions()
+    unnamed = {
+        module
+        for file in loaded
+        for module in third_party_imports(Path(file))
+        if not named & {distribution(name) for name in carriers[module]}
+    }
+
+    assert len(loaded) > 50
+    assert unnamed == set()
+
+
+def distribution(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
+
+
+def third_party_imports(file: Path) -> set[str]:
+    """Top-level modules of others that are imported when the file is; not those that a function of it imports."""
+    modules = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module.partition(".")[0])
+    return modules - sys.stdlib_module_names - {"components"}
 
 
 @pytest.mark.soak
