@@ -40,7 +40,7 @@ from photo_sets import photo_set
 from torch import Tensor
 
 from components.backbone import FreeTokenPrompt
-from components.classifier import fit_candidate, fit_temperature, held_out
+from components.classifier import Choice, choose, fit_candidate
 from components.features.carriers import Features
 from components.heads import Support, head_class
 from components.liteembed import (
@@ -78,6 +78,8 @@ class Source:
         name: in tables.
         support: split number to embeddings and labels of 16 photos a class.
         query: embeddings and labels that measure.
+        validation: split number to further labelled embeddings, which calibrate the known classes; None where the set has
+            no such photos.
         names: of the classes.
         text: (classes, d).
         logit_scale: of the backbone.
@@ -97,6 +99,7 @@ class Source:
     head: str
     vocabulary: Vocabulary
     prompt: FreeTokenPrompt | None = None
+    validation: Callable[[int], Rows] | None = None
 
 
 @dataclass
@@ -112,11 +115,11 @@ class Task:
         n_known = len(order) - len(order) // 2
         return order[:n_known].sort().values, order[n_known:].sort().values
 
-    @cached_property
-    def _fitted(self) -> tuple[KnownClasses, Callable[[Tensor], Tensor]]:
+    def _support(self, rows: Rows) -> Support:
+        """The known half of labelled embeddings."""
         source, (classes, _) = self.source, self._halves
-        x, y = only(source.support(self.split), classes)
-        support = Support.of_images(
+        x, y = only(rows, classes)
+        return Support.of_images(
             Features(x),
             y,
             len(classes),
@@ -125,21 +128,31 @@ class Task:
             covariance=source.covariance,
             seed=self.split,
         )
-        candidate = fit_candidate(source.head, head_class(source.head), support)
-        found = held_out(candidate, support)
-        temperature = fit_temperature(found.logits, found.labels)
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The known half's head, calibrated as the stage classifier does."""
+        source = self.source
+        support = self._support(source.support(self.split))
+        validation = self._support(source.validation(self.split)) if source.validation else None
+        return choose([fit_candidate(source.head, head_class(source.head), support)], support, validation=validation)
+
+    @cached_property
+    def _fitted(self) -> tuple[KnownClasses, Callable[[Tensor], Tensor]]:
+        source, (classes, _), choice = self.source, self._halves, self.choice
+        x, y = only(source.support(self.split), classes)
         known = KnownClasses.of_head(
             tuple(source.names[label] for label in classes.tolist()),
             x,
             y,
-            out_of_fold=candidate.out_of_fold[0],
-            seen=candidate.head.scores(Features(x)),
-            temperature=temperature,
+            out_of_fold=choice.out_of_fold,
+            seen=choice.head.scores(Features(x)),
+            temperature=choice.temperature,
             logit_scale=source.logit_scale,
             text_embeddings=source.text[classes],
             covariance=source.covariance,
         )
-        return known, lambda rows: candidate.head.scores(Features(rows)) / temperature
+        return known, lambda rows: choice.head.scores(Features(rows)) / choice.temperature
 
     @property
     def known(self) -> KnownClasses:
@@ -284,6 +297,11 @@ def photo_source(folder: Path, cache: Path, dev: bool, token: bool) -> Source:
         kept = torch.tensor([row.numpy().tobytes() not in used for row in every.features.embedding])
         return every.features.embedding[kept], every.labels[kept]
 
+    def validation(split: int) -> Rows:
+        drawn = photos.validation(KNOWN_SHOTS, split + 1)
+        assert drawn is not None
+        return drawn.features.embedding, drawn.labels
+
     return Source(
         name=folder.name,
         support=support,
@@ -295,6 +313,7 @@ def photo_source(folder: Path, cache: Path, dev: bool, token: bool) -> Source:
         head="map_lr",
         vocabulary=build_vocabulary(photos.backbone, cache / "vocabulary", kind="starter", template=TEMPLATE),
         prompt=photos.backbone.free_token_prompt(TEMPLATE) if token else None,
+        validation=validation if photos.validation(KNOWN_SHOTS, 1) else None,
     )
 
 

@@ -98,7 +98,7 @@ def measure(task: Task, shots: int, numbers: Tensor) -> dict[str, float]:
     of_unknown = answers(addition, other_x[~is_added], other_logits[~is_added])
     mixed = torch.cat([of_known, of_added])
     truth = torch.cat([labels, added_y + known.n_classes])
-    threshold = abstention_threshold(torch.softmax(known.logits[known.held_out], 1), UNKNOWN_SHARE) or 0.0
+    threshold = task.choice.threshold or 0.0
     both = addition.extend(known, new)
     anew = abstention_threshold(torch.softmax(both.logits[both.held_out], 1), UNKNOWN_SHARE) or 0.0
     answered, answered_unknown = mixed.max(1).values >= threshold, of_unknown.max(1).values >= threshold

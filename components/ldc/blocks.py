@@ -14,6 +14,7 @@ __all__ = ["BatchNorm", "Block", "LinearMaker", "LowRankChange"]
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
+_LOUDNESS = 4.0  # of a change of low rank, which starts at zero: it must get as far as full weights do at the same rate
 
 
 class BatchNorm(nn.Module):
@@ -44,7 +45,7 @@ class BatchNorm(nn.Module):
 class LowRankChange(nn.Module):
     """A linear layer without bias whose weights are drawn once and learn only a change of low rank.
 
-    `y = (W + U D) (scale * x)` with `W` drawn as PyTorch initialises, never stored and never learnt: `draw` gives the
+    `y = (W + 4 U D) (scale * x)` with `W` drawn as PyTorch initialises, never stored and never learnt: `draw` gives the
     same numbers for the same seed in every version of NumPy (NEP 19 promises it of `RandomState`). `U` starts at zero.
 
     Attributes:
@@ -69,7 +70,7 @@ class LowRankChange(nn.Module):
         """Evaluation mode multiplies the change out, once; call it after the weights have been set."""
         super().train(mode)
         with torch.no_grad():
-            self._merged = None if mode else (self.drawn + self.up.weight @ self.down.weight) * self.scale
+            self._merged = None if mode else (self.drawn + _LOUDNESS * self.up.weight @ self.down.weight) * self.scale
         return self
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ class LowRankChange(nn.Module):
         if self._merged is not None:
             return F.linear(rows, self._merged)
         rows = rows * self.scale  # the drawn weights need no gradient of their own, which saves a third of the products
-        return F.linear(rows, self.drawn) + self.up(self.down(rows))  # type: ignore[no-any-return]
+        return F.linear(rows, self.drawn) + _LOUDNESS * self.up(self.down(rows))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

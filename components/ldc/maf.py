@@ -52,9 +52,11 @@ class ResNetMAF(nn.Module):
     The learnt fusion pools each level by itself and joins the four embeddings.
     """
 
-    def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker) -> None:
+    def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(ResNetLevel(channels, shape.map_width, linear) for channels in shape.level_channels)
+        self.levels = nn.ModuleList(
+            ResNetLevel(channels, shape.map_width, of_levels) for channels in shape.level_channels
+        )
         d = shape.embedding_width
         self.fusion = Block(4 * d, shape.fusion_hidden, d, linear) if shape.fusion == 3 else None
         self.weights = _FIXED_WEIGHTS.get(shape.fusion)
@@ -96,9 +98,9 @@ class ViTLevel(nn.Module):
 class ViTMAF(nn.Module):
     """MAF of a CLIP ViT: the fused vector goes through the frozen projection, without the last layer norm."""
 
-    def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker) -> None:
+    def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(ViTLevel(channels, shape.map_width, linear) for channels in shape.level_channels)
+        self.levels = nn.ModuleList(ViTLevel(channels, shape.map_width, of_levels) for channels in shape.level_channels)
         C = shape.map_width
         self.fusion = Block(4 * C, shape.fusion_hidden, C, linear) if shape.fusion == 3 else None
         self.weights = _FIXED_WEIGHTS.get(shape.fusion)
@@ -115,9 +117,9 @@ class ViTMAF(nn.Module):
         return self.projector(fused)  # type: ignore[no-any-return]
 
 
-def maf_for(shape: Shape, projector: Projector, linear: LinearMaker) -> ResNetMAF | ViTMAF:
-    """MAF of the tower that the projector belongs to."""
-    return (ResNetMAF if projector.kind == "attention_pool" else ViTMAF)(shape, projector, linear)
+def maf_for(shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> ResNetMAF | ViTMAF:
+    """MAF of the tower that the projector belongs to; `of_levels` makes the layers that read the levels."""
+    return (ResNetMAF if projector.kind == "attention_pool" else ViTMAF)(shape, projector, linear, of_levels)
 
 
 def _weighted(levels: Sequence[Tensor], weights: tuple[float, ...] | None) -> Tensor:

@@ -6,7 +6,7 @@ Zhao et al., "Logits DeConfusion with CLIP for Few-Shot Learning", CVPR 2025 (ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,7 @@ class LDC(nn.Module):
         d, hidden, K = shape.embedding_width, shape.branch_hidden, shape.n_classes
         linear = LinearMaker(shape.rank)
         self.shape = shape
-        self.maf = maf_for(shape, projector, linear)
+        self.maf = maf_for(shape, projector, linear, replace(linear, rank=shape.level_rank))
         self.mlp_head = Block(d, shape.mlp_hidden, K, linear, full_last=True)
         self.logit_branch = Block(K, hidden, hidden, linear)
         self.feature_branch = Block(d, hidden, hidden, linear)

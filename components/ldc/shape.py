@@ -13,7 +13,8 @@ Form = Literal["published", "compact"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 _VIT_MLP_HIDDEN = 2048  # the published constant
-_COMPACT_RANK = 10
+_COMPACT_RANK = 2
+_COMPACT_LEVEL_WEIGHTS = 150_000  # what is learnt of the levels is what the compact form must not save on
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Shape:
         branch_hidden: inner and outer width of ICD's branches.
         gate_hidden: inner width of the gate.
         rank: linear layers learn a change of so low a rank to drawn weights; None: they learn all of them.
+        level_rank: the same of those that read the levels.
     """
 
     level_channels: tuple[int, ...]
@@ -43,6 +45,7 @@ class Shape:
     branch_hidden: int
     gate_hidden: int
     rank: int | None = None
+    level_rank: int | None = None
 
 
 def shape_for(
@@ -62,7 +65,8 @@ def shape_for(
     width = level_channels[-1]
     if form == "compact":
         d = embedding_width
-        return Shape(level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK)
+        level_rank = max(_COMPACT_RANK, _COMPACT_LEVEL_WEIGHTS // sum(channels + width for channels in level_channels))
+        return Shape(level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK, level_rank)
     mlp = embedding_width if projector.kind == "attention_pool" else _VIT_MLP_HIDDEN
     return Shape(
         level_channels, width, embedding_width, n_classes, fusion, mlp, width, embedding_width, embedding_width
