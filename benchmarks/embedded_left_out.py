@@ -1,8 +1,11 @@
 """How well words without pictures are found: the recipe with 20 of the 150 classes left out, then measured on them.
 
-python benchmarks/embedded_left_out.py --pictures DIR --lexicon FILE --run DIR [--names-out] [--stages 3x48] [--text-steps N]
+python benchmarks/embedded_left_out.py --pictures DIR --lexicon FILE --run DIR [--names-out [--image-run DIR]]
+    [--text-tower DIR] [--stages 3x48] [--text-steps N]
 
-With `--names-out` their names are kept out of the lexicon too, so that only the map tells the text tower where they lie.
+With `--names-out` their names are kept out of the lexicon too, so that only the map tells the text tower where they lie;
+with `--image-run` the text tower alone is made anew then, and beside it stands the image tower of a finished run without
+`--names-out`, which has seen none of their pictures and the texts of the other 130 classes alone.
 Without `--stages` and `--text-steps` it is the recipe at full length, hours on two cores. Rows as `embedded.py` prints
 them: zero_shot (all classes, the 20 among them), unseen_among_themselves, unseen_among_all. The model is left in RUN/model.
 """
@@ -15,6 +18,7 @@ from embedded import row, zero_shot
 
 from components.pretrain import PretrainParameters, PretrainSources, pretrain
 from components.pretrain.architecture import load
+from components.pretrain.journal import Journal
 from components.pretrain.pictures import read_pictures
 
 LEFT_OUT = (
@@ -57,6 +61,7 @@ def main() -> None:
         "--text-tower", type=Path, help="a finished model whose text tower is taken, not distilled anew"
     )
     parser.add_argument("--names-out", action="store_true", help="leave their names out of the lexicon too")
+    parser.add_argument("--image-run", type=Path, help="the run whose image tower is taken, with --names-out")
     parser.add_argument("--stages", nargs="+", type=stage, help="passes x pixels, instead of the recipe's")
     parser.add_argument("--text-steps", type=int, help="instead of the recipe's")
     parser.add_argument("--threads", type=int, default=2)
@@ -72,6 +77,11 @@ def main() -> None:
         parameters = replace(parameters, image=replace(parameters.image, stages=tuple(given.stages)))
     if given.text_steps:
         parameters = replace(parameters, text=replace(parameters.text, steps=given.text_steps))
+    if given.image_run:
+        theirs = replace(parameters, names_left_out=(), text=PretrainParameters().text)
+        finished = Journal(given.image_run).load("image", theirs.digest())
+        assert finished is not None, f"no finished image tower in {given.image_run}"
+        Journal(given.run).save("image", parameters.digest(), finished)
     folder = given.run / "model"
     pretrain(parameters, PretrainSources(given.pictures, given.lexicon, text_tower=given.text_tower), given.run, folder)
     row("left_out_run", names_out=given.names_out, stages=parameters.image.stages, text_steps=parameters.text.steps)

@@ -1,13 +1,13 @@
 """LDC beside every other head on real photos, and what its parts are worth.
 
     python benchmarks/ldc_accuracy.py FOLDER [FOLDER ...] [--shots 1 4 16] [--seeds 1 2 3]
-                                      [--rows heads grid full compact ablation] [--keep FILE]
+                                      [--rows heads pooled grid full compact ablation] [--keep FILE]
     python benchmarks/ldc_accuracy.py --keep FILE          # the tables of what is there already
 
 Photo sets, splits and features are those of real_photos.py. LDC chooses within its family on the validation photos
-(min(shots, 4) a class), or on folds of the support set where a set has none. `heads` are all heads, LDC on pooled levels
-among them, and *shipped*, what the classifier takes of these; `grid`, `full` and `compact` are further LDCs. Test photos
-measure once. `ablation` trains variants with a fixed recipe.
+(min(shots, 4) a class), or on folds of the support set where a set has none. `heads` are all heads, LDC with the defaults
+of the pipeline among them, and *shipped*, what the classifier takes of these; `pooled`, `grid`, `full` and `compact`
+(pooled) are further LDCs. Test photos measure once. `ablation` trains variants with a fixed recipe.
 
 A cell is one set, number of shots, seed and kind of row. Each is written to the file as soon as it is there, and is not
 measured again while backbone weights are the same: a run that was cut off goes on where it was.
@@ -43,8 +43,8 @@ from components.ldc import OURS, PUBLISHED, LdcSettings, Outputs, Recipe, fit_ld
 from components.ldc.fit import Work
 from components.ldc.training import outputs_of
 
-ROWS = ("heads", "grid", "full", "compact", "ablation")
-LEVELS = {"grid": "grid", "full": "full"}
+ROWS = ("heads", "pooled", "grid", "full", "compact", "ablation")
+LEVELS = {"heads": "grid", "grid": "grid", "full": "full"}  # the others read pooled ones
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="embedded")
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
-    parser.add_argument("--rows", nargs="*", choices=ROWS, default=["heads", "grid"])
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=["heads", "pooled", "grid"])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "shotline-ldc-accuracy.json")
     arguments = parser.parse_args()
@@ -91,7 +91,7 @@ def heads(photos: PhotoSet, shots: int, seed: int, rows: str) -> dict[str, Any]:
     query, labels = photos.query
     settings = LdcSettings(
         form="compact" if rows == "compact" else "published",
-        level_mode=LEVELS.get(rows, "pooled"),  # type: ignore[arg-type]
+        level_mode="auto" if rows == "heads" else LEVELS.get(rows, "pooled"),  # type: ignore[arg-type]
     )
     fit = fit_ldc(support, settings, validation=validation, out_of_fold=rows == "heads")
     name = "ldc" if rows == "heads" else f"ldc, {rows}"

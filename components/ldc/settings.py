@@ -23,7 +23,7 @@ class LdcSettings:
             searched then but how its outputs are mixed.
         start: the logits that are deconfused: `map_lr`, or `zero_shot` as published.
         fusion: 1, 2 or 3; `auto` tries.
-        level_mode: `pooled`, `grid` or `full`; `auto` tries pooled and grid, which takes several times as long.
+        level_mode: `pooled`, `grid` or `full`; `auto` takes pooled, or grids of at most 16 squares where they do better.
             Never finer than `features.mode`. As published: `auto` is the finest there is.
         epochs: each photo once an epoch.
         most_steps: a limit on all steps of one training.
@@ -39,7 +39,7 @@ class LdcSettings:
     recipe: Literal["ours", "published"] = "ours"
     start: Start = "map_lr"
     fusion: Literal[1, 2, 3, "auto"] = "auto"
-    level_mode: Literal["auto", "pooled", "grid", "full"] = "pooled"
+    level_mode: Literal["auto", "pooled", "grid", "full"] = "auto"
     epochs: Annotated[int, Field(ge=1)] = 40
     most_steps: Annotated[int, Field(ge=1)] = 400
     batch_size: Annotated[int, Field(ge=1)] = 64
