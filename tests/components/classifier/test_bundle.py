@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from components.classifier import Bundle
+from components.classifier import Bundle, saved_version
 from components.errors import UserInputError
 from components.heads import HEADS
 from tests.components.classifier.saved import drawn_bundle
@@ -84,6 +84,14 @@ def test_a_bundle_that_replaces_another_is_whole(tmp_path: Path) -> None:
     second = drawn_bundle(drawn_support())[0]
     second.save(tmp_path)
     assert Bundle.load(tmp_path).version == second.version
+
+
+def test_a_bundle_that_another_program_wrote_keeps_its_version(folder: Path) -> None:
+    facts = json.loads((folder / "bundle.json").read_text())
+    facts["note"] = "a fact that this program does not know"
+    (folder / "bundle.json").write_text(json.dumps(facts))
+
+    assert Bundle.load(folder).version == saved_version(folder)
 
 
 @pytest.fixture
