@@ -7,13 +7,15 @@ With `--names-out` their names are kept out of the lexicon too, so that only the
 with `--image-run` the text tower alone is made anew then, and beside it stands the image tower of a finished run without
 `--names-out`, which has seen none of their pictures and the texts of the other 130 classes alone.
 Without `--stages` and `--text-steps` it is the recipe at full length, hours on two cores. Rows as `embedded.py` prints
-them: zero_shot (all classes, the 20 among them), unseen_among_themselves, unseen_among_all. The model is left in RUN/model.
+them: zero_shot (all classes, the 20 among them), unseen_among_themselves, unseen_among_all, unseen_among_50 (beside 30
+names of ImageNet that are no class here, mean of 20 draws). The model is left in RUN/model.
 """
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from embedded import row, zero_shot
 
 from components.pretrain import PretrainParameters, PretrainSources, pretrain
@@ -86,7 +88,15 @@ def main() -> None:
     pretrain(parameters, PretrainSources(given.pictures, given.lexicon, text_tower=given.text_tower), given.run, folder)
     row("left_out_run", names_out=given.names_out, stages=parameters.image.stages, text_steps=parameters.text.steps)
     model, preprocess = load(folder)
-    zero_shot(model, preprocess, given.pictures, model.context_length, LEFT_OUT)
+    zero_shot(model, preprocess, given.pictures, model.context_length, LEFT_OUT, imagenet_names(given))
+
+
+def imagenet_names(given: argparse.Namespace) -> list[str]:
+    """ImageNet's names in the lexicon, without those of the pictures' classes."""
+    lexicon = np.load(given.lexicon)
+    here = {name.lower() for name in read_pictures(given.pictures, "val", given.run / "arrays").names}
+    every = dict.fromkeys(str(name).lower() for name in lexicon["name"][lexicon["source"] == "in1k"])
+    return [name for name in every if name not in here]
 
 
 if __name__ == "__main__":
