@@ -9,6 +9,7 @@ it could not do is noted, and told and tried again by the next `shotline` comman
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ from components.workspace import Workspace
 __all__ = ["keep_online"]
 
 _log = logging.getLogger(__name__)
+
+# Where Feast keeps its metrics: one that is imported here names a folder that goes when this process ends.
+_OF_THIS_PROCESS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
 
 _started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not complain of children that still run
 
@@ -36,6 +40,7 @@ def keep_online(workspace: Workspace) -> str | None:
         with (workspace.feature_store / "online.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "flows.online", str(workspace.root)],  # -P: nothing of the current folder
+                env={name: value for name, value in os.environ.items() if name not in _OF_THIS_PROCESS},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

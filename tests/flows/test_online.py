@@ -17,10 +17,13 @@ from flows import online
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     commands: list[list[str]] = []
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/a/folder/that/goes/with/this/process")  # as Feast sets it
 
     class Process:
         def __init__(self, command: list[str], **options: Any) -> None:
             assert options["start_new_session"]
+            assert not [name for name in options["env"] if name.startswith("PROMETHEUS")]
+            assert options["env"]["PATH"]
             commands.append(command)
 
         def poll(self) -> int:
