@@ -1,0 +1,166 @@
+"""Commands that ask what is live: about photos, for photos, as vectors, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.errors import UserInputError
+from flows.commands.shared import WorkspaceOption, live_version, live_workspace
+
+__all__ = ["commands"]
+
+commands = typer.Typer()
+
+
+@commands.command()
+def classify(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say what is on photos."""
+    from components.backbone import BackboneSettings
+    from components.serving.answers import Answer, PhotoClassifier
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    settings = place.parameters.section("backbone", BackboneSettings)
+    _tell_what_is_not_live(place)
+    classifier = PhotoClassifier.load(place.models, settings, top=top)
+    failed = False
+    for path, answer in classifier.answer_files(images):
+        if isinstance(answer, Answer):
+            line = (
+                json.dumps({"path": str(path), **answer.to_json()}, ensure_ascii=False)
+                if as_json
+                else _readable(path, answer)
+            )
+            typer.echo(line)
+        else:
+            failed = True
+            if as_json:
+                typer.echo(
+                    json.dumps({"path": str(path), "error": f"{answer.what}; {answer.remedy}"}, ensure_ascii=False)
+                )
+            else:
+                typer.echo(f"{path}: {answer.what}; {answer.remedy}", err=True)
+    if failed:
+        raise typer.Exit(UserInputError.exit_code)
+
+
+@commands.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="TEXT | IMAGE", help="What to look for: words, or a photo.")],
+    top: Annotated[int, typer.Option(min=1, help="How many photos at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Find the photos of the last training, and of added classes, that resemble a text or a photo."""
+    from components.serving.search import search as search_photos
+    from components.workspace import Workspace
+    from flows.console import console
+
+    place = Workspace.find(workspace)
+    found, photos = search_photos(place, query, top)
+    for each in found:
+        path = os.path.relpath(place.root / each.path)
+        if as_json:
+            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
+        else:
+            typer.echo(f"{each.similarity:.3f}  {each.class_name}  {path}")
+    if photos.not_drawn:
+        console.print(
+            f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)",
+            style="dim",
+        )
+
+
+@commands.command()
+def export(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
+    from components.serving.export import write_export
+
+    versions = live_workspace(workspace).versions
+    facts = write_export(path, *versions.load(live_version(versions)))
+    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
+    typer.echo(
+        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
+        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
+    )
+
+
+@commands.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve what is live over HTTP: POST /classify, /embed, /search."""
+    from components.backbone import BackboneSettings
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    if not (place.bundle / "bundle.json").is_file():
+        raise UserInputError(
+            "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
+        )
+    _check_port(host, port)
+    _tell_what_is_not_live(place)
+    settings = place.parameters.section("backbone", BackboneSettings)
+    os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
+    os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
+    os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
+    arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
+
+
+def _tell_what_is_not_live(workspace: Any) -> None:
+    from components.live import Versions
+
+    versions = Versions(workspace.live)
+    if newer := versions.not_live(workspace.bundle):
+        from flows.console import console
+
+        console.print(
+            f"note: models/bundle holds {newer}, which is not live; {versions.current_name()} answers "
+            "(shotline publish makes the other live)",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _check_port(host: str, port: int) -> None:
+    import socket
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise UserInputError(
+                f"cannot listen there: {error.strerror}", on=f"{host}:{port}", remedy="name a free one with --port"
+            ) from error
+
+
+def _readable(path: Path, answer: Any) -> str:
+    best, *others = answer.top
+    rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others[:2])
+    verdict = "unknown; nearest is " if answer.abstained else ""
+    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "")
+
+
+def _named(ranked: Any) -> str:
+    """The class's folder, and beside it the words for it where they are others."""
+    if ranked.display_name == ranked.class_name:
+        return str(ranked.class_name)
+    return f'{ranked.class_name} "{ranked.display_name}"'

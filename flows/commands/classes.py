@@ -1,0 +1,232 @@
+"""Commands that change which classes are live, and look at them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands.shared import (
+    WorkspaceOption,
+    expect_prefect,
+    keep_online,
+    live_version,
+    live_workspace,
+    quiet_prefect,
+)
+
+__all__ = ["commands"]
+
+commands = typer.Typer()
+
+
+@commands.command()
+def classes(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the classes that are live, and where each comes from."""
+    from components.serving.classes import class_rows
+
+    versions = live_workspace(workspace).versions
+    version = live_version(versions)
+    for row in class_rows(*versions.load(version)):
+        if as_json:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            since = f", since {row['since'][:16].replace('T', ' ')} UTC" if row["since"] else ""
+            typer.echo(f"{row['class']}  ({row['kind']}, {row['photos']} photos{since})")
+
+
+@commands.command("add-class")
+def add_class(
+    name: Annotated[str, typer.Argument(help="What it is called, in words.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos of it, or folders with them.")],
+    force: Annotated[bool, typer.Option("--force", help="Overrule the gate; the ledger says so.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
+    from components.workspace import Workspace
+    from flows.classes import add, explain
+    from flows.console import console
+
+    place = Workspace.find(workspace)
+    outcome = add(place, {name: images}, force=force)
+    keep_online(place)
+    for refused in outcome.refused:
+        console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+    else:
+        typer.echo(explain(outcome))
+
+
+@commands.command()
+def watch(
+    inbox: Annotated[Path, typer.Argument(help="A folder with a folder per class, into which photos are dropped.")],
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Leave the photos, and tell `shotline listen` by a Prefect event.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add classes from an inbox as photos arrive there, until Ctrl-C."""
+    quiet_prefect()
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.watch import watch_workspace
+
+    watch_workspace(Workspace.find(workspace), inbox, tell, announce=announce)
+
+
+@commands.command()
+def listen(
+    inbox: Annotated[Path, typer.Argument(help="The inbox that `shotline watch --announce` looks at.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
+    from components.workspace import Workspace
+    from flows.console import tell
+    from flows.deployments import listen as serve_deployment
+
+    serve_deployment(Workspace.find(workspace), inbox, tell)
+
+
+@commands.command("remove-class")
+def remove_class(
+    name: Annotated[str, typer.Argument(help="An added class.")], workspace: WorkspaceOption = None
+) -> None:
+    """Take an added class out again; all other answers are as if it had never been there."""
+    live = live_workspace(workspace)
+    typer.echo(_moved(live.changes.remove(name, live.stamp())))
+
+
+@commands.command("rename-class")
+def rename_class(
+    name: Annotated[str, typer.Argument(help="An added class.")],
+    new_name: Annotated[str, typer.Argument(help="What it is to be called.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Call an added class something else."""
+    live = live_workspace(workspace)
+    typer.echo(_moved(live.changes.rename(name, new_name, live.stamp())))
+
+
+@commands.command()
+def consolidate(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Classes; default: all that were added or wait.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overrule the gate; the ledger says so.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Move added classes, and photos that wait, into data/raw and train on them; live if the gate lets it."""
+    from components.workspace import Workspace
+    from flows.console import ConsoleReporter
+
+    run: Callable[..., dict[str, Any]]
+    if plain:
+        from flows.consolidation import consolidate_classes
+
+        run = consolidate_classes
+    else:
+        expect_prefect()
+        from flows.consolidate import run_consolidate
+
+        run = run_consolidate
+    place = Workspace.find(workspace)
+    outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
+    keep_online(place)
+    typer.echo("\n".join(outcome["told"]))
+
+
+@commands.command()
+def publish(workspace: WorkspaceOption = None) -> None:
+    """Make live what `dvc repro` or `dvc pull` left in models/bundle; training does so by itself."""
+    from components.workspace import Workspace
+    from flows.pipeline import told_of_bundle
+
+    live = live_workspace(workspace)
+    live.consolidation.require_settled()
+    before = live.versions.current_name()
+    change = live.changes.adopt(Workspace.find(workspace).bundle, live.stamp())
+    told = (
+        [f"live: {before}, as before"] if change is None else [f"live: {change.version.name}", *told_of_bundle(change)]
+    )
+    typer.echo("\n".join(told))
+
+
+@commands.command()
+def rollback(
+    version: Annotated[
+        str | None, typer.Argument(help="A live version, or how its name begins; default: the one before.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Make an earlier version live again."""
+    live = live_workspace(workspace)
+    change = live.changes.roll_back(live.stamp(), version)
+    typer.echo(_moved(change))
+    if change.version.bundle != change.before.bundle:
+        typer.echo("data/raw and models/bundle stay as they are: training again makes their classifier live")
+
+
+@commands.command()
+def versions(workspace: WorkspaceOption = None) -> None:
+    """List the versions that were live, newest last; the one in use has a star."""
+
+    known = live_workspace(workspace).versions
+    current = live_version(known)
+    for version in known.all():
+        added = f"  with {', '.join(version.classes)}" if version.classes else ""
+        typer.echo(
+            f"{'*' if version == current else ' '} {version.name}  {version.made[:16].replace('T', ' ')} UTC{added}"
+        )
+
+
+@commands.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="V1", help="A live version.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="Another.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say how two versions differ: bundle, classes, photos."""
+    from components.serving.classes import class_rows
+
+    known = live_workspace(workspace).versions
+    before, after = known.find(first), known.find(second)
+    if before.bundle != after.bundle:
+        typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
+    rows = [{row["class"]: row for row in class_rows(*known.load(each))} for each in (before, after)]
+    for name in dict.fromkeys([*rows[0], *rows[1]]):
+        here, there = rows[0].get(name), rows[1].get(name)
+        if there is None:
+            typer.echo(f"- {name}")
+        elif here is None:
+            typer.echo(f"+ {name}  ({there['kind']}, {there['photos']} photos)")
+        elif (here["kind"], here["photos"]) != (there["kind"], there["photos"]):
+            typer.echo(
+                f"~ {name}  {here['kind']}, {here['photos']} photos -> {there['kind']}, {there['photos']} photos"
+            )
+
+
+@commands.command()
+def vocabulary(workspace: WorkspaceOption = None) -> None:
+    """Build the whole vocabulary that judges names, or wait for the one that is being built; `add-class` begins it."""
+    from components.workspace import Workspace
+    from flows.classes import build_vocabulary
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    words = build_vocabulary(Workspace.find(workspace), lambda done, of: reporter.progress(done, of, "words"))
+    typer.echo(f"{words:,} words")
+
+
+def _moved(change: Any) -> str:
+    if change.version == change.before:
+        return f"live: {change.version.name}, as before"
+    return f"live: {change.version.name} (before: {change.before.name}; back: shotline rollback {change.before.name})"

@@ -1,0 +1,81 @@
+"""What several commands do: find the workspace, quieten Prefect, leave work for the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.errors import UserInputError
+
+__all__ = [
+    "WorkspaceOption",
+    "afterwards",
+    "expect_prefect",
+    "keep_online",
+    "live_version",
+    "live_workspace",
+    "quiet_prefect",
+]
+
+afterwards = contextlib.ExitStack()
+"""What commands leave to be done when they have ended, well or not."""
+
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; default: the one you are in.")
+]
+
+
+def live_workspace(workspace: Path | None) -> Any:
+    """The `LiveWorkspace`; Feast's online store follows it when the command is done."""
+    from components.live.opening import LiveWorkspace
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    # When the command is done: what it has changed, and what an earlier one could not write.
+    afterwards.callback(keep_online, place)
+    return LiveWorkspace.open(place)
+
+
+def keep_online(workspace: Any) -> None:
+    """Begin to bring Feast's online store up to date where it is behind."""
+    from flows import online
+    from flows.console import console
+
+    if failure := online.keep_online(workspace):
+        console.print(
+            f"Feast's online store was behind, and is tried again: {failure}", markup=False, soft_wrap=True, style="dim"
+        )
+
+
+def live_version(versions: Any) -> Any:
+    """The `Version` that answers.
+
+    Raises:
+        UserInputError: nothing is live yet.
+    """
+    version = versions.current()
+    if version is None:
+        raise UserInputError(
+            "nothing is live yet", on=str(versions.folder), remedy="train first: shotline train PHOTOS"
+        )
+    return version
+
+
+def quiet_prefect() -> None:
+    """The terminal hears of progress and errors from us; Prefect's own lines go to its server alone."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def expect_prefect() -> None:
+    """Say what is waited for before a flow begins."""
+    from flows.console import console
+
+    if not os.environ.get("PREFECT_API_URL"):
+        console.print(
+            "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
+        )
+    quiet_prefect()

@@ -1,0 +1,133 @@
+"""Commands that train: the pipeline, one stage of it, photos to try it on, the embedded CLIP."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands.shared import WorkspaceOption, expect_prefect, keep_online
+
+__all__ = ["commands"]
+
+commands = typer.Typer()
+
+
+@commands.command()
+def train(
+    photos: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A folder with a folder per class, or a CSV, Parquet or CoOp split file. Default: data/raw as it is.",
+        ),
+    ] = None,
+    shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos a class; 0 takes all.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Which photos are drawn.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="embedded, MODEL/TAG (ViT-B-16/openai), or weights of yours: a checkpoint folder, or MODEL/PATH.safetensors."
+        ),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let DATA take the place of other photos in data/raw.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train a classifier from photos, and measure and package it."""
+    from components.stages import check_parameters
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    check_parameters(place)
+    if backbone is not None:
+        from components.backbone import adopt_checkpoint
+
+        backbone = adopt_checkpoint(backbone, place.models)
+    if photos is not None:
+        _copy_photos(photos, place, replace=replace)
+    place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    if plain:
+        from flows.pipeline import walk
+
+        walk(place, reporter)
+    else:
+        expect_prefect()
+        from flows.train import run_train
+
+        run_train(place, reporter)
+    keep_online(place)
+    _show_result(place)
+
+
+@commands.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Run one stage, whether or not it is up to date; `dvc repro` calls this."""
+    from components.stages import run_stage
+    from components.workspace import Workspace
+    from flows.console import ConsoleReporter
+
+    run_stage(name, Workspace.find(workspace), ConsoleReporter())
+
+
+@commands.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
+    seed: Annotated[int, typer.Option(help="Another seed draws other photos.")] = 0,
+) -> None:
+    """Draw a set of inspection photos, for trying Shotline without photos at hand."""
+    from components.sample import draw_sample
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    draw_sample(folder, seed=seed, progress=lambda done, total: reporter.progress(done, total, "photos"))
+    typer.echo(folder)
+
+
+@commands.command()
+def pretrain(
+    pictures: Annotated[Path, typer.Option(help="Folder with train.zip and val.zip of labelled pictures.")],
+    lexicon: Annotated[Path, typer.Option(help="text_lexicon.npz: names and a CLIP's text embeddings of them.")],
+    output: Annotated[Path, typer.Option(help="Folder that gets the model.")],
+    run: Annotated[Path, typer.Option(help="Folder for checkpoints and the log; the same one goes on.")],
+) -> None:
+    """Train the small CLIP that models/embedded holds, anew; needs the extra `pretrain`, takes hours."""
+    from components.pretrain import PretrainParameters, PretrainSources
+    from components.pretrain import pretrain as train_embedded
+
+    facts = train_embedded(PretrainParameters(), PretrainSources(pictures, lexicon), run, output)
+    typer.echo(json.dumps(facts, indent=2))
+
+
+def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:
+    from components.ingest import copy_photos
+    from flows.console import ConsoleReporter
+
+    reporter = ConsoleReporter()
+    aside = copy_photos(
+        photos,
+        workspace.raw,
+        replace=replace,
+        progress=lambda done, total: reporter.progress(done, total, "photos copied"),
+    )
+    if aside is not None:
+        reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(aside)}")
+
+
+def _show_result(workspace: Any) -> None:
+    report = workspace.reports / "report.txt"
+    if report.is_file():
+        typer.echo(report.read_text(encoding="utf-8"), nl=False)
+    typer.echo(f"bundle: {os.path.relpath(workspace.bundle)}")
+    typer.echo("serve:  shotline serve")
