@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from components.ingest import PhotoError, load_image, read_photo
 from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
+from flows.words import counted
 
 __all__ = ["Outcome", "ReadPhotos", "Step", "add", "build_vocabulary", "change", "explain", "read_photos", "run"]
 
@@ -35,12 +36,14 @@ class Outcome:
         change: see `Change`.
         refused: photos that could not be used.
         added: of each class that arrived and is now an added one, what is known of it.
+        names: what photos that came now were called, by their SHA-256.
         words: how many words of the whole vocabulary of how many are encoded, while that is being built; None else.
     """
 
     change: Change
     refused: tuple[PhotoError, ...]
     added: tuple[Any, ...]
+    names: Mapping[str, str]
     words: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -74,10 +77,12 @@ class ReadPhotos:
     Attributes:
         kept: of each class the SHA-256 of its photos.
         refused: of each class the photos that cannot be used, in the order given.
+        names: what the photos that are kept were called, by their SHA-256.
     """
 
     kept: dict[str, list[str]]
     refused: dict[str, list[PhotoError]]
+    names: dict[str, str] = field(default_factory=dict)
 
     def require(self) -> None:
         """See that every class has a photo.
@@ -88,9 +93,10 @@ class ReadPhotos:
         for name, kept in self.kept.items():
             if not kept:
                 refused = self.refused[name]
-                first = f"; the first, {refused[0].on}: {refused[0].what}" if refused else ""
                 raise UserInputError(
-                    f"none of its photos can be used{first}",
+                    f"none of its photos can be used; the first, {refused[0].on}: {refused[0].what}"
+                    if refused
+                    else "there is no photo of it",
                     on=name,
                     remedy="give at least one JPEG, PNG or WebP photo",
                 )
@@ -145,7 +151,9 @@ def read_photos(live: LiveWorkspace, arrival: Mapping[str, Sequence[Path]]) -> R
             except PhotoError as error:
                 read.refused[name].append(error)
             else:
-                read.kept[name].append(live.photos.keep(content))
+                photo = live.photos.keep(content)
+                read.kept[name].append(photo)
+                read.names.setdefault(photo, str(path))
     return read
 
 
@@ -166,7 +174,11 @@ def change(live: LiveWorkspace, read: ReadPhotos, *, force: bool = False, call: 
     bank = live.versions.load(made.version)[1]
     added = tuple(each for each in bank.classes if each.name in {class_name(name) for name in read.kept})
     return Outcome(
-        made, tuple(error for refused in read.refused.values() for error in refused), added, live.words_to_come(bundle)
+        made,
+        tuple(error for refused in read.refused.values() for error in refused),
+        added,
+        read.names,
+        live.words_to_come(bundle),
     )
 
 
@@ -191,10 +203,13 @@ def build_vocabulary(workspace: Workspace, progress: Callable[[int, int], None])
 def explain(outcome: Outcome) -> str:
     """The outcome for people, several lines."""
     change = outcome.change
-    lines = [f"{name}: a trained class; its photos wait for consolidation" for name in change.waiting]
+    lines = [
+        f"{name}: a trained class; its photos wait for consolidation (shotline remove-class takes them back)"
+        for name in change.waiting
+    ]
     for each in outcome.added:
         told = each.explanation
-        lines.append(f"{each.name}: {len(each.photos)} photos, by the form {each.form}")
+        lines.append(f"{each.name}: {counted(len(each.photos), 'photo')}, by the form {each.form}")
         if each.recall is not None:
             lines.append(f"  {each.recall:.0%} of its photos are found when they are left out")
         if not each.name_means_something:
@@ -208,8 +223,9 @@ def explain(outcome: Outcome) -> str:
             )
             lines.append(f"  most like {near}")
         for misfit in told["misfits"][:3]:
-            photo = each.photos[misfit["photo"]][:12]
-            lines.append(f"  fits least: photo {photo}, taken for {misfit['taken_for']}; is its label right?")
+            photo = each.photos[misfit["photo"]]
+            called = outcome.names.get(photo, f"an earlier photo, {photo[:12]}")
+            lines.append(f"  fits least: {called}, taken for {misfit['taken_for']}; is its label right?")
     if outcome.words is not None:
         lines.append(
             "names were judged by the starter vocabulary; the whole one is being built "

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,8 +188,10 @@ class Pipeline:
         logging.getLogger("dvc").setLevel(logging.WARNING)  # "run git add ..." after each stage helps nobody here
         try:
             # DVC reads the paths of dvc.yaml from the current folder.
-            with contextlib.chdir(self._workspace.root), Repo() as repo, repo.scm_context(quiet=True):
-                yield repo
+            with contextlib.chdir(self._workspace.root), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # DVC's own, of libraries beneath it
+                with Repo() as repo, repo.scm_context(quiet=True):
+                    yield repo
         except NotDvcRepoError as error:
             raise UserInputError(
                 "the workspace has no DVC repository", on=str(self._workspace.root), remedy="run `dvc init` there"

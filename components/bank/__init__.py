@@ -9,7 +9,7 @@ from components.bank.arrival import Arriver
 from components.bank.bank import Bank, BankedClass
 from components.bank.history import AddedClass, State, states
 from components.bank.ledger import Action, Entry, Ledger
-from components.bank.names import class_name
+from components.bank.names import class_name, spelling
 from components.bank.photos import ArrivalPhotos
 from components.bank.replay import Arrive, arrivals, replay, step
 
@@ -27,6 +27,7 @@ __all__ = [
     "arrivals",
     "class_name",
     "replay",
+    "spelling",
     "states",
     "step",
 ]

@@ -72,4 +72,4 @@ class Arriver:
                 progress=self.progress,
             )
         self.last = (bank.known, new, addition)
-        return bank.added(new, addition, [each.photos for each in classes], [each.since for each in classes])
+        return bank.added(new, addition, classes)

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from components.bank.history import AddedClass
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import Features
@@ -102,28 +103,26 @@ class Bank:
             return trained
         return torch.cat([trained, self.columns.scores(features.embedding, bundle.logit_scale)], 1)
 
-    def added(
-        self, new: NewClasses, addition: Addition, photos: Sequence[tuple[str, ...]], since: Sequence[str]
-    ) -> Bank:
+    def added(self, new: NewClasses, addition: Addition, arrived: Sequence[AddedClass]) -> Bank:
         """With the classes of one arrival after these.
 
         Args:
-            new: the arrival.
+            new: the arrival, its classes called by their words.
             addition: what it came to.
-            photos: SHA-256 of each class's photos, in the order of its rows.
-            since: see `BankedClass`.
+            arrived: the same classes as the ledger has them, under the names that people gave; photos in the order of the
+                arrival's rows.
         """
         classes = tuple(
             BankedClass(
-                name=each.name,
-                photos=hashes,
-                since=time,
+                name=known.name,
+                photos=known.photos,
+                since=known.since,
                 form=each.form,
                 name_means_something=each.name_means_something,
                 recall=None if math.isnan(each.recall) else each.recall,
                 explanation=asdict(each.explanation),
             )
-            for each, hashes, time in zip(addition.classes, photos, since, strict=True)
+            for each, known in zip(addition.classes, arrived, strict=True)
         )
         columns = addition.columns
         return replace(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from components.errors import UserInputError
 
-__all__ = ["MOST_LETTERS", "class_name"]
+__all__ = ["MOST_LETTERS", "class_name", "spelling"]
 
 MOST_LETTERS = 100
+_ABSTAINED = "unknown"
 _REMEDY = f"call it by words, at most {MOST_LETTERS} letters, without slashes"
 
 
@@ -21,6 +23,12 @@ def class_name(text: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", text).split())
     if not any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in name):
         raise UserInputError("the class has no name", on=repr(text[:50]), remedy=_REMEDY)
+    if name.casefold() == _ABSTAINED:
+        raise UserInputError(
+            f'"{_ABSTAINED}" is what an answer says where it is none of the classes',
+            on=name,
+            remedy="choose another name",
+        )
     if len(name) > MOST_LETTERS:
         raise UserInputError(f"the name has {len(name)} letters", on=f"{name[:50]}...", remedy=_REMEDY)
     wrong = [letter for letter in name if letter in '/\\:*?"<>|' or not letter.isprintable()]
@@ -29,3 +37,8 @@ def class_name(text: str) -> str:
             f"the name holds {wrong[0]!r}" if wrong else "the name begins or ends with a dot", on=name, remedy=_REMEDY
         )
     return name
+
+
+def spelling(name: str) -> str:
+    """What names have in common that people would take for one: letters' case, spaces, dashes, underscores and dots."""
+    return " ".join(re.sub(r"[\s_.-]+", " ", unicodedata.normalize("NFC", name)).casefold().split())

@@ -39,13 +39,20 @@ def copy_photos(
     root = (source if source.is_dir() else source.parent).resolve()
     if root == target.resolve():
         return None
-    if target.resolve() in root.parents or root in target.resolve().parents:
+    names = None
+    if source.is_file():
+        names = _files(root, source.name)  # a list names its photos, whatever else lies beside it
+        nested = any(target.resolve() in (root / name).resolve().parents for name in names)
+    else:
+        nested = target.resolve() in root.parents or root in target.resolve().parents
+    if nested:
         raise UserInputError(
-            "one of the two folders lies in the other, so photos cannot be copied between them",
-            on=f"{root} and {target}",
+            "the photos lie in the workspace's own photo folder, or that lies among them, so they cannot be copied there",
+            on=f"{source} and {target}",
             remedy="put the photos elsewhere, or run without DATA to train on what is there",
         )
-    names = _files(root, "auto" if source.is_dir() else source.name)
+    if names is None:
+        names = _files(root, "auto")
     others = {path.relative_to(target).as_posix() for path in _present(target)} - set(names)
     aside = None
     if others:

@@ -23,6 +23,7 @@ from components.bank import (
     arrivals,
     class_name,
     replay,
+    spelling,
     states,
     step,
 )
@@ -138,11 +139,14 @@ class Changes:
     def remove(self, name: str, stamp: Stamp) -> Change:
         """Take an added class out again; all other answers are then as if it had never been there.
 
+        Of a trained class the photos that wait for consolidation are taken back.
+
         Raises:
-            UserInputError: it is no added class.
+            UserInputError: it is no added class, and no photos wait for it.
         """
         with self._turn(stamp) as now:
-            now.require_added(name)
+            if name not in now.state.waiting:
+                now.require_added(name)
             return self._change(now, Entry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
 
     def rename(self, name: str, new_name: str, stamp: Stamp) -> Change:
@@ -156,6 +160,8 @@ class Changes:
             now.require_added(name)
             if new_name in now.state.classes or new_name in now.trained:
                 raise UserInputError("there is a class of that name", on=new_name, remedy="choose another name")
+            if spelling(new_name) != spelling(name):
+                now.require_distinct(new_name)
             entry = Entry("rename", stamp.who, stamp.time, now.version.name, name=name, new_name=new_name)
             return self._change(now, entry, stamp)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from components.bank import Bank, Entry, State
+from components.bank import Bank, Entry, State, spelling
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.live.versions import Version
@@ -51,9 +51,7 @@ class Now:
         for name, photos in wanted.items():
             if not photos:
                 raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
-            near = [each for each in (*self.trained, *self.state.classes) if each.casefold() == name.casefold()]
-            if near and name not in near:
-                raise UserInputError(f"there is a class called {near[0]}", on=name, remedy="write it the same way")
+            self.require_distinct(name, beside=[each for each in wanted if each != name])
             for other, others in self._photos_of_others(name).items():
                 if twice := [photo for photo in photos if photo in others]:
                     raise UserInputError(
@@ -67,6 +65,25 @@ class Now:
                 fresh[name] = left
         return fresh
 
+    def require_distinct(self, name: str, beside: Sequence[str] = ()) -> None:
+        """Refuse a name that people would take for another class's, by its folder or by its words.
+
+        Args:
+            name: of a class that comes, or is there already.
+            beside: further names that come with it.
+
+        Raises:
+            UserInputError: with the name of that class.
+        """
+        for each, words in (
+            *zip(self.bundle.class_names, self.bundle.display_names, strict=True),
+            *((each, each) for each in (*self.state.classes, *beside)),
+        ):
+            if each != name and spelling(name) in (spelling(each), spelling(words)):
+                raise UserInputError(
+                    f"there is a class called {each}", on=name, remedy="write it the same way, or choose another name"
+                )
+
     def require_added(self, name: str) -> None:
         """Refuse what is no added class.
 
@@ -75,7 +92,9 @@ class Now:
         """
         if name in self.trained:
             raise UserInputError(
-                "it is a trained class, not an added one", on=name, remedy="take its photos out of data/raw and train"
+                "it is a trained class, not an added one",
+                on=name,
+                remedy="no photos wait for it; take those it was trained on out of data/raw, and train",
             )
         if name not in self.state.classes:
             added = ", ".join(self.state.classes) or "there are none"

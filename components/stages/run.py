@@ -11,6 +11,7 @@ from typing import Any
 from components.errors import UserInputError
 from components.files import write_json
 from components.stages.reporter import Reporter
+from components.stages.settings import check_parameters
 from components.workspace import Workspace
 
 __all__ = ["STAGES", "run_stage"]
@@ -27,10 +28,11 @@ def run_stage(name: str, workspace: Workspace, reporter: Reporter) -> Facts:
     Its seconds, and what it says of itself, go to `reports/timings.json`, which nothing tracks.
 
     Raises:
-        UserInputError: there is no such stage, or something that it reads cannot be used.
+        UserInputError: there is no such stage, a slip in `params.yaml`, or something that it reads cannot be used.
     """
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
+    check_parameters(workspace)
     reporter.begin(name)
     start = time.perf_counter()
     run: Callable[[Workspace, Reporter], Facts] = importlib.import_module(f"components.stages.{name}").run

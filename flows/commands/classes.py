@@ -17,6 +17,7 @@ from flows.commands.shared import (
     live_workspace,
     quiet_prefect,
 )
+from flows.words import counted
 
 __all__ = ["commands"]
 
@@ -31,14 +32,16 @@ def classes(
     """List the classes that are live, and where each comes from."""
     from components.serving.classes import class_rows
 
-    versions = live_workspace(workspace).versions
-    version = live_version(versions)
-    for row in class_rows(*versions.load(version)):
+    live = live_workspace(workspace)
+    waiting = live.waiting()
+    for row in class_rows(*live.versions.load(live_version(live.versions))):
+        row["waiting"] = len(waiting.get(row["class"], ()))
         if as_json:
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
             since = f", since {row['since'][:16].replace('T', ' ')} UTC" if row["since"] else ""
-            typer.echo(f"{row['class']}  ({row['kind']}, {row['photos']} photos{since})")
+            more = f", {row['waiting']} more wait for consolidation" if row["waiting"] else ""
+            typer.echo(f"{row['class']}  ({row['kind']}, {counted(row['photos'], 'photo')}{since}{more})")
 
 
 @commands.command("add-class")
@@ -50,11 +53,13 @@ def add_class(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
+    from components.stages import check_parameters
     from components.workspace import Workspace
     from flows.classes import add, explain
     from flows.console import console
 
     place = Workspace.find(workspace)
+    check_parameters(place)
     outcome = add(place, {name: images}, force=force)
     keep_online(place)
     for refused in outcome.refused:
@@ -75,11 +80,14 @@ def watch(
 ) -> None:
     """Add classes from an inbox as photos arrive there, until Ctrl-C."""
     quiet_prefect()
+    from components.stages import check_parameters
     from components.workspace import Workspace
     from flows.console import tell
     from flows.watch import watch_workspace
 
-    watch_workspace(Workspace.find(workspace), inbox, tell, announce=announce)
+    place = Workspace.find(workspace)
+    check_parameters(place)
+    watch_workspace(place, inbox, tell, announce=announce)
 
 
 @commands.command()
@@ -99,9 +107,12 @@ def listen(
 def remove_class(
     name: Annotated[str, typer.Argument(help="An added class.")], workspace: WorkspaceOption = None
 ) -> None:
-    """Take an added class out again; all other answers are as if it had never been there."""
+    """Take an added class out again, or a trained one's waiting photos; all else is as if they had never been there."""
     live = live_workspace(workspace)
-    typer.echo(_moved(live.changes.remove(name, live.stamp())))
+    change = live.changes.remove(name, live.stamp())
+    if change.version == change.before:
+        typer.echo(f"{name}: the photos that waited for consolidation are taken back")
+    typer.echo(_moved(change))
 
 
 @commands.command("rename-class")
@@ -202,16 +213,17 @@ def diff(
     if before.bundle != after.bundle:
         typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
     rows = [{row["class"]: row for row in class_rows(*known.load(each))} for each in (before, after)]
+    if rows[0] == rows[1] and before.bundle == after.bundle:
+        typer.echo("no difference")
     for name in dict.fromkeys([*rows[0], *rows[1]]):
         here, there = rows[0].get(name), rows[1].get(name)
         if there is None:
             typer.echo(f"- {name}")
         elif here is None:
-            typer.echo(f"+ {name}  ({there['kind']}, {there['photos']} photos)")
+            typer.echo(f"+ {name}  ({there['kind']}, {counted(there['photos'], 'photo')})")
         elif (here["kind"], here["photos"]) != (there["kind"], there["photos"]):
-            typer.echo(
-                f"~ {name}  {here['kind']}, {here['photos']} photos -> {there['kind']}, {there['photos']} photos"
-            )
+            was, now = (f"{row['kind']}, {counted(row['photos'], 'photo')}" for row in (here, there))
+            typer.echo(f"~ {name}  {was} -> {now}")
 
 
 @commands.command()

@@ -32,9 +32,11 @@ WorkspaceOption = Annotated[
 def live_workspace(workspace: Path | None) -> Any:
     """The `LiveWorkspace`; Feast's online store follows it when the command is done."""
     from components.live.opening import LiveWorkspace
+    from components.stages import check_parameters
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
+    check_parameters(place)
     # When the command is done: what it has changed, and what an earlier one could not write.
     afterwards.callback(keep_online, place)
     return LiveWorkspace.open(place)

@@ -61,6 +61,22 @@ def test_a_list_chooses_its_photos(two_classes: Path, raw: Path) -> None:
     assert found.quarantine["reason"].to_pylist() == ["missing"]
 
 
+def test_a_list_may_lie_in_the_workspace_and_its_photos_beside_the_photo_folder(two_classes: Path, raw: Path) -> None:
+    raw.mkdir(parents=True)
+    workspace = raw.parents[1]
+    two_classes.rename(workspace / "photos")
+    listing = workspace / "mine.csv"
+    listing.write_text("path,class\nphotos/crack/0.png,crack\nphotos/pit/0.png,pit\n")
+
+    copy_photos(listing, raw)
+
+    assert sorted(tree(raw)) == ["mine.csv", "photos/crack/0.png", "photos/pit/0.png"]
+    (workspace / "no list.txt").write_text("hello")
+    with pytest.raises(UserInputError) as caught:
+        copy_photos(workspace / "no list.txt", raw)
+    assert "lies in the other" not in caught.value.what
+
+
 def test_the_same_photos_again_touch_nothing_and_new_ones_are_added(two_classes: Path, raw: Path, draw: Draw) -> None:
     copy_photos(two_classes, raw)
     before = {path: path.stat().st_ino for path in raw.rglob("*")}

@@ -51,6 +51,29 @@ def test_a_class_goes_live_and_out_again_to_the_last_bit(place: Place) -> None:
     assert place.ledger.entries()[1].made_on == change.version.name
 
 
+@pytest.mark.parametrize("name", ["rolled-in scale", "Burn Mark", "PCBCrack", "v2.0", "3_bolts"])
+def test_a_class_is_called_what_it_was_called(place: Place, name: str) -> None:
+    before = place.answers()
+    change = place.changes.add({name: photos_of("rust", 1, 2)}, stamp())
+    assert change.version.classes == (name,)
+
+    place.changes.add({name: photos_of("rust", 3)}, stamp())
+    assert place.live[1].names == (name,)
+    assert place.live[1].classes[0].photos == photos_of("rust", 1, 2, 3)
+
+    place.changes.remove(name, stamp())
+    assert torch.equal(place.answers(), before)
+
+
+def test_a_new_name_is_none_that_people_would_take_for_another_class_s(place: Place) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2), "dent": photos_of("dent", 1)}, stamp())
+    for taken in ("cls 00", "Dent"):
+        with pytest.raises(UserInputError, match="there is a class called"):
+            place.changes.rename("rust", taken, stamp())
+
+    assert place.changes.rename("rust", "Rust", stamp()).version.classes == ("Rust", "dent")
+
+
 def test_rollback_restores_any_version_to_the_last_bit(place: Place) -> None:
     seen = {}
     for name in ("rust", "dent"):
@@ -125,6 +148,9 @@ def test_the_gate_refuses_with_figures_and_force_is_recorded(place: Place, bundl
         ({"x" * 300: ("rust-1",)}, "has 300 letters"),
         ({"rust": ()}, "without a photo"),
         ({"CLS_00": ("rust-1",)}, "there is a class called cls_00"),
+        ({"cls 00": ("rust-1",)}, "there is a class called cls_00"),
+        ({"rusty iron": ("rust-1",), "Rusty-Iron": ("rust-2",)}, "there is a class called"),
+        ({"Unknown": ("rust-1",)}, "what an answer says where it is none of the classes"),
         ({"rust": ("cls_01-1", "rust-1")}, "1 of its 2 photos belong to the class cls_01"),
         ({"rust": ("rust-1",), " rust ": ("rust-2",)}, "comes twice"),
     ],
@@ -225,10 +251,13 @@ def test_consolidated_classes_are_trained_ones_and_what_came_since_waits(place: 
     assert place.changes.to_consolidate((), stamp()) == {"dent": photos_of("dent", 1), "rust": photos_of("rust", 3)}
     assert {entry.to for entry in place.ledger.entries() if entry.action == "consolidate"} == {change.version.name}
     assert place.replayed().digest == place.live[1].digest
-    with pytest.raises(UserInputError, match="trained class"):
-        place.changes.remove("rust", stamp())
     with pytest.raises(UserInputError, match="no photos wait for it"):
         place.changes.to_consolidate(["cls_00"], stamp())
+    taken_back = place.changes.remove("rust", stamp())
+    assert taken_back.version == change.version
+    assert place.changes.to_consolidate((), stamp()) == {"dent": photos_of("dent", 1)}
+    with pytest.raises(UserInputError, match="trained class"):
+        place.changes.remove("rust", stamp())
 
 
 def test_a_rollback_over_a_consolidation_brings_the_added_class_back(place: Place) -> None:

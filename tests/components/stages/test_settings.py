@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserInputError
-from components.stages import check_parameters
+from components.stages import check_parameters, run_stage
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY
 
@@ -15,6 +15,15 @@ def workspace(tmp_path: Path, text: str) -> Workspace:
 
 def test_the_parameters_that_the_repository_ships_are_good(tmp_path: Path) -> None:
     check_parameters(workspace(tmp_path, (REPOSITORY / "params.yaml").read_text()))
+
+
+def test_a_stage_by_itself_refuses_a_section_that_nobody_reads(tmp_path: Path) -> None:
+    class Silent:
+        def __getattr__(self, name: str) -> object:
+            return lambda *_: None
+
+    with pytest.raises(UserInputError, match="'gaet' is read by nobody"):
+        run_stage("ingest", workspace(tmp_path, "gaet: {most_drop_one: 0}"), Silent())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+"""How figures are told to people."""
+
+from __future__ import annotations
+
+__all__ = ["counted"]
+
+
+def counted(number: int, thing: str) -> str:
+    """
+    >>> counted(1, "photo"), counted(2, "photo")
+    ('1 photo', '2 photos')
+    """
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
