@@ -12,10 +12,12 @@ from components.files import write_json
 from components.ingest import IngestSettings, draw_sample
 from components.stages.reporter import Reporter
 from components.stages.tables import read_table, write_tables
-from components.validate import ValidateSettings, validate
+from components.validate import Answer, ValidateSettings, validate
 from components.workspace import Workspace
 
 __all__ = ["run"]
+
+_ROWS_NAMED = 3
 
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
@@ -37,9 +39,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     write_json(workspace.validated / "verdict.json", verdict.as_json())
     for answer in verdict.answers:
         if answer.passed is False:
-            reporter.note(
-                f"{answer.check.severity}: {len(answer.failing)} rows where it does not hold that {answer.check.title}"
-            )
+            reporter.note(f"{answer.check.severity}: {answer.check.title}; not so {_where(answer)}")
     reporter.note(f"the checks as a page: {os.path.relpath(docs / 'index.html')}")
     verdict.stop_if_critical()
     # Drawn again: where a bad photo fell out, the class's next one takes its place.
@@ -54,6 +54,15 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         classes=_learnt(read_table(workspace.ingested, "classes"), sample),
     )
     return {"photos": verdict.manifest.num_rows, "quarantined": verdict.quarantine.num_rows}
+
+
+def _where(answer: Answer) -> str:
+    """Where a check did not hold: a few rows by the key that people know them by."""
+    keys = [str(row.get("path") or row.get("class") or "") for row in answer.failing[:_ROWS_NAMED]]
+    if not any(keys):
+        return "here" if not answer.failing else f"in {len(answer.failing)} rows"
+    more = len(answer.failing) - len(keys)
+    return f"for {', '.join(keys)}" + (f" and {more} more" if more else "")
 
 
 def _learnt(classes: pa.Table, sample: pa.Table) -> pa.Table:
