@@ -152,6 +152,12 @@ def read_photos(live: LiveWorkspace, arrival: Mapping[str, Sequence[Path]]) -> R
                 read.refused[name].append(error)
             else:
                 photo = live.photos.keep(content)
+                if photo in read.kept[name]:
+                    what = f"it is the same photo as {read.names[photo]}"
+                    read.refused[name].append(
+                        PhotoError(what, on=str(path), remedy="give each photo once", reason="duplicate")
+                    )
+                    continue
                 read.kept[name].append(photo)
                 read.names.setdefault(photo, str(path))
     return read

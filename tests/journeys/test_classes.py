@@ -89,6 +89,29 @@ def test_what_harms_is_refused_with_exit_3_and_mistakes_with_2(
     assert (copy_of_trained / "models/live/current.json").read_text() == pointer
 
 
+def test_a_class_keeps_its_name_and_photos_that_wait_are_listed_and_taken_back(
+    copy_of_trained: Path, run_command: Run, teal: Path
+) -> None:
+    photos = [teal / f"{number}.jpg" for number in range(4)]
+
+    def said(*command: str | Path) -> str:
+        return run_command("shotline", *command, cwd=copy_of_trained).stdout
+
+    added = run_command("shotline", "add-class", "Tea-Leaf", *photos, photos[0], cwd=copy_of_trained)
+    assert f"Tea-Leaf: {len(photos)} photos" in added.stdout
+    assert f"{photos[0]}: it is the same photo as {photos[0]}" in " ".join(added.stderr.split())
+    assert "Tea-Leaf  (added" in said("classes")
+    version = added.stdout.split("live: ")[1].split()[0]
+    assert said("diff", version, version) == "no difference\n"
+
+    said("remove-class", "Tea-Leaf")
+    assert "Tea-Leaf" not in said("classes")
+    assert "remove-class takes them back" in said("add-class", "red", *photos)
+    assert f"{len(photos)} more wait" in said("classes")
+    assert "taken back" in said("remove-class", "red")
+    assert "wait" not in said("classes")
+
+
 @pytest.mark.soak
 def test_the_whole_vocabulary_is_built_beside_and_judges_once_it_is_there(
     copy_of_trained: Path, run_command: Run, teal: Path, tmp_path: Path
