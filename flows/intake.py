@@ -196,7 +196,7 @@ def _make_live(
     if not names:
         return
     try:
-        part = ReadPhotos({name: read.kept[name] for name in names}, {name: [] for name in names})
+        part = ReadPhotos({name: read.kept[name] for name in names}, {name: [] for name in names}, read.names)
         outcome = change(live, part, call=call)
     except (UserInputError, RefusedByGateError) as error:
         if len(names) > 1:

@@ -189,7 +189,8 @@ class Pipeline:
         try:
             # DVC reads the paths of dvc.yaml from the current folder.
             with contextlib.chdir(self._workspace.root), warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # DVC's own, of libraries beneath it
+                # DVC's own, of libraries beneath it
+                warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dvc\.")
                 with Repo() as repo, repo.scm_context(quiet=True):
                     yield repo
         except NotDvcRepoError as error:

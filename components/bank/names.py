@@ -23,7 +23,7 @@ def class_name(text: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", text).split())
     if not any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in name):
         raise UserInputError("the class has no name", on=repr(text[:50]), remedy=_REMEDY)
-    if name.casefold() == _ABSTAINED:
+    if spelling(name) == _ABSTAINED:
         raise UserInputError(
             f'"{_ABSTAINED}" is what an answer says where it is none of the classes',
             on=name,
@@ -40,5 +40,10 @@ def class_name(text: str) -> str:
 
 
 def spelling(name: str) -> str:
-    """What names have in common that people would take for one: letters' case, spaces, dashes, underscores and dots."""
-    return " ".join(re.sub(r"[\s_.-]+", " ", unicodedata.normalize("NFC", name)).casefold().split())
+    """What names have in common that people would take for one, whatever their case and what parts their words.
+
+    >>> spelling("Rolled-in Scale"), spelling("PCBCrack"), spelling("pcb_crack"), spelling("v2.0")
+    ('rolledinscale', 'pcbcrack', 'pcbcrack', 'v2 0')
+    """
+    text = re.sub(r"[\s_.-]+", " ", unicodedata.normalize("NFC", name)).casefold().strip()
+    return re.sub(r"(?<!\d) | (?!\d)", "", text)  # between two digits what parts them is part of the number

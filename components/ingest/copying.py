@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ def copy_photos(
     names = None
     if source.is_file():
         names = _files(root, source.name)  # a list names its photos, whatever else lies beside it
-        nested = any(target.resolve() in (root / name).resolve().parents for name in names)
+        nested = any(target.resolve() in Path(os.path.realpath(root / name)).parents for name in names)
     else:
         nested = target.resolve() in root.parents or root in target.resolve().parents
     if nested:

@@ -14,7 +14,6 @@ __all__ = ["BatchNorm", "Block", "LinearMaker", "LowRankChange"]
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
-_LOUDNESS = 4.0  # of a change of low rank, which starts at zero: it must get as far as full weights do at the same rate
 
 
 class BatchNorm(nn.Module):
@@ -45,7 +44,7 @@ class BatchNorm(nn.Module):
 class LowRankChange(nn.Module):
     """A linear layer without bias whose weights are drawn once and learn only a change of low rank.
 
-    `y = (W + 4 U D) (scale * x)` with `W` drawn as PyTorch initialises, never stored and never learnt: `draw` gives the
+    `y = (W + loudness U D) (scale * x)` with `W` drawn as PyTorch initialises, never stored and never learnt: `draw` gives the
     same numbers for the same seed in every version of NumPy (NEP 19 promises it of `RandomState`). `U` starts at zero.
 
     Attributes:
@@ -56,8 +55,9 @@ class LowRankChange(nn.Module):
     scale: Tensor
     _merged: Tensor | None = None
 
-    def __init__(self, inputs: int, outputs: int, rank: int, draw: np.random.RandomState) -> None:
+    def __init__(self, inputs: int, outputs: int, rank: int, loudness: float, draw: np.random.RandomState) -> None:
         super().__init__()
+        self.loudness = loudness
         bound = inputs**-0.5
         drawn = torch.from_numpy(draw.uniform(-bound, bound, (outputs, inputs)).astype(np.float32))
         self.register_buffer("drawn", drawn, persistent=False)
@@ -70,7 +70,9 @@ class LowRankChange(nn.Module):
         """Evaluation mode multiplies the change out, once; call it after the weights have been set."""
         super().train(mode)
         with torch.no_grad():
-            self._merged = None if mode else (self.drawn + _LOUDNESS * self.up.weight @ self.down.weight) * self.scale
+            self._merged = (
+                None if mode else (self.drawn + self.loudness * self.up.weight @ self.down.weight) * self.scale
+            )
         return self
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -78,7 +80,7 @@ class LowRankChange(nn.Module):
         if self._merged is not None:
             return F.linear(rows, self._merged)
         rows = rows * self.scale  # the drawn weights need no gradient of their own, which saves a third of the products
-        return F.linear(rows, self.drawn) + _LOUDNESS * self.up(self.down(rows))  # type: ignore[no-any-return]
+        return F.linear(rows, self.drawn) + self.loudness * self.up(self.down(rows))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -87,17 +89,19 @@ class LinearMaker:
 
     Attributes:
         rank: of the change; None: layers are full.
+        loudness: see `Shape`.
         draw: of the drawn weights, used up in the order of layers.
     """
 
     rank: int | None
+    loudness: float = 1.0
     draw: np.random.RandomState = field(default_factory=lambda: np.random.RandomState(0))
 
     def __call__(self, inputs: int, outputs: int) -> nn.Module:
         """A layer without bias; full where that has no more weights to learn."""
         if self.rank is None or self.rank * (inputs + outputs) >= inputs * outputs:
             return nn.Linear(inputs, outputs, bias=False)
-        return LowRankChange(inputs, outputs, self.rank, self.draw)
+        return LowRankChange(inputs, outputs, self.rank, self.loudness, self.draw)
 
 
 class Block(nn.Module):

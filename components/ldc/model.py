@@ -55,7 +55,7 @@ class LDC(nn.Module):
     def __init__(self, shape: Shape, projector: Projector) -> None:
         super().__init__()
         d, hidden, K = shape.embedding_width, shape.branch_hidden, shape.n_classes
-        linear = LinearMaker(shape.rank)
+        linear = LinearMaker(shape.rank, shape.loudness)
         self.shape = shape
         self.maf = maf_for(shape, projector, linear, replace(linear, rank=shape.level_rank))
         self.mlp_head = Block(d, shape.mlp_hidden, K, linear, full_last=True)

@@ -14,6 +14,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 _VIT_MLP_HIDDEN = 2048  # the published constant
 _COMPACT_RANK = 2
+_COMPACT_LOUDNESS = 4.0
 _COMPACT_LEVEL_WEIGHTS = 150_000  # what is learnt of the levels is what the compact form must not save on
 
 
@@ -33,6 +34,8 @@ class Shape:
         gate_hidden: inner width of the gate.
         rank: linear layers learn a change of so low a rank to drawn weights; None: they learn all of them.
         level_rank: the same of those that read the levels.
+        loudness: what such a change is multiplied with: it starts at zero, and must get as far as full weights do at the
+            same rate.
     """
 
     level_channels: tuple[int, ...]
@@ -46,6 +49,7 @@ class Shape:
     gate_hidden: int
     rank: int | None = None
     level_rank: int | None = None
+    loudness: float = 1.0
 
 
 def shape_for(
@@ -66,7 +70,9 @@ def shape_for(
     if form == "compact":
         d = embedding_width
         level_rank = max(_COMPACT_RANK, _COMPACT_LEVEL_WEIGHTS // sum(channels + width for channels in level_channels))
-        return Shape(level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK, level_rank)
+        return Shape(
+            level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK, level_rank, _COMPACT_LOUDNESS
+        )
     mlp = embedding_width if projector.kind == "attention_pool" else _VIT_MLP_HIDDEN
     return Shape(
         level_channels, width, embedding_width, n_classes, fusion, mlp, width, embedding_width, embedding_width

@@ -119,7 +119,9 @@ class Changes:
         with self._turn(stamp) as now:
             fresh = now.fresh(wanted)
             if not fresh:  # the same arrival again
-                return Change(now.version, now.version, waiting=tuple(set(wanted) & now.trained))
+                return Change(
+                    now.version, now.version, waiting=tuple(name for name in wanted if name in now.state.waiting)
+                )
             entries = [
                 Entry("add", stamp.who, stamp.time, now.version.name, name=name, photos=photos, vocabulary=vocabulary)
                 for name, photos in fresh.items()

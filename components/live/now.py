@@ -51,7 +51,8 @@ class Now:
         for name, photos in wanted.items():
             if not photos:
                 raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
-            self.require_distinct(name, beside=[each for each in wanted if each != name])
+            if name not in self.trained and name not in self.state.classes:
+                self.require_distinct(name, beside=[each for each in wanted if each != name])
             for other, others in self._photos_of_others(name).items():
                 if twice := [photo for photo in photos if photo in others]:
                     raise UserInputError(
@@ -69,7 +70,7 @@ class Now:
         """Refuse a name that people would take for another class's, by its folder or by its words.
 
         Args:
-            name: of a class that comes, or is there already.
+            name: of a class that comes.
             beside: further names that come with it.
 
         Raises:

@@ -96,16 +96,20 @@ def listen(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
+    from components.stages import check_parameters
     from components.workspace import Workspace
     from flows.console import tell
     from flows.deployments import listen as serve_deployment
 
-    serve_deployment(Workspace.find(workspace), inbox, tell)
+    place = Workspace.find(workspace)
+    check_parameters(place)
+    serve_deployment(place, inbox, tell)
 
 
 @commands.command("remove-class")
 def remove_class(
-    name: Annotated[str, typer.Argument(help="An added class.")], workspace: WorkspaceOption = None
+    name: Annotated[str, typer.Argument(help="An added class, or a trained one for which photos wait.")],
+    workspace: WorkspaceOption = None,
 ) -> None:
     """Take an added class out again, or a trained one's waiting photos; all else is as if they had never been there."""
     live = live_workspace(workspace)
@@ -136,9 +140,12 @@ def consolidate(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Move added classes, and photos that wait, into data/raw and train on them; live if the gate lets it."""
+    from components.stages import check_parameters
     from components.workspace import Workspace
     from flows.console import ConsoleReporter
 
+    place = Workspace.find(workspace)
+    check_parameters(place)
     run: Callable[..., dict[str, Any]]
     if plain:
         from flows.consolidation import consolidate_classes
@@ -149,7 +156,6 @@ def consolidate(
         from flows.consolidate import run_consolidate
 
         run = run_consolidate
-    place = Workspace.find(workspace)
     outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
     keep_online(place)
     typer.echo("\n".join(outcome["told"]))
@@ -213,17 +219,22 @@ def diff(
     if before.bundle != after.bundle:
         typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
     rows = [{row["class"]: row for row in class_rows(*known.load(each))} for each in (before, after)]
-    if rows[0] == rows[1] and before.bundle == after.bundle:
-        typer.echo("no difference")
+    lines = []
     for name in dict.fromkeys([*rows[0], *rows[1]]):
         here, there = rows[0].get(name), rows[1].get(name)
         if there is None:
-            typer.echo(f"- {name}")
+            lines.append(f"- {name}")
         elif here is None:
-            typer.echo(f"+ {name}  ({there['kind']}, {counted(there['photos'], 'photo')})")
+            lines.append(f"+ {name}  ({there['kind']}, {counted(there['photos'], 'photo')})")
         elif (here["kind"], here["photos"]) != (there["kind"], there["photos"]):
             was, now = (f"{row['kind']}, {counted(row['photos'], 'photo')}" for row in (here, there))
-            typer.echo(f"~ {name}  {was} -> {now}")
+            lines.append(f"~ {name}  {was} -> {now}")
+    if not lines and before.bundle == after.bundle:
+        lines = [
+            "no difference" if before.name == after.name else "the same classes from as many photos, but other ones"
+        ]
+    for line in lines:
+        typer.echo(line)
 
 
 @commands.command()
