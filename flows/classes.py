@@ -14,7 +14,7 @@ from components.ingest import PhotoError, load_image, read_photo
 from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
-from flows.words import counted
+from flows.wording import counted
 
 __all__ = ["Outcome", "ReadPhotos", "Step", "add", "build_vocabulary", "change", "explain", "read_photos", "run"]
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +196,7 @@ def _make_live(
     if not names:
         return
     try:
-        part = ReadPhotos({name: read.kept[name] for name in names}, {name: [] for name in names}, read.names)
+        part = replace(read, kept={name: read.kept[name] for name in names}, refused={name: [] for name in names})
         outcome = change(live, part, call=call)
     except (UserInputError, RefusedByGateError) as error:
         if len(names) > 1:

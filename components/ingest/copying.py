@@ -40,20 +40,17 @@ def copy_photos(
     root = (source if source.is_dir() else source.parent).resolve()
     if root == target.resolve():
         return None
-    names = None
-    if source.is_file():
-        names = _files(root, source.name)  # a list names its photos, whatever else lies beside it
-        nested = any(target.resolve() in Path(os.path.realpath(root / name)).parents for name in names)
-    else:
-        nested = target.resolve() in root.parents or root in target.resolve().parents
-    if nested:
-        raise UserInputError(
-            "the photos lie in the workspace's own photo folder, or that lies among them, so they cannot be copied there",
-            on=f"{source} and {target}",
-            remedy="put the photos elsewhere, or run without DATA to train on what is there",
-        )
-    if names is None:
-        names = _files(root, "auto")
+    nested = UserInputError(
+        "the photos lie in the workspace's own photo folder, or that lies among them, so they cannot be copied there",
+        on=f"{source} and {target}",
+        remedy="put the photos elsewhere, or run without DATA to train on what is there",
+    )
+    if source.is_dir() and (target.resolve() in root.parents or root in target.resolve().parents):
+        raise nested
+    names = _files(root, "auto" if source.is_dir() else source.name)
+    # a list names its photos, whatever else lies beside it
+    if source.is_file() and any(target.resolve() in Path(os.path.realpath(root / name)).parents for name in names):
+        raise nested
     others = {path.relative_to(target).as_posix() for path in _present(target)} - set(names)
     aside = None
     if others:

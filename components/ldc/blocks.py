@@ -48,6 +48,7 @@ class LowRankChange(nn.Module):
     same numbers for the same seed in every version of NumPy (NEP 19 promises it of `RandomState`). `U` starts at zero.
 
     Attributes:
+        loudness: see `Shape`.
         scale: (inputs,), see `Recipe.even_channels`.
     """
 

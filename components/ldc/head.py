@@ -102,9 +102,7 @@ class LdcHead:
         head, settings = cls(), state.settings
         head.projector_ = Projector(tensors=under(_PROJECTOR), **settings["projector"])
         head.recipe_ = Recipe(**_tupled(settings["recipe"]))
-        # of one rank for all layers, before levels had their own
-        shape = {"level_rank": settings["shape"]["rank"], **settings["shape"]}
-        head.model_ = load_parts(LDC(Shape(**_tupled(shape)), head.projector_), under(_MODEL))
+        head.model_ = load_parts(LDC(Shape(**_tupled(settings["shape"])), head.projector_), under(_MODEL))
         head.start_ = start_from_state(
             HeadState(settings["start"]["name"], under(_START), settings["start"]["settings"])
         )

@@ -56,8 +56,9 @@ class LDC(nn.Module):
         super().__init__()
         d, hidden, K = shape.embedding_width, shape.branch_hidden, shape.n_classes
         linear = LinearMaker(shape.rank, shape.loudness)
+        of_levels = replace(linear, rank=shape.level_rank or shape.rank)
         self.shape = shape
-        self.maf = maf_for(shape, projector, linear, replace(linear, rank=shape.level_rank))
+        self.maf = maf_for(shape, projector, linear, of_levels)
         self.mlp_head = Block(d, shape.mlp_hidden, K, linear, full_last=True)
         self.logit_branch = Block(K, hidden, hidden, linear)
         self.feature_branch = Block(d, hidden, hidden, linear)

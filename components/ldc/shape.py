@@ -33,7 +33,7 @@ class Shape:
         branch_hidden: inner and outer width of ICD's branches.
         gate_hidden: inner width of the gate.
         rank: linear layers learn a change of so low a rank to drawn weights; None: they learn all of them.
-        level_rank: the same of those that read the levels.
+        level_rank: the same of those that read the levels; None: as the others.
         loudness: what such a change is multiplied with: it starts at zero, and must get as far as full weights do at the
             same rate.
     """

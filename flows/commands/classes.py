@@ -11,13 +11,14 @@ import typer
 
 from flows.commands.shared import (
     WorkspaceOption,
+    checked_workspace,
     expect_prefect,
     keep_online,
     live_version,
     live_workspace,
     quiet_prefect,
 )
-from flows.words import counted
+from flows.wording import counted
 
 __all__ = ["commands"]
 
@@ -53,13 +54,10 @@ def add_class(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
-    from components.stages import check_parameters
-    from components.workspace import Workspace
     from flows.classes import add, explain
     from flows.console import console
 
-    place = Workspace.find(workspace)
-    check_parameters(place)
+    place = checked_workspace(workspace)
     outcome = add(place, {name: images}, force=force)
     keep_online(place)
     for refused in outcome.refused:
@@ -80,14 +78,10 @@ def watch(
 ) -> None:
     """Add classes from an inbox as photos arrive there, until Ctrl-C."""
     quiet_prefect()
-    from components.stages import check_parameters
-    from components.workspace import Workspace
     from flows.console import tell
     from flows.watch import watch_workspace
 
-    place = Workspace.find(workspace)
-    check_parameters(place)
-    watch_workspace(place, inbox, tell, announce=announce)
+    watch_workspace(checked_workspace(workspace), inbox, tell, announce=announce)
 
 
 @commands.command()
@@ -96,14 +90,10 @@ def listen(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the flow add-class to a Prefect server, which starts it when photos are announced, until Ctrl-C."""
-    from components.stages import check_parameters
-    from components.workspace import Workspace
     from flows.console import tell
     from flows.deployments import listen as serve_deployment
 
-    place = Workspace.find(workspace)
-    check_parameters(place)
-    serve_deployment(place, inbox, tell)
+    serve_deployment(checked_workspace(workspace), inbox, tell)
 
 
 @commands.command("remove-class")
@@ -140,12 +130,9 @@ def consolidate(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Move added classes, and photos that wait, into data/raw and train on them; live if the gate lets it."""
-    from components.stages import check_parameters
-    from components.workspace import Workspace
     from flows.console import ConsoleReporter
 
-    place = Workspace.find(workspace)
-    check_parameters(place)
+    place = checked_workspace(workspace)
     run: Callable[..., dict[str, Any]]
     if plain:
         from flows.consolidation import consolidate_classes

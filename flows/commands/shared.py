@@ -14,6 +14,7 @@ from components.errors import UserInputError
 __all__ = [
     "WorkspaceOption",
     "afterwards",
+    "checked_workspace",
     "expect_prefect",
     "keep_online",
     "live_version",
@@ -29,14 +30,25 @@ WorkspaceOption = Annotated[
 ]
 
 
-def live_workspace(workspace: Path | None) -> Any:
-    """The `LiveWorkspace`; Feast's online store follows it when the command is done."""
-    from components.live.opening import LiveWorkspace
+def checked_workspace(workspace: Path | None) -> Any:
+    """The `Workspace`.
+
+    Raises:
+        UserInputError: there is none, or `params.yaml` holds what nobody reads or a stage would refuse.
+    """
     from components.stages import check_parameters
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
     check_parameters(place)
+    return place
+
+
+def live_workspace(workspace: Path | None) -> Any:
+    """The `LiveWorkspace`; Feast's online store follows it when the command is done."""
+    from components.live.opening import LiveWorkspace
+
+    place = checked_workspace(workspace)
     # When the command is done: what it has changed, and what an earlier one could not write.
     afterwards.callback(keep_online, place)
     return LiveWorkspace.open(place)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.shared import WorkspaceOption, expect_prefect, keep_online
+from flows.commands.shared import WorkspaceOption, checked_workspace, expect_prefect, keep_online
 
 __all__ = ["commands"]
 
@@ -40,11 +40,7 @@ def train(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train a classifier from photos, and measure and package it."""
-    from components.stages import check_parameters
-    from components.workspace import Workspace
-
-    place = Workspace.find(workspace)
-    check_parameters(place)
+    place = checked_workspace(workspace)
     if backbone is not None:
         from components.backbone import adopt_checkpoint
 

@@ -133,9 +133,8 @@ def test_what_the_settings_fix_is_not_tried() -> None:
     assert not tries_grids(tries, drawn())
     assert not tries_grids(fixed, support)
     wide = replace(support.features, levels=tuple(torch.zeros(len(support), 4, 7, 7) for _ in range(4)))
-    assert not tries_grids(
-        tries, replace(support, features=wide)
-    )  # a step on 49 squares takes too long to be tried unasked
+    # a step on 49 squares takes too long to be tried unasked
+    assert not tries_grids(tries, replace(support, features=wide))
 
 
 @pytest.mark.parametrize(("mode", "read"), [("pooled", "pooled"), ("grid", "grid"), ("full", "full")])

@@ -1,5 +1,7 @@
 """How many weights LDC learns, as published and compact."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -61,3 +63,13 @@ def test_a_changed_layer_is_the_same_in_both_modes(training: bool) -> None:
     rows = torch.randn(7, 96)
 
     torch.testing.assert_close(layer.train(training)(rows), layer.train(not training)(rows), atol=1e-4, rtol=1e-4)
+
+
+def test_levels_without_a_rank_of_their_own_have_that_of_the_rest() -> None:
+    channels, d, projector = BACKBONES["embedded"]
+    shape = replace(shape_for(channels, d, 5, projector, form="compact"), rank=1)
+
+    own, same = (LDC(each, projector).maf.levels[0].linear for each in (shape, replace(shape, level_rank=None)))
+
+    assert len(own.down.weight) == shape.level_rank
+    assert len(same.down.weight) == 1

@@ -6,8 +6,5 @@ __all__ = ["counted"]
 
 
 def counted(number: int, thing: str) -> str:
-    """
-    >>> counted(1, "photo"), counted(2, "photo")
-    ('1 photo', '2 photos')
-    """
+    """`1 photo`, `2 photos`, `1,000 photos`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
