@@ -5,7 +5,7 @@ In comes a `Support`, and candidates of other families with their own out-of-fol
 """
 
 import components.ldc  # noqa: F401  (its head becomes known by name, so that what was saved of it can be read)
-from components.classifier.bundle import Bundle, SupportRecord, saved_version
+from components.classifier.bundle import Bundle, OtherBundleVersionError, SupportRecord, saved_version
 from components.classifier.calibration import (
     Reliability,
     abstention_threshold,
@@ -31,6 +31,7 @@ __all__ = [
     "Choice",
     "ClassifierSettings",
     "HeldOut",
+    "OtherBundleVersionError",
     "Reliability",
     "SupportRecord",
     "Verdict",

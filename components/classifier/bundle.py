@@ -19,12 +19,16 @@ from components.files import digest, json_text, sha256_bytes, write_bytes, write
 from components.heads import Head, HeadState, head_from_state
 from components.ingest import Limits
 
-__all__ = ["Bundle", "SupportRecord", "saved_version"]
+__all__ = ["Bundle", "OtherBundleVersionError", "SupportRecord", "saved_version"]
 
 _VERSION = 2
 _FACTS = "bundle.json"
 _PARTS = ("head.safetensors", "support.safetensors", "text.safetensors")
 _REMEDY = "train again, or restore the folder (`dvc checkout models/bundle`)"
+
+
+class OtherBundleVersionError(UserInputError):
+    """Another release of the program wrote the bundle, in a form that this one does not read."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +218,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         raise UserInputError("the bundle's facts cannot be read", on=str(path), remedy=_REMEDY) from error
     version = facts.get("version") if isinstance(facts, dict) else None
     if version != _VERSION:
-        raise UserInputError(
+        raise OtherBundleVersionError(
             f"the bundle has version {version!r}; this program reads version {_VERSION}",
             on=str(path),
             remedy="train again, or use the program that wrote it",

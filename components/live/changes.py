@@ -9,7 +9,7 @@ or a consolidation, names its version in the ledger, so that version is there be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from components.bank import (
     states,
     step,
 )
-from components.classifier import Bundle
+from components.classifier import Bundle, OtherBundleVersionError
 from components.errors import UserInputError
 from components.live.bundle_gate import BundleVerdict, judge_bundle
 from components.live.gate import GateVerdict, judge
@@ -216,7 +216,8 @@ class Changes:
             bank = self._replayed(bundle, entries)
             verdict = None
             if current is not None:
-                verdict = judge_bundle(self._versions.load(current), (bundle, bank), self._gate)
+                with suppress(OtherBundleVersionError):  # of another release: it cannot answer, so nothing is compared
+                    verdict = judge_bundle(self._versions.load(current), (bundle, bank), self._gate)
             version = self._publish(bundle_folder, bank, len(entries), stamp, stages=bundle.version)
             return Change(version, current or version, bundle_verdict=verdict)
 

@@ -188,6 +188,25 @@ def test_a_new_bundle_takes_the_added_classes_along(place: Place, tmp_path: Path
     assert place.live[0].version != other.version
 
 
+def test_a_live_bundle_of_another_release_does_not_stop_a_new_one(place: Place, tmp_path: Path) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    current = place.versions.current()
+    assert current is not None
+    facts = place.versions.path(current) / "bundle/bundle.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "version": 1}))
+    with pytest.raises(UserInputError, match="the bundle has version 1"):
+        place.changes.remove("rust", stamp())
+    other = drawn_bundle(drawn_support(shots=4, seed=5), ["gda"])[0]
+    other.save(tmp_path / "other")
+
+    change = place.changes.adopt(tmp_path / "other", stamp())
+
+    assert change is not None
+    assert change.bundle_verdict is None
+    assert (change.version.bundle, change.version.classes) == (other.version, ("rust",))
+    place.changes.remove("rust", stamp())
+
+
 def test_a_rollback_over_classes_that_came_together_takes_all_of_them(place: Place) -> None:
     before = place.versions.current()
     place.changes.add({"rust": photos_of("rust", 1, 2), "dent": photos_of("dent", 1)}, stamp())
