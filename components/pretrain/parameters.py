@@ -62,11 +62,11 @@ class TextPlacement:
 class TextDistillation:
     """How the text tower learns its targets."""
 
-    steps: int = 4000
+    steps: int = 8000
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
-    lexicon_share: float = 0.35  # of each batch; the rest are placed words and phrases
+    lexicon_share: float = 0.5  # of each batch; the rest are placed words and phrases
     warmup_steps: int = 200
 
 
@@ -74,17 +74,17 @@ class TextDistillation:
 class ImageTraining:
     """How the image tower learns from labelled pictures; sizes in pixels, `epochs` passes over the pictures."""
 
-    stages: tuple[tuple[float, int], ...] = ((16.0, 48), (9.0, 64), (6.0, 96))  # (epochs, pixels), in order
+    stages: tuple[tuple[float, int], ...] = ((24.0, 48), (16.0, 64), (8.0, 96))  # (epochs, pixels), in order
     batch: int = 256
     learning_rate: float = 2e-3
     muon_momentum: float = 0.9  # of the convolutions' orthogonal steps; 0: AdamW for all weights
     weight_decay: float = 0.05
     warmup_steps: int = 150
     label_smoothing: float = 0.05
-    zoom: tuple[float, float] = (0.6, 1.15)  # side of the crop over the side of the picture; above 1: mirrored border
-    colour: float = 0.2  # largest change of brightness, contrast and saturation
-    mixing: float = 0.0  # share of batches whose pictures are blended in pairs
-    erasing: float = 0.1  # share of pictures with one grey rectangle
+    zoom: tuple[float, float] = (0.4, 1.1)  # side of the crop over the side of the picture; above 1: mirrored border
+    colour: float = 0.3  # largest change of brightness, contrast and saturation
+    mixing: float = 0.5  # share of batches whose pictures are blended in pairs
+    erasing: float = 0.25  # share of pictures with one grey rectangle
     averaging: float = 0.998  # decay of the weights' moving average, a step
     initial_scale: float = 50.0
     free_head: float = 0.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower

@@ -21,7 +21,14 @@ from components.pretrain.pictures import Pictures, read_pictures
 from components.pretrain.placement import Placement
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
 from components.pretrain.settle import logit_scale, settle, spare_directions, use_spare_directions
-from components.pretrain.text import TextTargets, embed_texts, text_basis, train_text_tower, warm_start
+from components.pretrain.text import (
+    TextTargets,
+    embed_texts,
+    refit_projection,
+    text_basis,
+    train_text_tower,
+    warm_start,
+)
 from components.pretrain.vocabulary import Lexicon, phrases, read_lexicon, whole_words
 
 __all__ = ["ImageTargets", "PretrainSources", "finish", "gather_texts", "image_targets", "place_texts", "pretrain"]
@@ -81,8 +88,9 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     model: Any = build(parameters.architecture)
     if sources.text_tower is None:
         texts = place_texts(parameters, sources, train, run)
-        warm_start(model, texts, text_basis(_unit(texts), parameters.architecture.text_width), parameters.seed)
+        warm_start(model, texts, text_basis(_names(texts), parameters.architecture.text_width), parameters.seed)
         train_text_tower(model, texts, parameters, journal)
+        refit_projection(model, texts.lexicon)
     else:
         _take_text_tower(model, sources.text_tower)
 
@@ -170,8 +178,8 @@ def _take_text_tower(model: nn.Module, folder: Path) -> None:
     model.load_state_dict({name: finished[name] for name in wanted}, strict=False)
 
 
-def _unit(texts: TextTargets) -> Tensor:
-    return F.normalize(texts.cores + texts.lexicon.mean, dim=1)
+def _names(texts: TextTargets) -> Tensor:
+    return F.normalize(texts.cores[: len(texts.lexicon.names)] + texts.lexicon.mean, dim=1)
 
 
 def _sentences(texts: list[str], sources: PretrainSources, run: Path) -> Tensor:

@@ -15,7 +15,7 @@ from components.pretrain.journal import Journal
 from components.pretrain.parameters import PretrainParameters
 from components.pretrain.vocabulary import TEMPLATES, Lexicon
 
-__all__ = ["TextTargets", "embed_texts", "text_basis", "train_text_tower", "warm_start"]
+__all__ = ["TextTargets", "embed_texts", "refit_projection", "text_basis", "train_text_tower", "warm_start"]
 
 _PADDING = 0
 
@@ -104,14 +104,17 @@ def train_text_tower(
 
 
 @torch.no_grad()
-def embed_texts(model: nn.Module, texts: list[str], context_length: int, batch: int = 512) -> Tensor:
-    """Unit-length text embeddings `(n, embed_dim)`."""
+def embed_texts(
+    model: nn.Module, texts: list[str], context_length: int, batch: int = 512, *, unit_length: bool = True
+) -> Tensor:
+    """Text embeddings `(n, embed_dim)`."""
     model.eval()
     parts = [
         encode_texts(model, tokenise(texts[start : start + batch], context_length))
         for start in range(0, len(texts), batch)
     ]
-    return F.normalize(torch.cat(parts), dim=1)
+    embeddings = torch.cat(parts)
+    return F.normalize(embeddings, dim=1) if unit_length else embeddings
 
 
 @torch.no_grad()
@@ -134,6 +137,30 @@ def warm_start(model: Any, targets: TextTargets, basis: Tensor, seed: int) -> No
     model.text_projection.copy_(basis / unit)
     model.ln_final.weight.copy_(coordinates.std(dim=0) * unit)
     model.ln_final.bias.copy_(basis @ targets.lexicon.mean * unit)
+
+
+@torch.no_grad()
+def refit_projection(model: Any, lexicon: Lexicon, ridge: float = 1e-5) -> None:
+    """Fit the text tower's last layer to the lexicon's own vectors by least squares, in place.
+
+    While it is distilled, half of what it sees are placed texts; their places are guesses, the lexicon's are known. A
+    name's error is divided by the square of its distance from the mean: what counts is the cosine around the mean.
+
+    Args:
+        model: its `text_projection`, `(text_width, embed_dim)`, is overwritten.
+        lexicon: names, templates and the vectors to meet.
+        ridge: added to the features' mean square.
+    """
+    texts = [f"{template} {name}" for name, template, _ in lexicon.entries]
+    distilled = model.text_projection.detach().clone()
+    model.text_projection = nn.Parameter(torch.eye(len(distilled)))
+    features = embed_texts(model, texts, int(model.context_length), unit_length=False)
+    weights = 1 / (lexicon.vectors - lexicon.mean).square().sum(dim=1, keepdim=True)
+    weights = weights / weights.mean()
+    gram = features.T @ (weights * features)
+    gram.diagonal().add_(ridge * gram.trace() / len(gram))
+    fitted = torch.linalg.solve(gram, features.T @ (weights * lexicon.vectors))
+    model.text_projection = nn.Parameter(fitted)
 
 
 def text_basis(vectors: Tensor, width: int) -> Tensor:

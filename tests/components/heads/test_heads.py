@@ -9,6 +9,7 @@ from safetensors.torch import load, save
 from components.errors import UserInputError
 from components.features.carriers import Features
 from components.heads import HEADS, HeadState, Support, head_class, head_from_state, usable_heads
+from components.heads.pooling import spread
 from tests.components.heads.drawn import drawn_support, drawn_task
 
 EVERY_HEAD = pytest.mark.parametrize("name", list(HEADS))
@@ -107,3 +108,15 @@ def test_levels_probe_without_levels_is_left_out() -> None:
 def test_unknown_head() -> None:
     with pytest.raises(UserInputError, match='there is no head "svm"'):
         usable_heads(drawn_support(), ["svm"])
+
+
+def test_a_probe_is_as_loud_without_a_fold_where_it_makes_no_mistake() -> None:
+    support = drawn_support(noise=0.2)
+
+    def loudness(rows: torch.Tensor) -> float:
+        return spread(head_class("linear_probe")().fit(support.rows(rows)).scores(support.features))
+
+    folds = support.folds[0]
+    whole = loudness(torch.arange(len(support)))
+    for fold in range(4):
+        assert loudness(torch.nonzero(folds != fold).flatten()) == pytest.approx(whole, rel=0.05)

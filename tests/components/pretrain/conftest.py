@@ -60,10 +60,10 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def lexicon_path(tmp_path: Path) -> Path:
     draw = np.random.default_rng(1)
-    names = ["apple", "bread", "chair", "dog", "red thing", "green thing", "blue thing", "apple"]
+    names = ["apple", "bread", "chair", "dog", "red thing", "green thing", "blue thing", "stone", "lamp", "apple"]
     vectors = draw.normal(size=(len(names), 16)) + 2
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    templates = ["a photo of a"] * 4 + ["a"] * 4
+    templates = ["a photo of a"] * 5 + ["a"] * 5
     path = tmp_path / "lexicon.npz"
     np.savez(path, name=np.array(names), template=np.array(templates), vec=vectors.astype(np.float16))
     return path

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from components.pretrain import PretrainParameters, TextPlacement
 from components.pretrain.architecture import build, encode_texts, token_ids, tokenise
 from components.pretrain.placement import Placement
-from components.pretrain.text import TextTargets, text_basis, warm_start
+from components.pretrain.text import TextTargets, embed_texts, refit_projection, text_basis, warm_start
 from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
 
@@ -27,20 +27,20 @@ def test_a_template_and_a_name_tokenised_apart_join() -> None:
 
 def test_the_lexicon_knows_each_name_once(lexicon_path: Path) -> None:
     lexicon = read_lexicon(lexicon_path)
-    assert len(lexicon.names) == 7
-    assert len(lexicon.entries) == 8
-    assert lexicon.without(("apple",)).cores.shape == (6, 16)
+    assert len(lexicon.names) == 9
+    assert len(lexicon.entries) == 10
+    assert lexicon.without(("apple",)).cores.shape == (8, 16)
     assert all(name != "apple" for name, _, _ in lexicon.without(("apple",)).entries)
 
 
 def test_placement_returns_known_names_where_they_are(lexicon_path: Path) -> None:
     lexicon = read_lexicon(lexicon_path)
-    sentences = F.normalize(torch.randn(7, 12, generator=torch.Generator().manual_seed(0)), dim=1)
+    sentences = F.normalize(torch.randn(9, 12, generator=torch.Generator().manual_seed(0)), dim=1)
     names = list(lexicon.names)
     placement = Placement(TextPlacement(ridge=1e-4)).fit(names, sentences, lexicon.cores)
     placed = placement.place(names, sentences)
     assert F.cosine_similarity(placed, lexicon.cores).min() > 0.99
-    torch.testing.assert_close(placed.norm(dim=1), lexicon.cores.norm(dim=1).mean().expand(7))
+    torch.testing.assert_close(placed.norm(dim=1), lexicon.cores.norm(dim=1).mean().expand(9))
 
 
 def test_warm_start_puts_whole_words_where_they_lie(parameters: PretrainParameters, lexicon_path: Path) -> None:
@@ -54,6 +54,26 @@ def test_warm_start_puts_whole_words_where_they_lie(parameters: PretrainParamete
     torch.testing.assert_close(
         model.token_embedding.weight[dog].detach(), 0.5 * basis @ lexicon.cores[lexicon.names.index("dog")]
     )
+
+
+def test_refitting_the_last_layer_meets_the_lexicons_own_vectors(
+    parameters: PretrainParameters, lexicon_path: Path
+) -> None:
+    lexicon = read_lexicon(lexicon_path)
+    model = build(parameters.architecture)
+    basis = text_basis(lexicon.vectors, parameters.architecture.text_width)
+    warm_start(model, TextTargets(lexicon, lexicon.names, lexicon.cores), basis, seed=0)
+    texts = [f"{template} {name}" for name, template, _ in lexicon.entries]
+
+    def cosine() -> float:
+        found = embed_texts(model, texts, 77)
+        return float(F.cosine_similarity(found - lexicon.mean, lexicon.vectors - lexicon.mean).mean())
+
+    before = cosine()
+    refit_projection(model, lexicon)
+    assert model.text_projection.shape == (8, 16)
+    assert model.text_projection.requires_grad
+    assert cosine() > before + 0.5
 
 
 def test_phrases_are_distinct_and_repeat_with_the_seed() -> None:
