@@ -12,7 +12,7 @@ import json
 import statistics
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,17 @@ def top_k(scores: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def zero_shot(
-    model: Any, preprocess: Any, pictures: Path, context: int, left_out: Sequence[str], others: Sequence[str] = ()
+    model: Any,
+    preprocess: Any,
+    pictures: Path,
+    context: int,
+    left_out: Sequence[str],
+    others: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Rows 1 and 2: the held-out pictures of the training dataset, by name alone.
 
-    `others` are names of classes without any pictures; 30 of them at a time stand beside the left-out classes.
+    `others` are names of classes without any pictures, by where they come from; 30 of one source at a time stand beside the
+    left-out classes.
     """
     with (pictures / "classes.csv").open(newline="", encoding="utf-8") as file:
         classes = [(line["folder"], line["name"]) for line in csv.DictReader(file)]
@@ -95,14 +101,14 @@ def zero_shot(
         among = top_k(images[mask] @ texts[chosen].T, place[labels[mask]])
         row("unseen_among_themselves", classes=len(chosen), **among)
         row("unseen_among_all", classes=len(folders), **top_k(images[mask] @ texts.T, labels[mask]))
-    if left_out and others:
-        beside = embed_texts(model, [TEMPLATE.format(name.lower()) for name in others], context)
+    for source, names in (others or {}).items() if left_out else ():
+        beside = embed_texts(model, [TEMPLATE.format(name.lower()) for name in names], context)
         draw, found = torch.Generator().manual_seed(0), []
         for _ in range(20):
-            both = torch.cat([texts[chosen], beside[torch.randperm(len(others), generator=draw)[:30]]])
+            both = torch.cat([texts[chosen], beside[torch.randperm(len(names), generator=draw)[:30]]])
             found.append(top_k(images[mask] @ both.T, place[labels[mask]]))
         means = {key: round(statistics.mean(each[key] for each in found), 2) for key in found[0]}
-        row("unseen_among_50", classes=len(chosen) + 30, draws=len(found), **means)
+        row("unseen_among_50", beside=source, classes=len(chosen) + 30, draws=len(found), **means)
 
 
 def text_tower(model: Any, lexicon_path: Path, context: int, basis_width: int) -> None:

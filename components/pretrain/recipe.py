@@ -88,7 +88,7 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     model: Any = build(parameters.architecture)
     if sources.text_tower is None:
         texts = place_texts(parameters, sources, train, run)
-        warm_start(model, texts, text_basis(_names(texts), parameters.architecture.text_width), parameters.seed)
+        warm_start(model, texts, text_basis(_name_vectors(texts), parameters.architecture.text_width), parameters.seed)
         train_text_tower(model, texts, parameters, journal)
         refit_projection(model, texts.lexicon)
     else:
@@ -178,7 +178,7 @@ def _take_text_tower(model: nn.Module, folder: Path) -> None:
     model.load_state_dict({name: finished[name] for name in wanted}, strict=False)
 
 
-def _names(texts: TextTargets) -> Tensor:
+def _name_vectors(texts: TextTargets) -> Tensor:
     return F.normalize(texts.cores[: len(texts.lexicon.names)] + texts.lexicon.mean, dim=1)
 
 

@@ -98,7 +98,7 @@ def pretrain(
     output: Annotated[Path, typer.Option(help="Folder that gets the model.")],
     run: Annotated[Path, typer.Option(help="Folder for checkpoints and the log; the same one goes on.")],
 ) -> None:
-    """Train the small CLIP that models/embedded holds, anew; needs the extra `pretrain`, takes hours."""
+    """Train the small CLIP that models/embedded holds, anew; needs the extra `pretrain`, takes an hour or two."""
     from components.pretrain import PretrainParameters, PretrainSources
     from components.pretrain import pretrain as train_embedded
 

@@ -105,12 +105,17 @@ def test_a_signal_ends_it_after_what_is_being_taken(inbox: Inbox, number: int) -
 
 
 def test_a_second_signal_later_on_does_what_it_always_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(KeyboardInterrupt), stopped_by_signals() as stop:  # noqa: PT012
-        signal.raise_signal(signal.SIGINT)
-        assert stop.is_set()
-        now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now + 5)
-        signal.raise_signal(signal.SIGINT)
+    # A shell's background job begins with Ctrl-C ignored, and so would this process.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), stopped_by_signals() as stop:  # noqa: PT012
+            signal.raise_signal(signal.SIGINT)
+            assert stop.is_set()
+            now = time.monotonic()
+            monkeypatch.setattr(time, "monotonic", lambda: now + 5)
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def test_what_nobody_takes_is_announced_again_and_what_is_new_at_once(inbox: Inbox) -> None:
