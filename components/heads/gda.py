@@ -9,7 +9,7 @@ from torch import Tensor
 
 from components.features.carriers import Features
 from components.heads.gaussian import class_means, within_class_covariance
-from components.heads.pooling import log_loss
+from components.heads.pooling import log_loss, pool_weights
 from components.heads.protocol import HeadState
 from components.heads.support import Support
 
@@ -78,18 +78,29 @@ def _discriminant(embedding: Tensor, labels: Tensor, n_classes: int) -> tuple[Te
 
 
 def _chosen_blend(images: Support) -> float:
-    """The published grid by log-loss on held-out folds."""
+    """The published grid by log-loss on held-out folds, each blend at the loudness that suits it best.
+
+    How loud the whole is, calibration sets afterwards; judged as they come, blends are told apart by it alone where the
+    backbone's logit scale does not fit.
+    """
     assert images.text_embeddings is not None
-    folds, losses = images.folds[0], torch.zeros(len(_BLENDS), dtype=torch.float64)
+    folds = images.folds[0]
     if (folds < 0).all():
         return _DEFAULT_BLEND
+    held_out_labels, parts = [], []
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         if not held_out.any():
             continue
-        rows, labels = images.features.embedding[held_out].double(), images.labels[held_out]
+        rows = images.features.embedding[held_out].double()
         weight, bias = _discriminant(images.features.embedding[~held_out], images.labels[~held_out], images.n_classes)
-        zero_shot = images.logit_scale * rows @ images.text_embeddings.double().T
-        gaussian = rows @ weight + bias
-        losses += torch.tensor([log_loss(zero_shot + blend * gaussian, labels) for blend in _BLENDS]) * len(labels)
-    return _BLENDS[int(losses.argmin())]
+        parts.append((images.logit_scale * rows @ images.text_embeddings.double().T, rows @ weight + bias))
+        held_out_labels.append(images.labels[held_out])
+    labels = torch.cat(held_out_labels)
+    zero_shot, gaussian = (torch.cat(each) for each in zip(*parts, strict=True))
+    losses = []
+    for blend in _BLENDS:
+        logits = zero_shot + blend * gaussian
+        (loudness,) = pool_weights([logits], labels, [1.0])
+        losses.append(log_loss(loudness * logits, labels))
+    return _BLENDS[losses.index(min(losses))]

@@ -8,6 +8,7 @@ from components.pretrain.parameters import (
     Architecture,
     ImageTraining,
     PretrainParameters,
+    Settling,
     TextDistillation,
     TextPlacement,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "ImageTraining",
     "PretrainParameters",
     "PretrainSources",
+    "Settling",
     "TextDistillation",
     "TextPlacement",
     "pretrain",

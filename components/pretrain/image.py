@@ -35,22 +35,18 @@ def train_image_tower(
     visual: nn.Module,
     pictures: Pictures,
     text_embeddings: Tensor,
-    vocabulary: Tensor,
     parameters: PretrainParameters,
     journal: Journal,
     name: str = "image",
 ) -> nn.Module:
     """Train `visual` on `pictures`; goes on from the journal's checkpoint where there is one.
 
-    The loss is the cross-entropy over the classes plus `geometry` times a second one over a whole vocabulary, whose
-    targets are how near each word lies to the picture's class: it keeps the embedding at its class's place in the text
-    space, so that classes without pictures are found too.
+    The loss is the cross-entropy over the classes, of the cosines times a learnt scale.
 
     Args:
         visual: the image tower, changed in place.
         pictures: what to learn from.
         text_embeddings: one row a class of `pictures`, `(classes, embed_dim)`, unit length; not trained.
-        vocabulary: text embeddings of many names, `(words, embed_dim)`, unit length.
         parameters: `image`, `left_out`, `seed`, `threads`, `bfloat16` and `checkpoint_every` are read.
         journal: log and checkpoint.
         name: of the checkpoint.
@@ -63,7 +59,7 @@ def train_image_tower(
     ends = steps_of(training, len(rows))
     n_steps = ends[-1][0]
     cast(Any, visual).to(memory_format=torch.channels_last)  # torch declares no types for this form
-    learner = _Learner(visual, _Goal(pictures, rows, text_embeddings, vocabulary, training), training)
+    learner = _Learner(visual, _Goal(pictures, rows, text_embeddings), training)
     average = copy.deepcopy(visual).eval()
     optimisers = _optimisers(learner, training, parameters.threads)
     step = 0
@@ -185,45 +181,22 @@ def _move_average(average: nn.Module, visual: nn.Module, decay: float) -> None:
 
 
 class _Goal:
-    """What an image embedding should resemble: its class among the classes, and the class's place in the vocabulary."""
+    """What an image embedding should resemble: the text embedding of its class among those of all classes."""
 
-    def __init__(
-        self, pictures: Pictures, rows: Tensor, text_embeddings: Tensor, vocabulary: Tensor, training: ImageTraining
-    ) -> None:
+    def __init__(self, pictures: Pictures, rows: Tensor, text_embeddings: Tensor) -> None:
         kept = torch.unique(pictures.labels[rows])
         # Softmax ignores what all columns share; taken out once, it costs no precision.
-        centre = vocabulary.mean(dim=0)
-        self.columns = text_embeddings[kept] - centre
-        self.words = vocabulary - centre
-        nearness = F.normalize(self.columns, dim=1) @ F.normalize(self.words, dim=1).T
-        self.word_targets = F.softmax(training.geometry_scale * nearness, dim=1)
+        self.columns = text_embeddings[kept] - text_embeddings[kept].mean(dim=0)
         self.position = torch.full((len(pictures.folders),), -1).scatter(0, kept, torch.arange(len(kept)))
-        self.training = training
-
-    def loss(self, embeddings: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss of unit-length embeddings `(n, embed_dim)` with class probabilities `(n, classes)`."""
-        loss = F.cross_entropy(
-            scale * embeddings @ self.columns.T, targets, label_smoothing=self.training.label_smoothing
-        )
-        if self.training.geometry == 0:
-            return loss
-        near = F.cross_entropy(scale * embeddings @ self.words.T, targets @ self.word_targets)
-        return loss + self.training.geometry * near
 
 
 class _Learner(nn.Module):
-    """The tower with its logit scale and its goal: from pictures to a loss.
-
-    Names of like things lie close together in the text space, so the loss against them hardly tells a tower apart what
-    they share. A free linear classifier on the same embedding does; it is dropped after training.
-    """
+    """The tower with its logit scale and its goal: from pictures to a loss."""
 
     def __init__(self, visual: nn.Module, goal: _Goal, training: ImageTraining) -> None:
         super().__init__()
         self.visual = visual
         self.log_scale = nn.Parameter(torch.tensor(math.log(training.initial_scale)))
-        width = goal.columns.shape[1]
-        self.free_head = nn.Sequential(nn.BatchNorm1d(width), nn.Linear(width, len(goal.columns)))
         self.goal = goal
         self.training_parameters = training
 
@@ -248,12 +221,8 @@ class _Learner(nn.Module):
         views = views.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             embeddings = encode_images(self.visual, views)
-        embeddings = embeddings.float()
-        loss = goal.loss(F.normalize(embeddings, dim=1), self.log_scale.exp(), targets)
-        if training.free_head == 0:
-            return loss
-        free = F.cross_entropy(self.free_head(embeddings), targets, label_smoothing=training.label_smoothing)
-        return loss + training.free_head * free
+        cosines = F.normalize(embeddings.float(), dim=1) @ goal.columns.T
+        return F.cross_entropy(self.log_scale.exp() * cosines, targets, label_smoothing=training.label_smoothing)
 
 
 class _Workers:

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.files import digest
 
-__all__ = ["Architecture", "ImageTraining", "PretrainParameters", "TextDistillation", "TextPlacement"]
+__all__ = ["Architecture", "ImageTraining", "PretrainParameters", "Settling", "TextDistillation", "TextPlacement"]
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,18 @@ class ImageTraining:
     erasing: float = 0.25  # share of pictures with one grey rectangle
     averaging: float = 0.998  # decay of the weights' moving average, a step
     initial_scale: float = 50.0
-    free_head: float = 0.0  # weight of a plain classifier on the embedding that is thrown away; see the image tower
-    emphasis: float = 0.25  # of what many classes differ in, for new classes' sake; 0: none; see `settle`
-    spare: float = 2.0  # squared length of what no text uses over that of what texts use; see `use_spare_directions`
-    geometry: float = 0.0  # weight of the second loss: the class's place among all names
-    geometry_scale: float = 10.0  # how sharply those targets prefer near names
+
+
+@dataclass(frozen=True)
+class Settling:
+    """How the trained image tower's last layer is finished; see `settle` and `use_spare_directions`."""
+
+    steps: int = 800
+    batch: int = 512
+    learning_rate: float = 1e-3
+    scale: float = 25.0  # of the logits; lower is better for new classes and worse for the trained ones
+    dropout: float = 0.8  # share of what the layer reads that a step does without
+    spare: float = 2.0  # squared length of what no text uses over that of what texts use
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class PretrainParameters:
     placement: TextPlacement = field(default_factory=TextPlacement)
     text: TextDistillation = field(default_factory=TextDistillation)
     image: ImageTraining = field(default_factory=ImageTraining)
+    settling: Settling = field(default_factory=Settling)
 
     def as_json(self) -> dict[str, Any]:
         """The parameters as plain JSON values."""
@@ -120,14 +128,15 @@ class PretrainParameters:
         return plain
 
     def digest(self) -> str:
-        """Which run an image checkpoint belongs to; threads and the checkpoint's rhythm do not matter."""
+        """Which run an image checkpoint belongs to: what changes neither the pictures nor the weights does not matter."""
         plain = self.as_json()
-        del plain["threads"], plain["checkpoint_every"]
+        for name in ("threads", "checkpoint_every", "settling"):
+            del plain[name]
         return digest(plain)
 
     def text_digest(self) -> str:
         """Which run a text checkpoint belongs to: the text tower is the same whatever the pictures are trained with."""
         plain = self.as_json()
-        for name in ("threads", "checkpoint_every", "left_out", "image"):
+        for name in ("threads", "checkpoint_every", "left_out", "image", "settling"):
             del plain[name]
         return digest(plain)

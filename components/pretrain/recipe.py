@@ -1,7 +1,6 @@
 """The whole recipe: place the texts, distil the text tower, train the image tower, write the model."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,14 @@ from components.pretrain.parameters import PretrainParameters
 from components.pretrain.pictures import Pictures, read_pictures
 from components.pretrain.placement import Placement
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
-from components.pretrain.settle import logit_scale, settle, spare_directions, use_spare_directions
+from components.pretrain.settle import (
+    attended,
+    last_layer,
+    logit_scale,
+    settle,
+    spare_directions,
+    use_spare_directions,
+)
 from components.pretrain.text import (
     TextTargets,
     embed_texts,
@@ -29,9 +35,9 @@ from components.pretrain.text import (
     train_text_tower,
     warm_start,
 )
-from components.pretrain.vocabulary import Lexicon, phrases, read_lexicon, whole_words
+from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
-__all__ = ["ImageTargets", "PretrainSources", "finish", "gather_texts", "image_targets", "place_texts", "pretrain"]
+__all__ = ["PretrainSources", "finish", "gather_texts", "image_targets", "place_texts", "pretrain"]
 
 _FORMS = ("a photo of a", "a")  # the lexicon's two templates
 
@@ -51,19 +57,6 @@ class PretrainSources:
     lexicon: Path
     sentence_encoder: Path | None = None
     text_tower: Path | None = None
-
-
-@dataclass(frozen=True)
-class ImageTargets:
-    """Text embeddings that the image tower learns to find, unit length.
-
-    Attributes:
-        classes: one row a picture class, `(classes, embed_dim)`.
-        vocabulary: one row a name of the lexicon, `(names, embed_dim)`.
-    """
-
-    classes: Tensor
-    vocabulary: Tensor
 
 
 def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path, output: Path) -> dict[str, Any]:
@@ -94,40 +87,44 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     else:
         _take_text_tower(model, sources.text_tower)
 
-    targets = image_targets(model, read_lexicon(sources.lexicon).without(parameters.names_left_out), train)
-    tower = train_image_tower(model.visual, train, targets.classes, targets.vocabulary, parameters, journal)
-    side = parameters.architecture.image_size
+    classes = image_targets(model, train)
+    model.visual = train_image_tower(model.visual, train, classes, parameters, journal)
     rows = train.rows_without(parameters.left_out)
-    settle(tower, train, rows, targets.classes, parameters.image.emphasis, side)
-    model.visual = tower
-    finish(model, train, targets.classes, parameters, output)
+    finish(model, train, rows, classes, parameters, output)
+    top1 = _zero_shot(model.visual, validation, classes, parameters.architecture.image_size)
     facts = {
         "parameters": parameters.as_json(),
         "pictures": len(rows),
-        "zero_shot_top1": round(_zero_shot(tower, validation, targets.classes, side), 4),
+        "zero_shot_top1": round(top1, 4),
     }
     write_json(output / "pretrain.json", facts)
     journal.record("done", zero_shot_top1=facts["zero_shot_top1"])
     return facts
 
 
-def finish(model: Any, train: Pictures, text_embeddings: Tensor, parameters: PretrainParameters, output: Path) -> None:
-    """What follows the settled image tower: the spare directions, the logit scale, the covariance, the files.
+def finish(
+    model: Any, train: Pictures, rows: Tensor, classes: Tensor, parameters: PretrainParameters, output: Path
+) -> None:
+    """What follows the trained towers: the last layer settled, the logit scale, the covariance, the files.
 
     Args:
         model: both towers, changed in place.
         train: the training pictures.
-        text_embeddings: one row a class of `train`, `(classes, embed_dim)`, unit length.
-        parameters: `left_out`, `architecture` and `image.spare` are read.
+        rows: those that were trained on.
+        classes: text embeddings, one row a class of `train`, `(classes, embed_dim)`, unit length.
+        parameters: `architecture` and `settling` are read.
         output: folder that gets the finished model.
     """
-    side, rows = parameters.architecture.image_size, train.rows_without(parameters.left_out)
+    last, labels = last_layer(model.visual), train.labels[rows]
+    found = attended(model.visual, train, rows, parameters.architecture.image_size)
+    settle(last, found, labels, classes, parameters.settling)
     spare = spare_directions(model.text_projection.detach())
-    use_spare_directions(model.visual, train, rows, spare, parameters.image.spare, side)
-    model.logit_scale.data.fill_(math.log(logit_scale(model.visual, train, rows, text_embeddings, side)))
-    covariance = within_class_covariance(embed_pictures(model.visual, train, side, rows), train.labels[rows])
+    use_spare_directions(last, found, spare, parameters.settling.spare)
+    with torch.no_grad():
+        embeddings = F.normalize(last(found), dim=1)
+    model.logit_scale.data.fill_(math.log(logit_scale(embeddings, labels, classes)))
     model.to(memory_format=torch.contiguous_format)
-    export_model(model, parameters.architecture, covariance, output)
+    export_model(model, parameters.architecture, within_class_covariance(embeddings, labels), output)
 
 
 def gather_texts(parameters: PretrainParameters, names: tuple[str, ...], classes: tuple[str, ...]) -> list[str]:
@@ -150,19 +147,19 @@ def place_texts(parameters: PretrainParameters, sources: PretrainSources, train:
     return TextTargets(lexicon, tuple(texts), cores)
 
 
-def image_targets(model: nn.Module, lexicon: Lexicon, pictures: Pictures) -> ImageTargets:
-    """Class names and vocabulary as the finished text tower says them.
+def image_targets(model: nn.Module, pictures: Pictures) -> Tensor:
+    """What the image tower learns to find: the class names as the finished text tower says them.
 
     The tower misses its own targets a little; an image tower trained against those finds two points fewer of the
     classes by the names that the tower then gives them.
+
+    Returns:
+        One row a class of `pictures`, `(classes, embed_dim)`, unit length.
     """
     length = int(model.context_length)  # type: ignore[arg-type]  # open_clip sets a plain int
-
-    def said(names: Sequence[str]) -> Tensor:
-        forms = [embed_texts(model, [f"{template} {name.lower()}" for name in names], length) for template in _FORMS]
-        return F.normalize(torch.stack(forms).mean(dim=0), dim=1)
-
-    return ImageTargets(said(pictures.names), said(lexicon.names))
+    names = [name.lower() for name in pictures.names]
+    forms = [embed_texts(model, [f"{template} {name}" for name in names], length) for template in _FORMS]
+    return F.normalize(torch.stack(forms).mean(dim=0), dim=1)
 
 
 def _take_text_tower(model: nn.Module, folder: Path) -> None:

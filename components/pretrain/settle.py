@@ -1,4 +1,4 @@
-"""What is done to the trained image tower at last: its embedding is moved to where texts of new classes find it, and
+"""What is done at last to the trained image tower's last layer: it is trained anew so that new classes are found too, and
 the directions that no text uses are given to the pictures."""
 
 from typing import Any, cast
@@ -8,55 +8,70 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.pretrain.image import embed_pictures
+from components.pretrain.parameters import Settling
 from components.pretrain.pictures import Pictures
 
-__all__ = ["logit_scale", "settle", "spare_directions", "text_metric", "use_spare_directions"]
+__all__ = ["attended", "last_layer", "logit_scale", "settle", "spare_directions", "use_spare_directions"]
 
-_SAMPLE = 8192  # pictures that tell the mean and the scale
 _SCALES = (5.0, 100.0)  # CLIP's own never exceeds 100
 
 
-def text_metric(text_embeddings: Tensor, power: float) -> Tensor:
-    """The covariance of the classes' text embeddings to the power `power`, `(embed_dim, embed_dim)`.
-
-    It is scaled so that the classes differ by as much with it as without: one logit scale serves both.
-
-    Args:
-        text_embeddings: one row a class, `(classes, embed_dim)`.
-        power: 0 leaves all directions alike; above, those in which the classes differ little count less.
-    """
-    centred = text_embeddings - text_embeddings.mean(dim=0)
-    values, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
-    # One mean value is added to each, so that directions without any difference keep a small part.
-    raised = (values.clamp(min=0) + values.mean()) ** power
-    metric: Tensor = directions * raised @ directions.T
-    scaled: Tensor = metric * (centred.norm() / (centred @ metric).norm())
-    return scaled
+def last_layer(visual: nn.Module) -> nn.Linear:
+    """The layer of the image tower that gives the embedding, from the attention pool's width to `embed_dim`."""
+    layer: nn.Linear = cast(Any, visual).attnpool.c_proj
+    return layer
 
 
 @torch.no_grad()
-def settle(
-    visual: nn.Module, pictures: Pictures, rows: Tensor, text_embeddings: Tensor, emphasis: float, side: int
-) -> None:
-    """Change the last layer of `visual` in place: `text_metric` is applied and the mean picture taken away.
+def attended(visual: nn.Module, pictures: Pictures, rows: Tensor, side: int) -> Tensor:
+    """What the last layer reads of each of `rows`, `(n, width of the pool)`, at `side` pixels, without augmentation."""
+    last = last_layer(visual)
+    nothing = nn.Linear(last.in_features, last.in_features)
+    nothing.weight.copy_(torch.eye(last.in_features))
+    nothing.bias.zero_()
+    pool = cast(Any, visual).attnpool
+    pool.c_proj = nothing
+    try:
+        return embed_pictures(visual, pictures, side, rows, unit_length=False)
+    finally:
+        pool.c_proj = last
 
-    The training tells its classes apart by whatever they differ in, down to directions that only a pair of them needs;
-    for new classes these are noise, and the metric makes them shorter. What all pictures share pulls towards some texts
-    whatever is seen: among its classes the training's loss evens that out, for new ones nothing does.
+
+def settle(last: nn.Linear, found: Tensor, labels: Tensor, text_embeddings: Tensor, settling: Settling) -> None:
+    """Train the last layer anew, in place, on what the finished tower reads, most of it dropped at each step.
+
+    Trained along with the tower, on blended pictures and with a logit scale that grows, the layer tells its classes apart
+    by whatever they differ in, down to directions that only a pair of them needs; for new classes these are noise. A low
+    scale, held, leaves no gain in them, and what is dropped at random cannot be relied on. The mean picture is taken
+    away: what all pictures share pulls towards some texts whatever is seen.
 
     Args:
-        visual: the trained image tower.
-        pictures: the training pictures.
-        rows: those that were trained on.
-        text_embeddings: one row a class of `pictures`, `(classes, embed_dim)`, unit length.
-        emphasis: power of the metric.
-        side: of the pictures, in pixels.
+        last: see `last_layer`.
+        found: what it reads of the training pictures, `(n, width)`; see `attended`.
+        labels: class of each, `(n,)`, rows of `text_embeddings`.
+        text_embeddings: one row a class, `(classes, embed_dim)`, unit length.
+        settling: steps, batch, rate, scale and how much is dropped.
     """
-    metric = text_metric(text_embeddings[torch.unique(pictures.labels[rows])], emphasis)
-    last = _last_layer(visual)
-    last.weight.copy_(metric @ last.weight)
-    last.bias.copy_(metric @ last.bias)
-    last.bias.sub_(embed_pictures(visual, pictures, side, _sample(rows), unit_length=False).mean(dim=0))
+    mean = found.mean(dim=0)
+    kept, place = torch.unique(labels, return_inverse=True)
+    columns = text_embeddings[kept] - text_embeddings[kept].mean(dim=0)
+    weight = last.weight.detach().clone()
+    weight /= ((found - mean) @ weight.T).norm(dim=1).mean()  # one learning rate for every tower
+    weight.requires_grad_()
+    optimiser = torch.optim.Adam([weight])
+    generator = torch.Generator().manual_seed(0)
+    for step in range(settling.steps):
+        drawn = torch.randint(len(found), (settling.batch,), generator=generator)
+        read = found[drawn] - mean
+        read = read * (torch.rand(read.shape, generator=generator) >= settling.dropout)
+        loss = F.cross_entropy(settling.scale * F.normalize(read @ weight.T, dim=1) @ columns.T, place[drawn])
+        optimiser.param_groups[0]["lr"] = settling.learning_rate * (1 - step / settling.steps)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        last.weight.copy_(weight)
+        last.bias.copy_(-weight @ mean)
 
 
 def spare_directions(text_projection: Tensor) -> Tensor:
@@ -70,10 +85,8 @@ def spare_directions(text_projection: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def use_spare_directions(
-    visual: nn.Module, pictures: Pictures, rows: Tensor, spare: Tensor, share: float, side: int
-) -> None:
-    """Change the last layer of `visual` in place: `spare` directions carry what else the attention pool has found.
+def use_spare_directions(last: nn.Linear, found: Tensor, spare: Tensor, share: float) -> None:
+    """Change the last layer in place: `spare` directions carry what else the attention pool has found.
 
     The loss against texts gives these directions nothing to do. They get the pool's principal components over the
     training pictures, each divided by the square root of its spread (half way to whitening, so that a few large ones do
@@ -81,15 +94,11 @@ def use_spare_directions(
     fitted on the embedding, gain.
 
     Args:
-        visual: the settled image tower.
-        pictures: the training pictures.
-        rows: those that were trained on.
+        last: the settled layer.
+        found: what it reads of the training pictures, `(n, width)`; see `attended`.
         spare: see `spare_directions`.
         share: mean squared length of the spare part over that of the texts' part; 0 leaves it empty.
-        side: of the pictures, in pixels.
     """
-    last = _last_layer(visual)
-    found = _attended(visual, pictures, rows, side)
     mean = found.mean(dim=0)
     spreads, directions = torch.linalg.eigh((found - mean).T @ (found - mean) / len(found))
     n = min(spare.shape[1], len(spreads))
@@ -106,36 +115,16 @@ def use_spare_directions(
 
 
 @torch.no_grad()
-def logit_scale(visual: nn.Module, pictures: Pictures, rows: Tensor, text_embeddings: Tensor, side: int) -> float:
+def logit_scale(embeddings: Tensor, labels: Tensor, text_embeddings: Tensor) -> float:
     """The logit scale that fits the finished embedding best, by the cross-entropy over the trained classes.
 
-    Args: see `settle`.
+    Args:
+        embeddings: of training pictures, `(n, embed_dim)`, unit length.
+        labels: class of each, `(n,)`, rows of `text_embeddings`.
+        text_embeddings: one row a class, `(classes, embed_dim)`, unit length.
     """
-    sample = _sample(rows)
-    kept = torch.unique(pictures.labels[rows])
-    cosines = embed_pictures(visual, pictures, side, sample) @ text_embeddings[kept].T
-    place = torch.searchsorted(kept, pictures.labels[sample])
+    kept, place = torch.unique(labels, return_inverse=True)
+    cosines = embeddings @ text_embeddings[kept].T
     scales = torch.linspace(*_SCALES, steps=96)
     losses = torch.stack([F.cross_entropy(scale * cosines, place) for scale in scales])
     return float(scales[losses.argmin()])
-
-
-def _attended(visual: nn.Module, pictures: Pictures, rows: Tensor, side: int) -> Tensor:
-    """What the last layer reads, `(n, width of the last level)`, of a sample of the pictures."""
-    pool = cast(Any, visual).attnpool
-    last, width = pool.c_proj, pool.c_proj.in_features
-    pool.c_proj = nn.Linear(width, width)
-    pool.c_proj.weight.copy_(torch.eye(width))
-    pool.c_proj.bias.zero_()
-    try:
-        return embed_pictures(visual, pictures, side, _sample(rows), unit_length=False)
-    finally:
-        pool.c_proj = last
-
-
-def _last_layer(visual: nn.Module) -> Any:
-    return cast(Any, visual).attnpool.c_proj
-
-
-def _sample(rows: Tensor) -> Tensor:
-    return rows[:: max(1, len(rows) // _SAMPLE)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from flows.commands.shared import (
     quiet_prefect,
 )
 from flows.wording import counted
+
+if TYPE_CHECKING:
+    from components.bank import Bank
 
 __all__ = ["commands"]
 
@@ -205,10 +208,14 @@ def diff(
     before, after = known.find(first), known.find(second)
     if before.bundle != after.bundle:
         typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
-    rows = [{row["class"]: row for row in class_rows(*known.load(each))} for each in (before, after)]
-    lines = []
+    loaded = [known.load(each) for each in (before, after)]
+    rows = [{row["class"]: row for row in class_rows(*each)} for each in loaded]
+    renamed = _renamed(*(bank for _, bank in loaded))
+    lines = [f"~ {old}  is called {new}" for old, new in renamed.items()]
     for name in dict.fromkeys([*rows[0], *rows[1]]):
         here, there = rows[0].get(name), rows[1].get(name)
+        if name in renamed or name in renamed.values():
+            continue
         if there is None:
             lines.append(f"- {name}")
         elif here is None:
@@ -234,6 +241,14 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
     reporter = ConsoleReporter()
     words = build_vocabulary(Workspace.find(workspace), lambda done, of: reporter.progress(done, of, "words"))
     typer.echo(f"{words:,} words")
+
+
+def _renamed(before: Bank, after: Bank) -> dict[str, str]:
+    """Old and new names of added classes that are the same photos under another name."""
+    gone = {each.photos: each.name for each in before.classes if each.name not in after.names}
+    return {
+        gone[each.photos]: each.name for each in after.classes if each.name not in before.names and each.photos in gone
+    }
 
 
 def _moved(change: Any) -> str:

@@ -69,7 +69,7 @@ def test_what_harms_is_refused_with_exit_3_and_mistakes_with_2(
     copy_of_trained: Path, run_command: Run, photo_folder: Path, tmp_path: Path
 ) -> None:
     twin = tmp_path / "twin"
-    for number in range(6):
+    for number in range(12):  # of four or six alone, chance decides which of the two classes has them
         draw_photo(twin / f"{number}.jpg", 450 + number, hue=200)  # the colour of the class red
     pointer = (copy_of_trained / "models/live/current.json").read_text()
 
@@ -104,8 +104,11 @@ def test_a_class_keeps_its_name_and_photos_that_wait_are_listed_and_taken_back(
     version = added.stdout.split("live: ")[1].split()[0]
     assert said("diff", version, version) == "no difference\n"
 
-    said("remove-class", "Tea-Leaf")
-    assert "Tea-Leaf" not in said("classes")
+    renamed = said("rename-class", "Tea-Leaf", "Green Tea").split("live: ")[1].split()[0]
+    assert said("diff", version, renamed) == "~ Tea-Leaf  is called Green Tea\n"
+
+    said("remove-class", "Green Tea")
+    assert "Green Tea" not in said("classes")
     assert "remove-class takes them back" in said("add-class", "red", *photos)
     assert f"{len(photos)} more wait" in said("classes")
     assert "taken back" in said("remove-class", "red")

@@ -1,6 +1,7 @@
 """What every head promises, whichever it is."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -120,3 +121,13 @@ def test_a_probe_is_as_loud_without_a_fold_where_it_makes_no_mistake() -> None:
     whole = loudness(torch.arange(len(support)))
     for fold in range(4):
         assert loudness(torch.nonzero(folds != fold).flatten()) == pytest.approx(whole, rel=0.05)
+
+
+@pytest.mark.parametrize("logit_scale", [20.0, 100.0])
+@pytest.mark.parametrize("name", ["gda", "map_lr", "tip_adapter"])
+def test_a_logit_scale_that_does_not_fit_gives_poor_words_no_more_weight(name: str, logit_scale: float) -> None:
+    drawn = {"noise": 1.2, "word_noise": 2.0}
+    support = replace(drawn_support(10, 16, **drawn), logit_scale=logit_scale)
+    embedding, labels, _ = drawn_task(10, 100, 32, **drawn, seed=0, draw=1)
+    head = head_class(name)().fit(support)
+    assert (head.scores(Features(embedding, ())).argmax(1) == labels).float().mean() > 0.96

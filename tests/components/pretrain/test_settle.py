@@ -1,83 +1,135 @@
 from pathlib import Path
-from typing import Any, cast
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from components.pretrain import PretrainParameters
+from components.pretrain import PretrainParameters, Settling
 from components.pretrain.architecture import build
 from components.pretrain.image import embed_pictures
-from components.pretrain.pictures import Pictures, read_pictures
-from components.pretrain.settle import logit_scale, settle, spare_directions, text_metric, use_spare_directions
+from components.pretrain.pictures import read_pictures
+from components.pretrain.settle import (
+    attended,
+    last_layer,
+    logit_scale,
+    settle,
+    spare_directions,
+    use_spare_directions,
+)
+
+SIZE, SHARED, TRAINED = 16, 96, 16  # of the embedding, of what pictures of all classes show, classes with pictures
+WIDTH = SHARED + TRAINED
 
 
-def _texts(classes: int = 3) -> torch.Tensor:
-    return F.normalize(torch.randn(classes, 16, generator=torch.Generator().manual_seed(2)) + 1, dim=1)
+def _texts(classes: int) -> torch.Tensor:
+    return F.normalize(torch.randn(classes, SIZE, generator=torch.Generator().manual_seed(2)) + 1, dim=1)
 
 
-def _tower(parameters: PretrainParameters) -> torch.nn.Module:
+def _layer() -> nn.Linear:
     torch.manual_seed(0)
-    visual: torch.nn.Module = build(parameters.architecture).visual
-    return visual.eval()
+    return nn.Linear(WIDTH, SIZE)
 
 
-def _pictures(dataset: Path, tmp_path: Path) -> Pictures:
-    return read_pictures(dataset, "train", tmp_path / "arrays")
+def _found(texts: torch.Tensor, per_class: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a tower reads of pictures: their class's text in many noisy units, and a unit of its own for a trained class."""
+    see = torch.randn(SIZE, SHARED, generator=torch.Generator().manual_seed(4))
+    labels = torch.arange(len(texts)).repeat_interleave(per_class)
+    noise = torch.randn(len(labels), WIDTH, generator=torch.Generator().manual_seed(seed))
+    own = 6 * F.one_hot(labels, max(len(texts), TRAINED))[:, :TRAINED]
+    return torch.cat([texts[labels] @ see + 1.5 * noise[:, :SHARED], own + noise[:, SHARED:]], dim=1) + 3, labels
 
 
-def test_metric_of_power_zero_changes_nothing_and_others_keep_the_spread() -> None:
-    texts = _texts(8)
-    torch.testing.assert_close(text_metric(texts, 0.0), torch.eye(16), atol=1e-5, rtol=0)
-    metric = text_metric(texts, 0.5)
-    centred = texts - texts.mean(dim=0)
-    torch.testing.assert_close((centred @ metric).norm(), centred.norm())
-    torch.testing.assert_close(metric, metric.T)
-    # What the classes differ in most gains on what they differ in least.
-    before, after = torch.linalg.svdvals(centred), torch.linalg.svdvals(centred @ metric)
-    assert after[0] / after[6] > before[0] / before[6]
+def _top1(last: nn.Linear, found: torch.Tensor, labels: torch.Tensor, texts: torch.Tensor) -> float:
+    with torch.no_grad():
+        return float(((last(found) @ texts.T).argmax(dim=1) == labels).float().mean())
 
 
-def test_settled_tower_says_of_plain_texts_what_it_says_through_the_metric_before(
+def test_what_the_last_layer_reads_gives_the_embedding(
     parameters: PretrainParameters, dataset: Path, tmp_path: Path
 ) -> None:
-    pictures, texts, visual = _pictures(dataset, tmp_path), _texts(), _tower(parameters)
-    trained = embed_pictures(visual, pictures, 64, unit_length=False) @ text_metric(texts, 0.5) @ texts.T
-    settle(visual, pictures, torch.arange(24), texts, 0.5, 64)
-    settled = embed_pictures(visual, pictures, 64, unit_length=False) @ texts.T
-    # The same but for one number a class: the mean picture's.
-    torch.testing.assert_close(settled - settled.mean(dim=0), trained - trained.mean(dim=0), atol=1e-4, rtol=1e-3)
-    assert settled.mean(dim=0).abs().max() < 1e-4
+    pictures = read_pictures(dataset, "train", tmp_path / "arrays")
+    torch.manual_seed(0)
+    visual: nn.Module = build(parameters.architecture).visual
+    rows = torch.tensor([3, 1, 20])
+    last = last_layer(visual)
+    found = attended(visual, pictures, rows, 64)
+    assert last_layer(visual) is last
+    with torch.no_grad():
+        torch.testing.assert_close(last(found), embed_pictures(visual, pictures, 64, rows, unit_length=False))
 
 
-def test_the_scale_fits_the_pictures(parameters: PretrainParameters, dataset: Path, tmp_path: Path) -> None:
-    pictures, texts, visual = _pictures(dataset, tmp_path), _texts(), _tower(parameters)
-    settle(visual, pictures, torch.arange(24), texts, 0.5, 64)
-    scale = logit_scale(visual, pictures, torch.arange(24), texts, 64)
-    cosines = embed_pictures(visual, pictures, 64) @ texts.T
+def test_a_settled_layer_finds_trained_classes_and_ones_without_pictures() -> None:
+    texts, last = _texts(TRAINED + 8), _layer()
+    found, labels = _found(texts, 40, seed=5)
+    trained = labels < TRAINED
+    settle(last, found[trained], labels[trained], texts, Settling(steps=400, learning_rate=1e-2))
+
+    fresh, of = _found(texts, 40, seed=6)
+    trained = of < TRAINED
+    assert _top1(last, fresh[trained], of[trained], texts[:TRAINED]) > 0.9
+    assert _top1(last, fresh[~trained], of[~trained] - TRAINED, texts[TRAINED:]) > 0.5  # an eighth by chance
+
+
+def test_what_is_dropped_at_random_is_not_relied_on() -> None:
+    texts = _texts(TRAINED)
+    found, labels = _found(texts, 40, seed=5)
+    fresh, of = _found(texts, 40, seed=6)
+    fresh[:, SHARED:] = found[:, SHARED:].mean(dim=0)  # without the unit of the class's own
+    top1 = []
+    for dropout in (0.0, 0.8):
+        last = _layer()
+        settle(last, found, labels, texts, Settling(steps=400, learning_rate=1e-2, dropout=dropout))
+        top1.append(_top1(last, fresh, of, texts))
+    assert top1[1] > top1[0] + 0.05, top1
+
+
+def test_the_mean_picture_is_taken_away() -> None:
+    texts, last = _texts(8), _layer()
+    found, labels = _found(texts, 10, seed=5)
+    settle(last, found, labels, texts, Settling(steps=20))
+    with torch.no_grad():
+        embeddings = last(found)
+    assert embeddings.mean(dim=0).norm() < 1e-4 * embeddings.norm(dim=1).mean()
+
+
+def test_settling_twice_from_the_same_start_gives_the_same_layer() -> None:
+    texts = _texts(8)
+    found, labels = _found(texts, 10, seed=5)
+    layers = [_layer(), _layer()]
+    for last in layers:
+        settle(last, found, labels, texts, Settling(steps=20))
+    assert torch.equal(layers[0].weight, layers[1].weight)
+
+
+def test_the_scale_fits_the_pictures() -> None:
+    texts, last = _texts(8), _layer()
+    found, labels = _found(texts, 20, seed=5)
+    settle(last, found, labels, texts, Settling(steps=100, learning_rate=1e-2))
+    with torch.no_grad():
+        embeddings = F.normalize(last(found), dim=1)
+    scale = logit_scale(embeddings, labels, texts)
 
     def loss(value: float) -> float:
-        return F.cross_entropy(value * cosines, pictures.labels).item()
+        return F.cross_entropy(value * embeddings @ texts.T, labels).item()
 
     assert 5 <= scale <= 100.01
     assert loss(scale) <= min(loss(5), loss(20), loss(100)) + 1e-5
 
 
-def test_spare_directions_carry_pictures_and_say_nothing_of_texts(
-    parameters: PretrainParameters, dataset: Path, tmp_path: Path
-) -> None:
-    pictures, visual = _pictures(dataset, tmp_path), _tower(parameters)
-    text_projection = torch.randn(8, 16, generator=torch.Generator().manual_seed(3))
+def test_spare_directions_carry_pictures_and_say_nothing_of_texts() -> None:
+    last, found = _layer(), _found(_texts(8), 10, seed=5)[0]
+    text_projection = torch.randn(8, SIZE, generator=torch.Generator().manual_seed(3))
     spare = spare_directions(text_projection)
-    assert spare.shape == (16, 8)
+    assert spare.shape == (SIZE, 8)
     torch.testing.assert_close(text_projection @ spare, torch.zeros(8, 8), atol=1e-5, rtol=0)
-    last = cast(Any, visual).attnpool.c_proj
     said_before = text_projection @ last.weight.detach()
 
-    use_spare_directions(visual, pictures, torch.arange(24), spare, 2.0, 64)
+    use_spare_directions(last, found, spare, 2.0)
 
     tolerance = 1e-6 * last.weight.norm().item()
     torch.testing.assert_close(text_projection @ last.weight.detach(), said_before, atol=tolerance, rtol=0)
-    after = embed_pictures(visual, pictures, 64, unit_length=False)
+    with torch.no_grad():
+        after = last(found)
     carried = after @ spare
     texts_part = after.square().sum(dim=1) - carried.square().sum(dim=1)
     torch.testing.assert_close(carried.square().sum(dim=1).mean(), 2 * texts_part.mean(), rtol=0.05, atol=0)
@@ -85,10 +137,9 @@ def test_spare_directions_carry_pictures_and_say_nothing_of_texts(
     assert torch.linalg.matrix_rank(carried, rtol=1e-4) > 1
 
 
-def test_without_a_share_the_spare_directions_are_empty(
-    parameters: PretrainParameters, dataset: Path, tmp_path: Path
-) -> None:
-    pictures, visual = _pictures(dataset, tmp_path), _tower(parameters)
-    spare = spare_directions(torch.randn(8, 16, generator=torch.Generator().manual_seed(3)))
-    use_spare_directions(visual, pictures, torch.arange(24), spare, 0.0, 64)
-    assert (embed_pictures(visual, pictures, 64, unit_length=False) @ spare).abs().max() < 1e-5
+def test_without_a_share_the_spare_directions_are_empty() -> None:
+    last, found = _layer(), _found(_texts(8), 10, seed=5)[0]
+    spare = spare_directions(torch.randn(8, SIZE, generator=torch.Generator().manual_seed(3)))
+    use_spare_directions(last, found, spare, 0.0)
+    with torch.no_grad():
+        assert (last(found) @ spare).abs().max() < 1e-5
