@@ -4,8 +4,8 @@ python benchmarks/embedded_left_out.py --pictures DIR --lexicon FILE --run DIR [
     [--text-tower DIR] [--stages 3x48] [--text-steps N]
 
 With `--names-out` their names are kept out of the lexicon too, so that only the map tells the text tower where they lie;
-with `--image-run` the text tower alone is made anew then, and beside it stands the image tower of a finished run without
-`--names-out`, which has seen none of their pictures and the texts of the other 130 classes alone.
+with `--image-run` the image tower of a finished run without `--names-out` stands beside that text tower, its last layer
+trained against it: it has seen none of their pictures and the texts of the other 130 classes alone.
 Without `--stages` and `--text-steps` it is the recipe at full length, an hour on two cores. Rows as `embedded.py`
 prints them: zero_shot (all classes, the 20 among them), unseen_among_themselves, unseen_among_all, unseen_among_50 (beside
 30 names of Tiny ImageNet's other 50 classes, then of ImageNet's that are no class here; mean of 20 draws). The model is left

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -59,7 +60,7 @@ def train_image_tower(
     ends = steps_of(training, len(rows))
     n_steps = ends[-1][0]
     cast(Any, visual).to(memory_format=torch.channels_last)  # torch declares no types for this form
-    learner = _Learner(visual, _Goal(pictures, rows, text_embeddings), training)
+    learner = _Learner(visual, _Goal.of(pictures, rows, text_embeddings), training)
     average = copy.deepcopy(visual).eval()
     optimisers = _optimisers(learner, training, parameters.threads)
     step = 0
@@ -180,14 +181,24 @@ def _move_average(average: nn.Module, visual: nn.Module, decay: float) -> None:
         means[index].copy_(values[index])
 
 
+@dataclass(frozen=True)
 class _Goal:
-    """What an image embedding should resemble: the text embedding of its class among those of all classes."""
+    """What an image embedding should resemble: the text embedding of its class among those of all classes.
 
-    def __init__(self, pictures: Pictures, rows: Tensor, text_embeddings: Tensor) -> None:
+    Attributes:
+        columns: one row a trained class, `(classes, embed_dim)`.
+        position: row of each class of the pictures, -1 where it is not trained.
+    """
+
+    columns: Tensor
+    position: Tensor
+
+    @classmethod
+    def of(cls, pictures: Pictures, rows: Tensor, text_embeddings: Tensor) -> "_Goal":
         kept = torch.unique(pictures.labels[rows])
         # Softmax ignores what all columns share; taken out once, it costs no precision.
-        self.columns = text_embeddings[kept] - text_embeddings[kept].mean(dim=0)
-        self.position = torch.full((len(pictures.folders),), -1).scatter(0, kept, torch.arange(len(kept)))
+        columns = text_embeddings[kept] - text_embeddings[kept].mean(dim=0)
+        return cls(columns, torch.full((len(pictures.folders),), -1).scatter(0, kept, torch.arange(len(kept))))
 
 
 class _Learner(nn.Module):

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from components.errors import UserInputError
 from components.files import digest
 
 __all__ = ["Architecture", "ImageTraining", "PretrainParameters", "Settling", "TextDistillation", "TextPlacement"]
@@ -97,8 +98,16 @@ class Settling:
     batch: int = 512
     learning_rate: float = 1e-3
     scale: float = 25.0  # of the logits; lower is better for new classes and worse for the trained ones
-    dropout: float = 0.8  # share of what the layer reads that a step does without
+    dropout: float = 0.8  # share of what the layer reads that a step does without, from 0 to below 1
     spare: float = 2.0  # squared length of what no text uses over that of what texts use
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise UserInputError(
+                f"a step cannot do without {self.dropout} of what the layer reads",
+                on="settling.dropout",
+                remedy="give a share from 0 to below 1",
+            )
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,10 @@ class PretrainParameters:
         return plain
 
     def digest(self) -> str:
-        """Which run an image checkpoint belongs to: what changes neither the pictures nor the weights does not matter."""
+        """Which run an image checkpoint belongs to.
+
+        Threads, the checkpoint's rhythm and what is done to the finished tower do not matter.
+        """
         plain = self.as_json()
         for name in ("threads", "checkpoint_every", "settling"):
             del plain[name]

@@ -48,7 +48,7 @@ class PretrainSources:
 
     Attributes:
         pictures: folder with `classes.csv`, `train.zip` and `val.zip`.
-        lexicon: `text_lexicon.npz`.
+        lexicon: `text_lexicon.npz`; not read where `text_tower` is given.
         sentence_encoder: folder with `model.safetensors` and `tokenizer.json` of all-MiniLM-L6-v2; None: the package's.
         text_tower: a finished model whose text tower is taken as it is; None: it is distilled anew.
     """
@@ -112,12 +112,12 @@ def finish(
         train: the training pictures.
         rows: those that were trained on.
         classes: text embeddings, one row a class of `train`, `(classes, embed_dim)`, unit length.
-        parameters: `architecture` and `settling` are read.
+        parameters: `architecture`, `settling` and `seed` are read.
         output: folder that gets the finished model.
     """
     last, labels = last_layer(model.visual), train.labels[rows]
     found = attended(model.visual, train, rows, parameters.architecture.image_size)
-    settle(last, found, labels, classes, parameters.settling)
+    settle(last, found, labels, classes, parameters.settling, parameters.seed)
     spare = spare_directions(model.text_projection.detach())
     use_spare_directions(last, found, spare, parameters.settling.spare)
     with torch.no_grad():

@@ -26,18 +26,20 @@ def last_layer(visual: nn.Module) -> nn.Linear:
 def attended(visual: nn.Module, pictures: Pictures, rows: Tensor, side: int) -> Tensor:
     """What the last layer reads of each of `rows`, `(n, width of the pool)`, at `side` pixels, without augmentation."""
     last = last_layer(visual)
-    nothing = nn.Linear(last.in_features, last.in_features)
-    nothing.weight.copy_(torch.eye(last.in_features))
-    nothing.bias.zero_()
+    identity = nn.Linear(last.in_features, last.in_features)
+    identity.weight.copy_(torch.eye(last.in_features))
+    identity.bias.zero_()
     pool = cast(Any, visual).attnpool
-    pool.c_proj = nothing
+    pool.c_proj = identity
     try:
         return embed_pictures(visual, pictures, side, rows, unit_length=False)
     finally:
         pool.c_proj = last
 
 
-def settle(last: nn.Linear, found: Tensor, labels: Tensor, text_embeddings: Tensor, settling: Settling) -> None:
+def settle(
+    last: nn.Linear, found: Tensor, labels: Tensor, text_embeddings: Tensor, settling: Settling, seed: int
+) -> None:
     """Train the last layer anew, in place, on what the finished tower reads, most of it dropped at each step.
 
     Trained along with the tower, on blended pictures and with a logit scale that grows, the layer tells its classes apart
@@ -51,15 +53,17 @@ def settle(last: nn.Linear, found: Tensor, labels: Tensor, text_embeddings: Tens
         labels: class of each, `(n,)`, rows of `text_embeddings`.
         text_embeddings: one row a class, `(classes, embed_dim)`, unit length.
         settling: steps, batch, rate, scale and how much is dropped.
+        seed: of the batches and of what is dropped.
     """
     mean = found.mean(dim=0)
     kept, place = torch.unique(labels, return_inverse=True)
     columns = text_embeddings[kept] - text_embeddings[kept].mean(dim=0)
     weight = last.weight.detach().clone()
-    weight /= ((found - mean) @ weight.T).norm(dim=1).mean()  # one learning rate for every tower
+    # One learning rate for every tower.
+    weight /= ((found - mean) @ weight.T).norm(dim=1).mean().clamp(min=torch.finfo(torch.float32).tiny)
     weight.requires_grad_()
     optimiser = torch.optim.Adam([weight])
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     for step in range(settling.steps):
         drawn = torch.randint(len(found), (settling.batch,), generator=generator)
         read = found[drawn] - mean

@@ -96,6 +96,7 @@ def export(
     typer.echo(
         f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
         f"with the same first answer on {facts['agreement']:.1%} of the support photos"
+        + ("" if facts["trained_are_exact"] else ", on others often on fewer")
     )
 
 

@@ -214,7 +214,7 @@ def diff(
     lines = [f"~ {old}  is called {new}" for old, new in renamed.items()]
     for name in dict.fromkeys([*rows[0], *rows[1]]):
         here, there = rows[0].get(name), rows[1].get(name)
-        if name in renamed or name in renamed.values():
+        if (there is None and name in renamed) or (here is None and name in renamed.values()):
             continue
         if there is None:
             lines.append(f"- {name}")
@@ -244,11 +244,10 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
 
 
 def _renamed(before: Bank, after: Bank) -> dict[str, str]:
-    """Old and new names of added classes that are the same photos under another name."""
-    gone = {each.photos: each.name for each in before.classes if each.name not in after.names}
-    return {
-        gone[each.photos]: each.name for each in after.classes if each.name not in before.names and each.photos in gone
-    }
+    """Old and new names of added classes that are called otherwise; a rename keeps the photos and when they came."""
+    earlier = {(each.since, each.photos): each.name for each in before.classes}
+    pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
+    return {old: new for old, new in pairs if old is not None and old != new}
 
 
 def _moved(change: Any) -> str:

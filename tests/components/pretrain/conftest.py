@@ -14,6 +14,7 @@ from components.pretrain import (
     Architecture,
     ImageTraining,
     PretrainParameters,
+    Settling,
     TextDistillation,
     TextPlacement,
 )
@@ -33,6 +34,7 @@ def parameters() -> PretrainParameters:
         placement=TextPlacement(phrases=30),
         text=TextDistillation(steps=8, batch=16, warmup_steps=2),
         image=ImageTraining(stages=((2.0, 32), (2.0, 96)), batch=8, warmup_steps=2, mixing=0.5),
+        settling=Settling(steps=20, batch=16),
     )
 
 

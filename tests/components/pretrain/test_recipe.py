@@ -91,6 +91,22 @@ def test_the_text_tower_is_kept_when_only_the_pictures_change(
     assert "text_step" not in events
 
 
+def test_a_finished_tower_is_settled_anew_without_training(
+    parameters: PretrainParameters, dataset: Path, lexicon_path: Path, tmp_path: Path
+) -> None:
+    sources, run = _sources(dataset, lexicon_path), tmp_path / "run"
+    pretrain(parameters, sources, run, tmp_path / "out")
+    (run / "log.jsonl").unlink()
+    softer = replace(parameters, settling=replace(parameters.settling, scale=5.0))
+    pretrain(softer, sources, run, tmp_path / "other")
+    events = [json.loads(line)["event"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert events == ["start", "done"]
+    one, other = (load_file(tmp_path / name / "open_clip_model.safetensors") for name in ("out", "other"))
+    different = {name for name in one if not torch.equal(one[name], other[name])}
+    assert {"visual.attnpool.c_proj.weight"} <= different
+    assert different <= {"visual.attnpool.c_proj.weight", "visual.attnpool.c_proj.bias", "logit_scale"}
+
+
 def test_left_out_names_are_in_no_text(parameters: PretrainParameters) -> None:
     kept = gather_texts(parameters, ("apple", "dog"), ("Red Thing", "Tabby cat"))
     assert "red thing" in kept
