@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import hashlib
 import json
@@ -134,10 +135,13 @@ def _artefact(name: str, models: Path) -> _Artefact:
         return _Artefact(f"local-dir:{folder}", None, folder)
     model_name, slash, pretrained = name.partition("/")
     if name == EMBEDDED or not slash:
+        known = [EMBEDDED, *(each.name for each in checkpoints.glob("*/"))]
+        near = [] if name == EMBEDDED else difflib.get_close_matches(name, known, n=1)
+        ways = "use embedded, MODEL/TAG such as ViT-B-16/openai, or a folder in models/checkpoints"
         raise UserInputError(
             f'no backbone "{name}"',
             on="params.yaml: backbone.name",
-            remedy="use embedded, MODEL/TAG such as ViT-B-16/openai, or a folder in models/checkpoints",
+            remedy=f"did you mean {near[0]}?" if near else ways,
         )
     open_clip = import_open_clip()
     if model_name not in open_clip.list_models():

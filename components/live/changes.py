@@ -160,6 +160,8 @@ class Changes:
         new_name = class_name(new_name)
         with self._turn(stamp) as now:
             now.require_added(name)
+            if new_name == name:
+                raise UserInputError("it is called so already", on=name, remedy="give another name")
             if new_name in now.state.classes or new_name in now.trained:
                 raise UserInputError("there is a class of that name", on=new_name, remedy="choose another name")
             if spelling(new_name) != spelling(name):

@@ -58,7 +58,11 @@ def read_pictures(dataset: Path, split: str, arrays: Path) -> Pictures:
     archive_path, classes_path = dataset / f"{split}.zip", dataset / "classes.csv"
     for path in (archive_path, classes_path):
         if not path.exists():
-            raise UserInputError("a file of the picture dataset is missing", on=str(path), remedy="unpack the dataset")
+            raise UserInputError(
+                "a file of the picture dataset is missing",
+                on=str(path),
+                remedy="give the folder that holds classes.csv, train.zip and val.zip",
+            )
     with classes_path.open(newline="", encoding="utf-8") as file:
         classes = [(row["folder"], row["name"]) for row in csv.DictReader(file)]
     folders = tuple(folder for folder, _ in classes)

@@ -45,6 +45,8 @@ def train(
         from components.backbone import adopt_checkpoint
 
         backbone = adopt_checkpoint(backbone, place.models)
+    else:
+        _check_own_backbone(place)
     if photos is not None:
         _copy_photos(photos, place, replace=replace)
     place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
@@ -62,6 +64,18 @@ def train(
         run_train(place, reporter)
     keep_online(place)
     _show_result(place)
+
+
+def _check_own_backbone(place: Any) -> None:
+    """See that the backbone in `params.yaml` is there, where its name says that it lies in the workspace.
+
+    What open_clip knows it would tell only after seconds of importing; the stage that needs it asks.
+    """
+    from components.backbone import BackboneSettings, check_backbone
+
+    name = place.parameters.section("backbone", BackboneSettings).name
+    if "/" not in name:
+        check_backbone(name, models=place.models)
 
 
 @commands.command()

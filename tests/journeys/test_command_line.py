@@ -130,6 +130,15 @@ def test_a_slip_in_the_last_section_is_told_before_the_first_stage_runs(
         assert "ingest" not in said
 
 
+def test_a_slip_in_the_backbones_name_is_told_before_the_first_stage_runs(
+    copy_of_trained: Path, run_command: Run
+) -> None:
+    Workspace(copy_of_trained).set_parameters({"backbone.name": "embeded", "ingest.seed": 2})
+    said = run_command("shotline", "train", "--plain", cwd=copy_of_trained, expect=2)
+    assert "did you mean embedded?" in said.stderr
+    assert "ingest" not in said.stdout + said.stderr
+
+
 def test_a_server_that_does_not_answer_is_told_before_anything_runs(trained: Path, run_command: Run) -> None:
     dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 

@@ -126,6 +126,8 @@ def test_a_model_with_a_weights_file_is_saved_as_a_folder_of_the_same_identity(t
     [
         ("embedded", 'no backbone "embedded"'),
         ("ViT-B-16", 'no backbone "ViT-B-16"'),
+        ("embeded", "did you mean embedded"),
+        ("empt", "did you mean empty"),
         ("ViT-Z-99/openai", 'open_clip has no model "ViT-Z-99"'),
         ("ViT-B-16/nobody", "neither a tag of ViT-B-16 nor a .safetensors file"),
         ("ViT-B-16/weights.pt", "no pickled one is opened"),
@@ -134,6 +136,7 @@ def test_a_model_with_a_weights_file_is_saved_as_a_folder_of_the_same_identity(t
 )
 def test_a_name_that_stands_for_nothing_says_what_would(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "checkpoints" / "empty").mkdir(parents=True)
     with pytest.raises(UserInputError, match=told):
         load_backbone(name.format(folder=tmp_path / "empty"), models=tmp_path)
 
