@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from components.bank import Bank
@@ -21,7 +21,7 @@ class BundleVerdict:
 
     Attributes:
         n_photos: how many there are; 0 leaves nothing to compare, and nothing to refuse.
-        right_before: share of them that what is live answers rightly, 0 to 1; NaN where there are none.
+        right_before: share of them that what is live answers rightly, mean over classes, 0 to 1; NaN where there are none.
         right_after: the same of the new bundle with its bank.
         refusals: why not, one sentence each; empty: it passes.
     """
@@ -38,7 +38,7 @@ class BundleVerdict:
             return "no photo was held out by both the old and the new classifier, so they could not be compared"
         return (
             f"of {self.n_photos} held-out photos of the classes that both know, {100 * self.right_before:.1f} % were "
-            f"found before and {100 * self.right_after:.1f} % are now"
+            f"found before and {100 * self.right_after:.1f} % are now (mean over classes)"
         )
 
     def require(self) -> None:
@@ -59,7 +59,8 @@ def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settin
 
     Only what both held out counts: answers of the trained classes' heads that had not seen the photo, and of columns
     fitted without it. A photo that one of them learnt from would flatter that one. The same photos stand on both sides,
-    so their differences are what is judged, and a difference within its standard error is none.
+    so their differences are what is judged, and a difference within its standard error is none. Each class counts alike:
+    one that was added with many photos must not hide what many with few lose.
 
     Args:
         before: what is live.
@@ -68,34 +69,42 @@ def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settin
     """
     old, new = _answers(*before), _answers(*after)
     lost_of: dict[str, list[int]] = defaultdict(list)
-    n_right = 0
+    right_of: dict[str, list[int]] = defaultdict(list)
     for photo, (label, answer) in old.items():
         if photo in new and new[photo][0] == label:  # a class that only one of them knows, or that was relabelled
             lost_of[label].append((answer == label) - (new[photo][1] == label))
-            n_right += answer == label
-    lost = [each for losses in lost_of.values() for each in losses]
-    if not lost:
+            right_of[label].append(answer == label)
+    if not lost_of:
         return BundleVerdict(0, math.nan, math.nan, ())
+    lost, before_share = _mean(lost_of.values()), _mean(right_of.values())
     refusals = []
-    if _surely(lost) > settings.most_drop_bundle:
+    if _surely(lost_of.values()) > settings.most_drop_bundle:
         refusals.append(
-            f"the classes would lose {100 * sum(lost) / len(lost):.1f} % of their photos by the new classifier; "
+            f"the classes would lose {100 * lost:.1f} % of their photos by the new classifier; "
             f"at most {100 * settings.most_drop_bundle:.1f} % may be lost"
         )
     for name, losses in lost_of.items():
-        if _surely(losses) > settings.most_drop_class:
+        if _surely([losses]) > settings.most_drop_class:
             refusals.append(f"{sum(losses)} of the {len(losses)} photos of {name} would no longer be found")
-    return BundleVerdict(len(lost), n_right / len(lost), (n_right - sum(lost)) / len(lost), tuple(refusals))
+    n_photos = sum(len(losses) for losses in lost_of.values())
+    return BundleVerdict(n_photos, before_share, before_share - lost, tuple(refusals))
 
 
-def _surely(lost: Sequence[int]) -> float:
-    """The mean loss less its standard error; one photo alone says nothing."""
-    n = len(lost)
+def _mean(of_classes: Collection[Sequence[int]]) -> float:
+    """Mean over classes of the mean of each."""
+    return sum(sum(each) / len(each) for each in of_classes) / len(of_classes)
+
+
+def _surely(lost_of: Collection[Sequence[int]]) -> float:
+    """The mean loss over classes less its standard error; one photo alone says nothing."""
+    n = sum(len(each) for each in lost_of)
     if n < 2:
         return -math.inf
-    mean = sum(lost) / n
-    variance = sum((each - mean) ** 2 for each in lost) / (n - 1)
-    return mean - math.sqrt(variance / n) - 1e-9  # of one photo lost they are the same, but for rounding
+    mean = _mean(lost_of)
+    # Each photo weighs one over its class's number of photos; alike where all classes have as many.
+    squares = sum((lost - mean) ** 2 / len(each) ** 2 for each in lost_of for lost in each)
+    error = math.sqrt(squares * n / (n - 1)) / len(lost_of)
+    return mean - error - 1e-9  # of one photo lost they are the same, but for rounding
 
 
 def _answers(bundle: Bundle, bank: Bank) -> dict[str, tuple[str, str]]:

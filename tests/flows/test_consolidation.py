@@ -140,7 +140,7 @@ def test_training_tells_what_it_did_to_what_was_live_and_refuses_nothing(
     assert version.classes == ("rust",)
     assert reporter.notes == [
         f"live: {version.name}",
-        "of 20 held-out photos of the classes that both know, 90.0 % were found before and 50.0 % are now",
+        "of 20 held-out photos of the classes that both know, 90.0 % were found before and 50.0 % are now (mean over classes)",
         "beware: it is worse",
         f"back: shotline rollback {before}",
     ]

@@ -80,6 +80,21 @@ def test_only_photos_that_both_held_out_count(bundle: Bundle) -> None:
     assert "could not be compared" in verdict.told
 
 
+def test_a_class_of_many_photos_does_not_hide_what_many_with_few_lose() -> None:
+    uneven = drawn_bundle(drawn_support(shots=[20, 4, 4, 4, 4]), ["gda"])[0]
+    before = answering(uneven, {0: [1] * 10 + [0] * 10})
+    after = answering(uneven, {label: [label, label, label, 0] for label in range(1, 5)})  # 10 photos won, 4 lost
+
+    verdict = judge_bundle(before, after, GateSettings())
+
+    assert verdict.n_photos == 36
+    assert verdict.right_before == pytest.approx((0.5 + 4) / 5)
+    assert verdict.right_after == pytest.approx((1 + 4 * 0.75) / 5)
+    even = answering(uneven, {0: [0] * 10 + [1] * 10, **{label: [label] * 4 for label in range(1, 5)}})
+    verdict = judge_bundle(even, answering(uneven, {label: [label, 0, 0, 0] for label in range(1, 5)}), GateSettings())
+    assert "would lose 50.0 %" in verdict.refusals[0]  # by photos 2 of 36
+
+
 def test_photos_that_were_relabelled_or_belong_to_one_of_them_do_not_count(bundle: Bundle) -> None:
     other = answering(drawn_bundle(drawn_support(shots=4), ["gda"], ["renamed"])[0], {})
     verdict = judge_bundle(answering(bundle, {}), other, GateSettings())
