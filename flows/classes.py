@@ -224,7 +224,8 @@ def explain(outcome: Outcome) -> str:
             lines.append(f"  sits among the words {', '.join(told['words'])}")
         if told["neighbours"]:
             near = ", ".join(
-                f"{other['name']} (probability on its photos {other['before']:.0%} -> {other['after']:.0%})"
+                f"{other['name']} (on photos of it this class gets {other['after']:.0%}, at the start "
+                f"{other['before']:.0%})"
                 for other in told["neighbours"][:3]
             )
             lines.append(f"  most like {near}")

@@ -22,7 +22,7 @@ commands = typer.Typer()
 def classify(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    top: Annotated[int | None, typer.Option(min=1, help="How many classes to name; default: 3, with --json 5.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say what is on photos."""
@@ -33,7 +33,7 @@ def classify(
     place = Workspace.find(workspace)
     settings = place.parameters.section("backbone", BackboneSettings)
     _tell_what_is_not_live(place)
-    classifier = PhotoClassifier.load(place.models, settings, top=top)
+    classifier = PhotoClassifier.load(place.models, settings, top=top or (5 if as_json else 3))
     failed = False
     for path, answer in classifier.answer_files(images):
         if isinstance(answer, Answer):
@@ -155,7 +155,7 @@ def _check_port(host: str, port: int) -> None:
 
 def _readable(path: Path, answer: Any) -> str:
     best, *others = answer.top
-    rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others[:2])
+    rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others)
     verdict = "unknown; nearest is " if answer.abstained else ""
     return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "")
 
