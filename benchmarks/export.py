@@ -1,6 +1,6 @@
 """How well an export's stand-in answers in the place of the head that it stands for.
 
-    python benchmarks/export.py SET... [--shots 4 16] [--seeds 1 2 3] [--heads map_lr ...]
+    python benchmarks/export.py SET... [--shots 4 16] [--seeds 1 2 3] [--heads map_lr ... ldc]
 
 SET is a photo set, encoded by the embedded backbone. Each head is fitted on the drawn shots; test photos measure
 only. Top-1 in percent, means over seeds: of the head, of `shotline export`'s columns for it, of the names alone
@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 
 import torch
-from photo_sets import photo_set
-from torch import Tensor
+from photo_sets import PhotoSet, photo_set
 
-from components.heads import Support, head_class, stand_in
+from components.heads import Head, head_class, stand_in
+from components.ldc import LdcSettings, fit_ldc
 
 
 def main() -> None:
@@ -26,18 +26,16 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+", metavar="SET")
     parser.add_argument("--shots", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--heads", nargs="+", default=["map_lr", "tip_adapter_f", "linear_probe_levels"])
+    parser.add_argument("--heads", nargs="+", default=["map_lr", "tip_adapter_f", "linear_probe_levels", "ldc"])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     arguments = parser.parse_args()
     print("| set | shots | head | head | export | names alone | same answer, test | same answer, support left out |")
     print("|---|---:|---|---:|---:|---:|---:|---:|")
     for folder in arguments.sets:
         photos = photo_set(folder, cache=arguments.cache)
-        features, labels = photos.query
         for shots in arguments.shots:
-            supports = [photos.support(shots, seed) for seed in arguments.seeds]
             for name in arguments.heads:
-                rows = [figures(name, support, features, labels) for support in supports]
+                rows = [figures(name, photos, shots, seed) for seed in arguments.seeds]
                 means = [100 * sum(column) / len(rows) for column in zip(*rows, strict=True)]
                 print(
                     f"| {folder.name} | {shots} | {name} | " + " | ".join(f"{each:.1f}" for each in means) + " |",
@@ -45,9 +43,14 @@ def main() -> None:
                 )
 
 
-def figures(name: str, support: Support, features, labels: Tensor) -> list[float]:  # type: ignore[no-untyped-def]
+def figures(name: str, photos: PhotoSet, shots: int, seed: int) -> list[float]:
     """Shares: right by the head, by the columns, by the names; same answer on test photos, on support photos."""
-    head = head_class(name)().fit(support)
+    support, (features, labels) = photos.support(shots, seed), photos.query
+    if name == "ldc":
+        validation = photos.validation(shots, seed)
+        head: Head = fit_ldc(support, LdcSettings(), validation=validation, out_of_fold=False).head
+    else:
+        head = head_class(name)().fit(support)
     seen = head.scores(support.features)
     alike = stand_in(support.features.embedding, seen)  # a temperature would change no first answer
     assert support.text_embeddings is not None

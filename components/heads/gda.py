@@ -9,7 +9,7 @@ from torch import Tensor
 
 from components.features.carriers import Features
 from components.heads.gaussian import class_means, within_class_covariance
-from components.heads.pooling import log_loss, pool_weights
+from components.heads.pooling import tempered_log_loss
 from components.heads.protocol import HeadState
 from components.heads.support import Support
 
@@ -78,11 +78,7 @@ def _discriminant(embedding: Tensor, labels: Tensor, n_classes: int) -> tuple[Te
 
 
 def _chosen_blend(images: Support) -> float:
-    """The published grid by log-loss on held-out folds, each blend at the loudness that suits it best.
-
-    How loud the whole is, calibration sets afterwards; judged as they come, blends are told apart by it alone where the
-    backbone's logit scale does not fit.
-    """
+    """The published grid by log-loss on held-out folds, each blend at the loudness that suits it best."""
     assert images.text_embeddings is not None
     folds = images.folds[0]
     if (folds < 0).all():
@@ -98,11 +94,4 @@ def _chosen_blend(images: Support) -> float:
         held_out_labels.append(images.labels[held_out])
     labels = torch.cat(held_out_labels)
     zero_shot, gaussian = (torch.cat(each) for each in zip(*parts, strict=True))
-    losses = []
-    for blend in _BLENDS:
-        logits = zero_shot + blend * gaussian
-        # Where no photo is mistaken, louder is better without end: a prior stands in for the missing mistakes.
-        faultless = bool((logits.argmax(1) == labels).all())
-        (loudness,) = pool_weights([logits], labels, [1.0], strength=float(faultless))
-        losses.append(log_loss(loudness * logits, labels))
-    return _BLENDS[losses.index(min(losses))]
+    return min(_BLENDS, key=lambda blend: tempered_log_loss(zero_shot + blend * gaussian, labels)[0])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from components.errors import UserInputError
 from components.features.carriers import Features
-from components.heads.pooling import log_loss, pool_weights
+from components.heads.pooling import tempered_log_loss
 from components.heads.protocol import HeadState
 from components.heads.softmax import softmax_regression
 from components.heads.support import Support
@@ -127,10 +127,8 @@ def _chosen_penalty(inputs: Tensor, images: Support) -> tuple[float, float]:
                 inputs[~held_out], images.labels[~held_out], images.n_classes, penalty=penalty, start=start
             )
             logits = torch.addmm(start[1], inputs[held_out], start[0])
-            # Rows without a mistake bear any loudness, another one in every fold; a prior stands in for the mistakes.
-            faultless = bool((logits.argmax(1) == labels).all())
-            (weight,) = pool_weights([logits], labels, [1.0], strength=float(faultless))
-            losses[index] += log_loss(weight * logits, labels) * len(labels)
+            loss, weight = tempered_log_loss(logits, labels)
+            losses[index] += loss * len(labels)
             loudness[index] += weight * len(labels)
     best = int(losses.argmin())
     return _PENALTIES[best], float(loudness[best]) / n_rows

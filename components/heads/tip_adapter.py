@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from components.features.carriers import Features
-from components.heads.pooling import log_loss, pool_weights
+from components.heads.pooling import tempered_log_loss
 from components.heads.protocol import HeadState, text_of
 from components.heads.support import Support
 
@@ -138,10 +138,7 @@ def _searched(
     for beta in _BETAS:
         cache = _cache_logits(affinity, beta, key_labels, n_classes)
         for alpha in _ALPHAS:
-            logits = zero_shot + alpha * cache
-            faultless = bool((logits.argmax(1) == labels).all())  # then louder is better without end: a prior stops it
-            (weight,) = pool_weights([logits], labels, [1.0], strength=float(faultless))
-            loss = log_loss(weight * logits, labels)
+            loss, _ = tempered_log_loss(zero_shot + alpha * cache, labels)
             if loss < best:
                 best, chosen = loss, (alpha, beta)
     return chosen

@@ -76,7 +76,7 @@ def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settin
             right_of[label].append(answer == label)
     if not lost_of:
         return BundleVerdict(0, math.nan, math.nan, ())
-    lost, before_share = _mean(lost_of.values()), _mean(right_of.values())
+    lost, right = _mean(lost_of.values()), _mean(right_of.values())
     refusals = []
     if _surely(lost_of.values()) > settings.most_drop_bundle:
         refusals.append(
@@ -87,7 +87,7 @@ def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settin
         if _surely([losses]) > settings.most_drop_class:
             refusals.append(f"{sum(losses)} of the {len(losses)} photos of {name} would no longer be found")
     n_photos = sum(len(losses) for losses in lost_of.values())
-    return BundleVerdict(n_photos, before_share, before_share - lost, tuple(refusals))
+    return BundleVerdict(n_photos, right, right - lost, tuple(refusals))
 
 
 def _mean(of_classes: Collection[Sequence[int]]) -> float:

@@ -58,9 +58,7 @@ class Now:
                     raise UserInputError(
                         f"{len(twice)} of its {len(photos)} photos belong to the class {other}",
                         on=name,
-                        remedy="give other photos"
-                        if other in self.trained
-                        else "give other photos, or rename that class",
+                        remedy="give other photos" + ("" if other in self.trained else ", or rename that class"),
                     )
             known = self.state.classes.get(name)
             has = {*(known.photos if known else self.state.waiting.get(name, ())), *self.bundle.split.get(name, ())}
@@ -97,7 +95,7 @@ class Now:
             raise UserInputError(
                 "it is a trained class, not an added one",
                 on=name,
-                remedy="no photos wait for it; to take it out or to call it otherwise, change its folder in data/raw, and train",
+                remedy="no photos wait for it; remove or rename its folder in data/raw, and train",
             )
         if name not in self.state.classes:
             added = ", ".join(self.state.classes) or "there are none"

@@ -37,7 +37,7 @@ from components.pretrain.text import (
 )
 from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
-__all__ = ["PretrainSources", "finish", "gather_texts", "image_targets", "place_texts", "pretrain"]
+__all__ = ["PretrainSources", "gather_texts", "image_targets", "place_texts", "pretrain"]
 
 _FORMS = ("a photo of a", "a")  # the lexicon's two templates
 
@@ -90,7 +90,7 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     classes = image_targets(model, train)
     model.visual = train_image_tower(model.visual, train, classes, parameters, journal)
     rows = train.rows_without(parameters.left_out)
-    finish(model, train, rows, classes, parameters, output)
+    _finish(model, train, rows, classes, parameters, output)
     top1 = _zero_shot(model.visual, validation, classes, parameters.architecture.image_size)
     facts = {
         "parameters": parameters.as_json(),
@@ -102,7 +102,7 @@ def pretrain(parameters: PretrainParameters, sources: PretrainSources, run: Path
     return facts
 
 
-def finish(
+def _finish(
     model: Any, train: Pictures, rows: Tensor, classes: Tensor, parameters: PretrainParameters, output: Path
 ) -> None:
     """What follows the trained towers: the last layer settled, the logit scale, the covariance, the files.

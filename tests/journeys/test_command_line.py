@@ -60,6 +60,9 @@ def test_people_read_the_words_for_a_class_beside_its_folder(
     green = next((photo_folder / "test/green").iterdir())
 
     first, second = run_command("shotline", "classify", red, green, cwd=copy_of_trained).stdout.splitlines()
+    alone = run_command("shotline", "classify", "--top", "1", red, cwd=copy_of_trained).stdout
+    assert first.count("%") == 3
+    assert alone.count("%") == 1
     program = run_command("shotline", "classify", "--json", red, cwd=copy_of_trained).stdout
 
     assert first.startswith(f'{red}: red "rusty plate" ')

@@ -173,6 +173,19 @@ def test_only_added_classes_can_be_removed_or_renamed(place: Place, bundle: Bund
     place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
     with pytest.raises(UserInputError, match="there is a class of that name"):
         place.changes.rename("rust", bundle.class_names[0], stamp())
+    with pytest.raises(UserInputError, match="it is called so already"):
+        place.changes.rename("rust", "rust", stamp())
+
+
+def test_whose_photos_it_has_decides_what_is_advised(place: Place, bundle: Bundle) -> None:
+    place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
+    with pytest.raises(UserInputError, match="or rename that class"):
+        place.changes.add({"stain": photos_of("rust", 1)}, stamp())
+    trained = bundle.class_names[0]
+    with pytest.raises(UserInputError) as told:
+        place.changes.add({"stain": (bundle.split[trained][0],)}, stamp())
+    assert trained in str(told.value)
+    assert "rename" not in str(told.value)
 
 
 def test_a_new_bundle_takes_the_added_classes_along(place: Place, tmp_path: Path) -> None:
