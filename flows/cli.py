@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib.metadata
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from components.errors import ShotlineError
-from flows.commands import answers, classes, training
+from flows.commands import answers, classes, training, workspaces
 from flows.commands.shared import afterwards
 
 __all__ = ["app", "main"]
@@ -20,10 +22,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="A few photos a class become a deployed image classifier.",
 )
-for _group in (training, answers, classes):
+for _group in (workspaces, training, answers, classes):
     app.add_typer(_group.commands)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"shotline {importlib.metadata.version('shotline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shotline(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A few photos a class become a deployed image classifier."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from components.ingest import refused_links
 from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.stages import Reporter, check_parameters, run_stage
-from components.workspace import Workspace
+from components.workspace import Workspace, check_stage_versions
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -48,6 +48,7 @@ def walk(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
+    check_stage_versions(workspace)
     check_parameters(workspace)
     live = LiveWorkspace(Workspace(workspace.root))
     with live.consolidation.turn():

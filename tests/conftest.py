@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 import warnings
@@ -25,7 +24,7 @@ from torch.nn import functional as F
 import components  # noqa: F401  (telemetry off before anything else is imported)
 from components.backbone import BackboneIdentity, Encoded, Projector
 from components.files import sha256_bytes
-from components.workspace import Workspace
+from components.workspace import Workspace, init_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STORY_HEADS = ("zero_shot", "nearest_mean", "linear_probe", "map_lr", "ldc")
@@ -94,32 +93,15 @@ def photos(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """A fresh workspace at each call: this repository's pipeline and embedded backbone, its own git and DVC, no photos."""
+    """A fresh workspace at each call, as `shotline init` makes it, committed, no photos."""
 
     def make() -> Path:
         root = tmp_path_factory.mktemp("workspace")
-        for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
-            shutil.copy(REPOSITORY / name, root / name)
-        for name in (
-            "data/.gitignore",
-            "data/arrivals/.gitignore",
-            "data/classes.csv",
-            "data/feature_store/feature_store.yaml",
-            "data/feature_store/.gitignore",
-            "models/.gitignore",
-            "models/checkpoints/.gitignore",
-            "components/stages/versions.py",
-            ".dvc/config",
-            ".dvc/.gitignore",
-        ):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, root / name)
-        shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
+        init_workspace(root)
         # Processes that work on when a command has ended; the stories that are about them turn them on again.
         Workspace(root).set_parameters({"feature_store.online": False, "liteembed.vocabulary": "starter"})
         # Heads of each kind, and LDC as briefly as it can be: stories train many times.
         Workspace(root).set_parameters({"classifier.heads": list(STORY_HEADS), "ldc.epochs": 4})
-        subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
         subprocess.run(
             ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "start"],

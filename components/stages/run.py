@@ -12,7 +12,7 @@ from components.errors import UserInputError
 from components.files import write_json
 from components.stages.reporter import Reporter
 from components.stages.settings import check_parameters
-from components.workspace import Workspace
+from components.workspace import Workspace, check_stage_versions
 
 __all__ = ["STAGES", "run_stage"]
 
@@ -28,10 +28,11 @@ def run_stage(name: str, workspace: Workspace, reporter: Reporter) -> Facts:
     Its seconds, and what it says of itself, go to `reports/timings.json`, which nothing tracks.
 
     Raises:
-        UserInputError: there is no such stage, a slip in `params.yaml`, or something that it reads cannot be used.
+        UserInputError: there is no such stage, it is of another version than the workspace's, a slip in `params.yaml`, or something that it reads cannot be used.
     """
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
+    check_stage_versions(workspace, name)
     check_parameters(workspace)
     reporter.begin(name)
     start = time.perf_counter()

@@ -1,6 +1,18 @@
 """The workspace: the folder with the pipeline, its parameters, its data and its models."""
 
+from components.workspace.init import NewWorkspace, init_workspace
 from components.workspace.parameters import Parameters, read_section
+from components.workspace.upgrade import StageChange, check_stage_versions, stage_changes, upgrade_workspace
 from components.workspace.workspace import Workspace
 
-__all__ = ["Parameters", "Workspace", "read_section"]
+__all__ = [
+    "NewWorkspace",
+    "Parameters",
+    "StageChange",
+    "Workspace",
+    "check_stage_versions",
+    "init_workspace",
+    "read_section",
+    "stage_changes",
+    "upgrade_workspace",
+]

@@ -38,7 +38,7 @@ class Workspace:
         raise UserInputError(
             "no workspace here",
             on=str(start),
-            remedy="go to a folder with dvc.yaml and params.yaml, such as a clone of Shotline",
+            remedy="go to one, or make one: shotline init DIR",
         )
 
     @cached_property

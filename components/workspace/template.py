@@ -1,0 +1,37 @@
+"""The files that a new workspace begins with.
+
+They lie in the wheel, beside this module, and in Shotline's own repository, which is a workspace itself, where they
+belong: one copy of each, in either case.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["TEMPLATE", "template_folder"]
+
+TEMPLATE = (
+    ".dvc/.gitignore",
+    ".dvc/config",
+    ".dvcignore",
+    ".gitignore",
+    "data/.gitignore",
+    "data/arrivals/.gitignore",
+    "data/classes.csv",
+    "data/feature_store/.gitignore",
+    "data/feature_store/definitions.py",
+    "data/feature_store/feature_store.yaml",
+    "dvc.yaml",
+    "models/.gitignore",
+    "models/checkpoints/.gitignore",
+    "models/embedded",
+    "params.yaml",
+    "versions.yaml",
+)
+"""Files, and one folder, relative to the workspace."""
+
+
+def template_folder() -> Path:
+    """The folder that holds `TEMPLATE`: in an installed wheel the one beside this module, else the repository."""
+    packaged = Path(__file__).with_name("template")
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2]

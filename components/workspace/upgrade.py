@@ -1,0 +1,138 @@
+"""A workspace's stage versions against this Shotline's, and bringing the workspace up to them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from components.errors import UserInputError
+from components.files import write_text
+from components.workspace.template import template_folder
+from components.workspace.workspace import Workspace
+
+__all__ = ["StageChange", "check_stage_versions", "stage_changes", "upgrade_workspace"]
+
+_VERSIONS = "versions.yaml"
+_PIPELINE = "dvc.yaml"
+
+
+@dataclass(frozen=True)
+class StageChange:
+    """A stage that the workspace has otherwise than this Shotline.
+
+    Attributes:
+        stage: its name.
+        found: its version in the workspace; None where the workspace does not know it.
+        ours: its version here; None where this Shotline does not know it.
+        definition: whether its entry in `dvc.yaml` is another one.
+    """
+
+    stage: str
+    found: int | None
+    ours: int | None
+    definition: bool
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        if self.found != self.ours:
+            return f"{self.stage}: version {self.found or 'none'} here, {self.ours or 'none'} in this Shotline"
+        return f"{self.stage}: its entry in dvc.yaml is another one in this Shotline"
+
+
+def stage_changes(workspace: Workspace) -> list[StageChange]:
+    """What `upgrade_workspace` would bring up to date, in the pipeline's order; empty where there is nothing."""
+    found, ours = _versions(workspace.root), _versions(template_folder())
+    here, template = _pipeline(workspace.root)["stages"], _pipeline(template_folder())["stages"]
+    return [
+        change
+        for name in dict.fromkeys([*ours, *found])
+        if _differs(change := StageChange(name, found.get(name), ours.get(name), here.get(name) != template.get(name)))
+    ]
+
+
+def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None:
+    """See that the workspace's stages are of this Shotline's versions.
+
+    Args:
+        workspace: whose `versions.yaml`.
+        stage: this one alone; None: all.
+
+    Raises:
+        UserInputError: with the versions, and the command that brings them together.
+    """
+    found, ours = _versions(workspace.root), _versions(template_folder())
+    others = [name for name in ours if found.get(name) != ours[name] and stage in (None, name)]
+    if others:
+        told = ", ".join(f"{name} {found.get(name, 'none')} for {ours[name]}" for name in others)
+        raise UserInputError(
+            f"the workspace was made for other versions of its stages than this Shotline has ({told})",
+            on=str(workspace.root / _VERSIONS),
+            remedy="run `shotline upgrade`, which says what will run anew, or use the Shotline that it was made with",
+        )
+
+
+def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
+    """Write this Shotline's stages into `versions.yaml` and `dvc.yaml`; a person's own stages stay as they are.
+
+    Returns:
+        What was brought up to date.
+    """
+    changes = stage_changes(workspace)
+    if not changes:
+        return []
+    yaml = _yaml()
+    pipeline, template = (_pipeline(root, yaml) for root in (workspace.root, template_folder()))
+    for change in changes:
+        if change.ours is None:
+            pipeline["stages"].pop(change.stage, None)
+        else:
+            pipeline["stages"][change.stage] = template["stages"][change.stage]
+    text = io.StringIO()
+    yaml.dump(pipeline, text)
+    write_text(workspace.root / _PIPELINE, text.getvalue())
+    write_text(workspace.root / _VERSIONS, (template_folder() / _VERSIONS).read_text(encoding="utf-8"))
+    return changes
+
+
+def _differs(change: StageChange) -> bool:
+    return change.found != change.ours or change.definition
+
+
+def _versions(root: Path) -> dict[str, int]:
+    path = root / _VERSIONS
+    if not path.is_file():
+        return {}  # a workspace of an early Shotline
+    found = _read(path, YAML(typ="safe"))
+    if not isinstance(found, dict) or not all(isinstance(version, int) for version in found.values()):
+        raise UserInputError("not a mapping of stages to versions", on=str(path), remedy="run `shotline upgrade`")
+    return found
+
+
+def _pipeline(root: Path, yaml: YAML | None = None) -> Any:
+    path = root / _PIPELINE
+    content = _read(path, yaml or YAML(typ="safe"))
+    if not isinstance(content, Mapping) or not isinstance(content.get("stages"), Mapping):
+        raise UserInputError("it has no mapping of stages", on=str(path), remedy="restore the file")
+    return content
+
+
+def _read(path: Path, yaml: YAML) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise UserInputError(f"not YAML: {error}", on=str(path), remedy="correct the file") from error
+
+
+def _yaml() -> YAML:
+    yaml = YAML()  # round trip: comments stay
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
