@@ -23,9 +23,9 @@ from statistics import median
 import torch
 from photo_sets import photo_set
 
-from components.classifier import choose, fit_candidate, fit_candidates, fit_temperature, held_out
+from components.classifier import HEADS, choose, fit_candidate, fit_candidates, fit_temperature, held_out
 from components.features.carriers import Features
-from components.heads import Support, head_class
+from components.heads import Support
 from components.liteembed import KnownClasses, LiteEmbedSettings, NewClasses, add_classes, build_vocabulary
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     support, photos = first.support(arguments.known_shots, 1), second.support(arguments.shots, 1)
     vocabulary = build_vocabulary(first.backbone, arguments.cache / "vocabulary", kind="starter")
 
-    candidate = fit_candidate("map_lr", head_class("map_lr"), support)
+    candidate = fit_candidate("map_lr", HEADS["map_lr"].fit, support)
     torch.set_num_threads(arguments.threads)  # fitting side by side leaves one
     found = held_out(candidate, support)
     temperature = fit_temperature(found.logits, found.labels)

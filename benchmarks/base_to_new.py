@@ -40,9 +40,9 @@ from photo_sets import photo_set
 from torch import Tensor
 
 from components.backbone import FreeTokenPrompt
-from components.classifier import Choice, choose, fit_candidate
+from components.classifier import HEADS, Choice, choose, fit_candidate, fit_head
 from components.features.carriers import Features
-from components.heads import Support, head_class
+from components.heads import Support
 from components.liteembed import (
     Columns,
     Form,
@@ -135,7 +135,7 @@ class Task:
         source = self.source
         support = self._support(source.support(self.split))
         validation = self._support(source.validation(self.split)) if source.validation else None
-        return choose([fit_candidate(source.head, head_class(source.head), support)], support, validation=validation)
+        return choose([fit_candidate(source.head, HEADS[source.head].fit, support)], support, validation=validation)
 
     @cached_property
     def _fitted(self) -> tuple[KnownClasses, Callable[[Tensor], Tensor]]:
@@ -196,7 +196,7 @@ class Task:
             covariance=known.covariance,
             seed=self.split,
         )
-        head = head_class("map_lr")().fit(support)
+        head = fit_head("map_lr", support)
         first, second = (head.scores(Features(rows[0])) for rows in self.queries)
         return first, second
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from photo_sets import PhotoSet, photo_set
 
-from components.heads import Head, head_class, stand_in
+from components.classifier import fit_head
+from components.heads import Head, stand_in
 from components.ldc import LdcSettings, fit_ldc
 
 
@@ -50,7 +51,7 @@ def figures(name: str, photos: PhotoSet, shots: int, seed: int) -> list[float]:
         validation = photos.validation(shots, seed)
         head: Head = fit_ldc(support, LdcSettings(), validation=validation, out_of_fold=False).head
     else:
-        head = head_class(name)().fit(support)
+        head = fit_head(name, support)
     seen = head.scores(support.features)
     alike = stand_in(support.features.embedding, seen)  # a temperature would change no first answer
     assert support.text_embeddings is not None

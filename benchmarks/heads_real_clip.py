@@ -24,15 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from components.classifier import CLASSIFIER_HEADS, fit_head, usable_heads
 from components.features.carriers import Features
-from components.heads import HEADS, Support, head_class, usable_heads
+from components.heads import Support
 
 
 def main() -> None:
     """Print one table a setting, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--heads", nargs="*", default=list(HEADS))
+    parser.add_argument("--heads", nargs="*", default=list(CLASSIFIER_HEADS))
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
@@ -88,7 +89,7 @@ def fitted(
     )
     for head in usable_heads(learnt_from, heads):
         begun = time.perf_counter()
-        model = head_class(head)().fit(learnt_from)
+        model = fit_head(head, learnt_from)
         fit_s = time.perf_counter() - begun
         top1 = (model.scores(Features(query[0])).argmax(1) == query[1]).double().mean()
         yield {

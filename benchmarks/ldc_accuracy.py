@@ -34,10 +34,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import components.ldc.model
-from components.classifier import Candidate, choose, fit_candidates
+from components.classifier import CLASSIFIER_HEADS, Candidate, choose, fit_candidates
 from components.features import Features
 from components.files import write_json
-from components.heads import HEADS, Support
+from components.heads import Support
 from components.heads.map_lr import MapLR
 from components.ldc import OURS, PUBLISHED, LdcSettings, Outputs, Recipe, fit_ldc
 from components.ldc.fit import Work
@@ -98,7 +98,7 @@ def heads(photos: PhotoSet, shots: int, seed: int, rows: str) -> dict[str, Any]:
     top1 = {name: share_right(fit.head.scores(query), labels)}
     facts = {"kept": [trial.change for trial in fit.trials if trial.kept and trial.change], "mix": fit.head.mix_}
     if rows == "heads":
-        candidates = fit_candidates(support, list(HEADS))
+        candidates = fit_candidates(support, list(CLASSIFIER_HEADS))
         top1 |= {each.name: share_right(each.head.scores(query), labels) for each in candidates}
         candidates.append(Candidate("ldc", fit.head, fit.out_of_fold))
         facts["shipped"] = choose(candidates, support, validation=validation).name

@@ -29,9 +29,8 @@ import torch
 from photo_sets import PhotoSet, photo_set
 from torch import Tensor
 
-from components.classifier import choose, expected_calibration_error, fit_candidates
+from components.classifier import CLASSIFIER_HEADS, choose, expected_calibration_error, fit_candidates
 from components.classifier.calibration import fit_temperature
-from components.heads import HEADS
 
 
 def main() -> None:
@@ -41,7 +40,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     parser.add_argument("--views", type=int, default=0)
-    parser.add_argument("--heads", nargs="*", default=list(HEADS))
+    parser.add_argument("--heads", nargs="*", default=list(CLASSIFIER_HEADS))
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

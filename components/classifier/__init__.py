@@ -4,7 +4,6 @@ In comes a `Support`, and candidates of other families with their own out-of-fol
 `Bundle` in a folder. Nothing here can be given query images.
 """
 
-import components.ldc  # noqa: F401  (its head becomes known by name, so that what was saved of it can be read)
 from components.classifier.bundle import Bundle, OtherBundleVersionError, SupportRecord, saved_version
 from components.classifier.calibration import (
     Reliability,
@@ -23,13 +22,25 @@ from components.classifier.candidates import (
     save_candidates,
 )
 from components.classifier.choice import Choice, Verdict, choose
+from components.classifier.registry import (
+    CLASSIFIER_HEADS,
+    HEADS,
+    HeadKind,
+    fit_head,
+    head_from_state,
+    head_kind,
+    usable_heads,
+)
 from components.classifier.settings import ClassifierSettings
 
 __all__ = [
+    "CLASSIFIER_HEADS",
+    "HEADS",
     "Bundle",
     "Candidate",
     "Choice",
     "ClassifierSettings",
+    "HeadKind",
     "HeldOut",
     "OtherBundleVersionError",
     "Reliability",
@@ -40,10 +51,14 @@ __all__ = [
     "expected_calibration_error",
     "fit_candidate",
     "fit_candidates",
+    "fit_head",
     "fit_temperature",
+    "head_from_state",
+    "head_kind",
     "held_out",
     "load_candidates",
     "reliability",
     "save_candidates",
     "saved_version",
+    "usable_heads",
 ]

@@ -13,10 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from components.classifier.registry import head_from_state
 from components.errors import UserInputError
 from components.features.carriers import Features
 from components.files import digest, json_text, sha256_bytes, write_bytes, write_text
-from components.heads import Head, HeadState, head_from_state
+from components.heads import Head, HeadState
 from components.ingest import Limits
 
 __all__ = ["Bundle", "OtherBundleVersionError", "SupportRecord", "saved_version"]

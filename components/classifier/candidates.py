@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,9 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from components.classifier.registry import HEADS, fit_head, head_from_state, usable_heads
 from components.errors import UserInputError
 from components.files import write_bytes, write_json
-from components.heads import Head, HeadState, Support, head_class, head_from_state, usable_heads
+from components.heads import Head, HeadState, Support
 
 __all__ = ["Candidate", "HeldOut", "fit_candidate", "fit_candidates", "held_out", "load_candidates", "save_candidates"]
 
@@ -64,14 +66,14 @@ def fit_candidates(
 ) -> list[Candidate]:
     """Fit the named heads (all where None) that this support set can feed, each with its out-of-fold logits."""
     candidates = []
-    for name in usable_heads(support, names):
+    for name in usable_heads(support, list(HEADS) if names is None else names):
         if progress is not None:
             progress(name)
-        candidates.append(fit_candidate(name, head_class(name), support))
+        candidates.append(fit_candidate(name, partial(fit_head, name), support))
     return candidates
 
 
-def fit_candidate(name: str, make_head: Callable[[], Head], support: Support) -> Candidate:
+def fit_candidate(name: str, fit: Callable[[Support], Head], support: Support) -> Candidate:
     """Fit one head on all of the support set, and once more without each fold of it.
 
     The fits run side by side, each with one thread of arithmetic, so that the number of cores changes no bit.
@@ -85,12 +87,12 @@ def fit_candidate(name: str, make_head: Callable[[], Head], support: Support) ->
         folds = folds_of[repeat]
         tested = torch.nonzero((folds == fold) & (support.views == 0)).flatten()
         if len(tested):
-            fitted = make_head().fit(support.rows(folds != fold))
+            fitted = fit(support.rows(folds != fold))
             place = [row_of[image] for image in support.images[tested].tolist()]
             scores[repeat, place] = fitted.scores(support.features[tested])
 
     with ThreadPoolExecutor(os.cpu_count() or 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        whole = pool.submit(lambda: make_head().fit(support))
+        whole = pool.submit(fit, support)
         parts = [
             pool.submit(score_fold, repeat, fold)
             for repeat, folds in enumerate(folds_of)

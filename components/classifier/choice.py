@@ -17,9 +17,6 @@ from components.heads.pooling import log_loss
 
 __all__ = ["Choice", "Verdict", "choose"]
 
-PRIOR_ORDER = ("map_lr", "tip_adapter_f", "linear_probe", "zero_shot", "gda", "nearest_mean")
-"""Who is shipped where there is no evidence: by mean accuracy at one photo a class (docs/experiments/heads.md)."""
-
 _VALIDATION_SHOTS = 4
 
 
@@ -101,8 +98,11 @@ def choose(
     verdicts = _verdicts(evidence, calibrating)
     allowed = {name: verdict for name, verdict in verdicts.items() if not verdict.below_zero_shot}
     # a thousandth of a nat says nothing; where all are that close, prior knowledge decides
-    name = min(allowed, key=lambda name: (round(allowed[name].log_loss, 3), _prior_rank(name), name))
-    chosen = next(candidate for candidate in candidates if candidate.name == name)
+    chosen = min(
+        (candidate for candidate in candidates if candidate.name in allowed),
+        key=lambda candidate: (round(allowed[candidate.name].log_loss, 3), *_prior(candidate)),
+    )
+    name = chosen.name
     found = calibrating[name]
     probabilities = torch.softmax(found.logits.double() / verdicts[name].temperature, 1)
     return Choice(
@@ -203,7 +203,7 @@ def _reason(name: str, verdicts: dict[str, Verdict], kind: str, n_images: int) -
 
 
 def _by_prior(candidates: Sequence[Candidate]) -> Choice:
-    chosen = min(candidates, key=lambda candidate: (_prior_rank(candidate.name), candidate.name))
+    chosen = min(candidates, key=_prior)
     return Choice(
         name=chosen.name,
         head=chosen.head,
@@ -219,5 +219,6 @@ def _by_prior(candidates: Sequence[Candidate]) -> Choice:
     )
 
 
-def _prior_rank(name: str) -> int:
-    return PRIOR_ORDER.index(name) if name in PRIOR_ORDER else len(PRIOR_ORDER)
+def _prior(candidate: Candidate) -> tuple[int, str]:
+    """What decides where the evidence does not: lower is better."""
+    return candidate.head.prior_rank, candidate.name

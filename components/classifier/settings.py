@@ -5,19 +5,16 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from components.heads import HEADS
+from components.classifier.registry import CLASSIFIER_HEADS, HEADS
 from components.heads.zero_shot import ZeroShot
 from components.ldc import LdcHead
 
 __all__ = ["ClassifierSettings"]
 
 
-_NAMES = (*HEADS, LdcHead.name)
-
-
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
-    if unknown := [name for name in names if name not in _NAMES]:
-        raise ValueError(f'there is no head "{unknown[0]}"; use some of {", ".join(_NAMES)}')
+    if unknown := [name for name in names if name not in HEADS]:
+        raise ValueError(f'there is no head "{unknown[0]}"; use some of {", ".join(HEADS)}')
     return names
 
 
@@ -33,7 +30,7 @@ class ClassifierSettings:
         unknown_share: share of the classes' own photos that may be taken for unknown.
     """
 
-    heads: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)] = _NAMES
+    heads: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)] = tuple(HEADS)
     folds: Annotated[int, Field(ge=2)] = 4
     repeats: Annotated[int, Field(ge=1)] = 2
     unknown_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -41,7 +38,7 @@ class ClassifierSettings:
     @property
     def candidates(self) -> tuple[str, ...]:
         """The heads to fit, zero-shot among them; LDC is fitted by a stage of its own."""
-        heads = tuple(name for name in self.heads if name != LdcHead.name)
+        heads = tuple(name for name in self.heads if name in CLASSIFIER_HEADS)
         return heads if ZeroShot.name in heads else (ZeroShot.name, *heads)
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 from components.features.carriers import Features
 from components.heads.gaussian import class_means, within_class_covariance
 from components.heads.pooling import tempered_log_loss
-from components.heads.protocol import HeadState
+from components.heads.protocol import Head, HeadState
 from components.heads.support import Support
 
 __all__ = ["GDA"]
@@ -19,7 +19,7 @@ _BLENDS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # the published grid
 _DEFAULT_BLEND = 0.01  # where there are no folds
 
 
-class GDA:
+class GDA(Head):
     """Gaussian discriminant analysis with one shrunk covariance, added to zero-shot where there are words.
 
     Precision as published (section 3.2): `d inv((n - 1) S + tr(S) I)` with `S` the covariance of rows about their
@@ -31,7 +31,7 @@ class GDA:
     """
 
     name: ClassVar[str] = "gda"
-    needs_text: ClassVar[bool] = False
+    prior_rank: ClassVar[int] = 4
 
     weight_: Tensor
     bias_: Tensor
@@ -52,6 +52,10 @@ class GDA:
     def scores(self, features: Features) -> Tensor:
         """(n, C) float32."""
         return torch.addmm(self.bias_, features.embedding, self.weight_)
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """See `Head.affine`."""
+        return self.weight_.T.contiguous(), self.bias_
 
     def state(self) -> HeadState:
         """The one linear map that all amounts to."""

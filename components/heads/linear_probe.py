@@ -10,7 +10,7 @@ from torch import Tensor
 from components.errors import UserInputError
 from components.features.carriers import Features
 from components.heads.pooling import tempered_log_loss
-from components.heads.protocol import HeadState
+from components.heads.protocol import UNRANKED, Head, HeadState
 from components.heads.softmax import softmax_regression
 from components.heads.support import Support
 
@@ -22,7 +22,7 @@ _FOLDS_LOOKED_AT = 2
 _ROWS_ENOUGH = 150  # held-out rows after which further folds would not change which of three penalties is best
 
 
-class LinearProbe:
+class LinearProbe(Head):
     """Logistic regression on centred embeddings of mean square length 1.
 
     The penalty is the one of three with the lowest log-loss, after temperature, on held-out folds of the support set.
@@ -36,7 +36,7 @@ class LinearProbe:
     """
 
     name: ClassVar[str] = "linear_probe"
-    needs_text: ClassVar[bool] = False
+    prior_rank: ClassVar[int] = 2
 
     shift_: Tensor
     scale_: Tensor
@@ -58,6 +58,12 @@ class LinearProbe:
     def scores(self, features: Features) -> Tensor:
         """(n, C) float32."""
         return torch.addmm(self.bias_, (self._inputs(features) - self.shift_) * self.scale_, self.weight_)
+
+    def affine(self) -> tuple[Tensor, Tensor] | None:
+        """See `Head.affine`."""
+        weight = self.scale_[:, None].double() * self.weight_.double()
+        offsets = self.bias_.double() - self.shift_.double() @ weight
+        return weight.T.float().contiguous(), offsets.float()
 
     def state(self) -> HeadState:
         """Standardisation, weights, bias and the penalty chosen."""
@@ -88,6 +94,11 @@ class LinearProbeLevels(LinearProbe):
     """Logistic regression on the pooled levels and the embedding, side by side, each column standardised."""
 
     name: ClassVar[str] = "linear_probe_levels"
+    needs_levels: ClassVar[bool] = True
+    prior_rank: ClassVar[int] = UNRANKED
+
+    def affine(self) -> None:
+        """See `Head.affine`: it reads levels."""
 
     @staticmethod
     def _inputs(features: Features) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from components.features.carriers import Features
 from components.heads.gaussian import TwoCovariance, fit_two_covariance
 from components.heads.pooling import pool_weights, spread
-from components.heads.protocol import HeadState
+from components.heads.protocol import Head, HeadState
 from components.heads.softmax import softmax_regression
 from components.heads.support import Support
 
@@ -30,7 +30,7 @@ _SPREAD_BESIDE_TEXT = 1.5
 _ROWS_FOR_VOICES = 4000  # held-out rows after which two weights change no more
 
 
-class MapLR:
+class MapLR(Head):
     """`logits = g P(x) + s T(x) + (z V + b) / 2`.
 
     `P` are the log-densities of `TwoCovariance`, `z` its whitened embedding, `T` zero-shot's logits where there are
@@ -48,7 +48,7 @@ class MapLR:
     """
 
     name: ClassVar[str] = "map_lr"
-    needs_text: ClassVar[bool] = False
+    prior_rank: ClassVar[int] = 0
 
     centre_: Tensor
     whitening_: Tensor

@@ -9,13 +9,13 @@ from torch.nn.functional import normalize
 
 from components.features.carriers import Features
 from components.heads.gaussian import class_means
-from components.heads.protocol import HeadState
+from components.heads.protocol import Head, HeadState
 from components.heads.support import Support
 
 __all__ = ["NearestMean"]
 
 
-class NearestMean:
+class NearestMean(Head):
     """`logit_scale` times the cosine to the class mean.
 
     Attributes:
@@ -24,7 +24,7 @@ class NearestMean:
     """
 
     name: ClassVar[str] = "nearest_mean"
-    needs_text: ClassVar[bool] = False
+    prior_rank: ClassVar[int] = 5
 
     means_: Tensor
     logit_scale_: float
@@ -39,6 +39,11 @@ class NearestMean:
     def scores(self, features: Features) -> Tensor:
         """(n, C) float32."""
         return self.logit_scale_ * (features.embedding @ self.means_.T)
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """See `Head.affine`."""
+        weights = self.logit_scale_ * self.means_
+        return weights, weights.new_zeros(len(weights))
 
     def state(self) -> HeadState:
         """Class means and scale."""

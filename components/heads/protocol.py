@@ -1,4 +1,4 @@
-"""What every head is: something that learns from a `Support`, scores `Features`, and can be written down."""
+"""What every fitted head is: something that scores `Features` and can be written down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from components.features.carriers import Features
 from components.features.keys import LevelMode
 from components.heads.support import Support
 
-__all__ = ["Head", "HeadState", "level_mode_of", "text_of"]
+__all__ = ["UNRANKED", "Head", "HeadState", "text_of"]
+
+UNRANKED = 100
+"""The `prior_rank` of a head that prior knowledge says nothing of."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,39 @@ class HeadState:
 
 
 class Head(Protocol):
-    """Maps features to class scores. What `fit` learns ends in an underscore.
+    """A fitted head: maps features to class scores, says what it needs, and can be written down.
+
+    What was learnt ends in an underscore. Heads subclass this for what most of them share; how each is fitted stands in
+    `components.classifier.registry`.
 
     Attributes:
         name: in the registry, in metrics and in bundles.
         needs_text: it cannot be fitted without text embeddings.
+        needs_levels: it cannot be fitted without feature levels.
+        prior_rank: its place where there is no evidence to choose on, 0 first; by mean accuracy at one photo a class
+            (docs/experiments/heads.md).
     """
 
     name: ClassVar[str]
-    needs_text: ClassVar[bool]
+    needs_text: ClassVar[bool] = False
+    needs_levels: ClassVar[bool] = False
+    prior_rank: ClassVar[int] = UNRANKED
 
-    def fit(self, support: Support) -> Self:
-        """Learn from the support set; hyper-parameters are chosen on its folds or fixed beforehand."""
-        ...
+    @property
+    def level_mode(self) -> LevelMode:
+        """The form in which `scores` reads levels; finer ones are averaged."""
+        return "pooled"
 
     def scores(self, features: Features) -> Tensor:
         """(n, C) float32: uncalibrated logits, higher is likelier."""
         ...
+
+    def affine(self) -> tuple[Tensor, Tensor] | None:
+        """Weights (C, d) and offsets (C,), float32, with `scores = embedding @ weights.T + offsets`, up to rounding.
+
+        None: the head reads feature levels, or bends (Tip-Adapter's exponential, MAP-LR's whitened unit length, LDC).
+        """
+        return None
 
     def state(self) -> HeadState:
         """What `from_state` needs to give the same scores, bit for bit."""
@@ -57,12 +76,6 @@ class Head(Protocol):
     def from_state(cls, state: HeadState) -> Self:
         """The head that `state` was taken from."""
         ...
-
-
-def level_mode_of(head: Head) -> LevelMode:
-    """The form in which a fitted head reads levels: its attribute `level_mode`, or `pooled`."""
-    mode: LevelMode = getattr(head, "level_mode", "pooled")
-    return mode
 
 
 def text_of(support: Support, head: str) -> Tensor:

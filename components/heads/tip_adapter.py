@@ -10,7 +10,7 @@ from torch import Tensor
 
 from components.features.carriers import Features
 from components.heads.pooling import tempered_log_loss
-from components.heads.protocol import HeadState, text_of
+from components.heads.protocol import Head, HeadState, text_of
 from components.heads.support import Support
 
 __all__ = ["TipAdapter", "TipAdapterF"]
@@ -24,7 +24,7 @@ _EPOCHS, _BATCH, _LEARNING_RATE, _EPSILON = 20, 256, 1e-3, 1e-4  # as published
 _MOST_STEPS = 200
 
 
-class TipAdapter:
+class TipAdapter(Head):
     """Zero-shot plus a key-value cache of the support set: `z + alpha exp(-beta (1 - e F')) L` (equation 6).
 
     The publication tunes alpha and beta on the validation split; here they are chosen on folds of the support set,
@@ -97,6 +97,7 @@ class TipAdapterF(TipAdapter):
     """
 
     name: ClassVar[str] = "tip_adapter_f"
+    prior_rank: ClassVar[int] = 1
 
     def fit(self, support: Support) -> Self:
         """Search alpha and beta on a fold, then train the keys of all images."""

@@ -7,13 +7,13 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from components.features.carriers import Features
-from components.heads.protocol import HeadState, text_of
+from components.heads.protocol import Head, HeadState, text_of
 from components.heads.support import Support
 
 __all__ = ["ZeroShot"]
 
 
-class ZeroShot:
+class ZeroShot(Head):
     """`logit_scale` times the cosine to each class's text embedding; learns nothing from photos.
 
     Attributes:
@@ -22,6 +22,7 @@ class ZeroShot:
     """
 
     name: ClassVar[str] = "zero_shot"
+    prior_rank: ClassVar[int] = 3
     needs_text: ClassVar[bool] = True
 
     text_embeddings_: Tensor
@@ -36,6 +37,11 @@ class ZeroShot:
     def scores(self, features: Features) -> Tensor:
         """(n, C) float32."""
         return self.logit_scale_ * (features.embedding @ self.text_embeddings_.T)
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """See `Head.affine`."""
+        weights = self.logit_scale_ * self.text_embeddings_
+        return weights, weights.new_zeros(len(weights))
 
     def state(self) -> HeadState:
         """Text embeddings and scale."""

@@ -4,7 +4,6 @@ In: a `Support` with levels and the backbone's `Projector`, and `LdcSettings`. O
 logits, what was tried, and a line of loss an epoch.
 """
 
-from components.heads import register_head
 from components.ldc.deconfused import Pair, deconfused, mean_residual
 from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
 from components.ldc.head import MIXED, LdcHead
@@ -49,5 +48,3 @@ __all__ = [
     "train_ldc",
     "zero_shot_logits",
 ]
-
-register_head(LdcHead)

@@ -11,8 +11,7 @@ from torch import Tensor
 from components.backbone import Projector
 from components.features.carriers import Features
 from components.features.keys import LevelMode
-from components.heads.protocol import HeadState
-from components.heads.support import Support
+from components.heads.protocol import Head, HeadState
 from components.ldc.model import LDC, Outputs
 from components.ldc.recipe import Recipe
 from components.ldc.shape import Shape
@@ -27,7 +26,7 @@ MIXED = ("mlp", "icd", "alf", "clip")
 _START, _PROJECTOR, _MODEL = "start.", "projector.", "model."
 
 
-class LdcHead:
+class LdcHead(Head):
     """`sum_j w_j (m, i, a, z)_j` of a trained LDC.
 
     Attributes:
@@ -40,7 +39,7 @@ class LdcHead:
     """
 
     name: ClassVar[str] = "ldc"
-    needs_text: ClassVar[bool] = False
+    needs_levels: ClassVar[bool] = True
 
     model_: LDC
     start_: ZeroShotStart | StoredStart
@@ -52,14 +51,6 @@ class LdcHead:
     def level_mode(self) -> LevelMode:
         """`pooled`, `grid` or `full`."""
         return self.recipe_.level_mode
-
-    def fit(self, support: Support) -> Self:
-        """Choose within LDC's family on the support set's folds, then train on all of it; settings are the defaults."""
-        from components.ldc.fit import fit_ldc  # makes heads of this kind, and so imports this module
-
-        fitted = fit_ldc(support).head
-        self.__dict__.update(fitted.__dict__)
-        return self
 
     def outputs(self, features: Features) -> Outputs:
         """Everything that LDC says of n rows."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from components.ldc.recipe import Start
+from components.ldc.recipe import OURS, Start
 from components.ldc.shape import Form
 
 __all__ = ["LdcSettings"]
@@ -35,19 +35,19 @@ class LdcSettings:
         device: `auto`, `cpu` or `cuda`.
     """
 
-    form: Form = "published"
+    form: Form = OURS.form
     recipe: Literal["ours", "published"] = "ours"
-    start: Start = "map_lr"
+    start: Start = OURS.start
     fusion: Literal[1, 2, 3, "auto"] = "auto"
     level_mode: Literal["auto", "pooled", "grid", "full"] = "auto"
-    epochs: Annotated[int, Field(ge=1)] = 40
-    most_steps: Annotated[int, Field(ge=1)] = 400
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    epochs: Annotated[int, Field(ge=1)] = OURS.epochs
+    most_steps: Annotated[int, Field(ge=1)] | None = OURS.most_steps
+    batch_size: Annotated[int, Field(ge=1)] = OURS.batch_size
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    epsilon: Annotated[float, Field(gt=0)] = OURS.epsilon
     l1_weight: Annotated[float, Field(ge=0)] | None = None
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    feature_noise: Annotated[float, Field(ge=0)] = 0.5
-    mixup: bool = True
+    weight_decay: Annotated[float, Field(ge=0)] = OURS.weight_decay
+    feature_noise: Annotated[float, Field(ge=0)] = OURS.feature_noise
+    mixup: bool = OURS.mixup
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

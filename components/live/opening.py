@@ -16,7 +16,6 @@ from components.bank import ArrivalPhotos, Arriver, Ledger, states
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
-from components.heads import level_mode_of
 from components.ingest import IngestSettings
 from components.liteembed import LiteEmbedSettings, Vocabulary, WholeVocabulary, build_vocabulary
 from components.live.changes import Changes, Stamp
@@ -119,7 +118,7 @@ class LiveWorkspace:
         folder = FeatureCache(self._workspace.features_cache)
         encode_missing(views, self.photos.files(photos), backbone, folder, mode=self._mode, limits=bundle.limits)
         read = folder.read([feature_key(view, backbone.identity.digest, self._mode) for view in views])
-        return read.pooled() if level_mode_of(bundle.head) == "pooled" else read
+        return read.pooled() if bundle.head.level_mode == "pooled" else read
 
     def vocabulary_kind(self, bundle: Bundle) -> str:
         """Which vocabulary judges a name that comes now: the full one where it is built, else the starter.

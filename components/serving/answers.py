@@ -16,7 +16,6 @@ from components.backbone import Backbone, BackboneSettings, matching_backbone
 from components.bank import Bank
 from components.classifier import Bundle
 from components.features import Features, level_features
-from components.heads import level_mode_of
 from components.ingest import PhotoError, count_pixels, load_image, read_photo
 from components.live import Versions, version_name
 from components.serving.classes import class_rows
@@ -163,7 +162,7 @@ class PhotoClassifier:
 
         def answers(pixels: torch.Tensor) -> list[Answer]:
             encoded = served.backbone.encode_images(pixels, levels=True)
-            return self._rank(level_features(encoded, level_mode_of(served.bundle.head)), served)
+            return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 
         return self._each(photos, answers, served)
 

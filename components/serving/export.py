@@ -21,7 +21,7 @@ from components.bank import Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.files import write_bytes
-from components.heads import affine_of, stand_in
+from components.heads import stand_in
 from components.liteembed import Columns
 from components.live import version_name
 from components.serving.classes import class_rows
@@ -36,7 +36,7 @@ def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[
     """The C trained classes and the K added ones as tensors, and the facts that belong to them.
 
     `softmax(scales * (image @ class_vectors.T) + offsets)`, with `image` the backbone's unit embedding, is the answer:
-    of added classes exactly, of trained ones exactly where the head is an affine map of the embedding (`affine_of`), and
+    of added classes exactly, of trained ones exactly where the head is an affine map of the embedding (`Head.affine`), and
     by the affine map nearest to the head (`stand_in`) where it is not.
 
     Returns:
@@ -45,7 +45,7 @@ def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[
         And `classes` (one a row), `trained_are_exact`, `agreement` (share of the support photos that get the
         classifier's own first answer from a stand-in made without them; 1 where there is none), `logit_scale`, `templates`, `threshold`, `head`, `backbone`, `bank`.
     """
-    affine, fitted = affine_of(bundle.head), bundle.support.fitted / bundle.temperature
+    affine, fitted = bundle.head.affine(), bundle.support.fitted / bundle.temperature
     if affine is None:
         alike = stand_in(bundle.support.embeddings, fitted)
         weights, offsets, seen = alike.weights, alike.offsets, alike.left_out

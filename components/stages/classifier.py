@@ -18,7 +18,7 @@ from components.classifier import (
     load_candidates,
     save_candidates,
 )
-from components.heads import Support, level_mode_of
+from components.heads import Support
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
 from components.stages.rows import Rows, read_backbone_facts, read_rows
@@ -56,9 +56,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     save_candidates(choice.calibrated(candidates), workspace.models / "heads")
     # Levels are read as finely as a head wants them only where it is shipped.
     seen = (
-        rows
-        if level_mode_of(choice.head) == "pooled"
-        else read_rows(workspace, ["support"], reporter, heads=[choice.head])
+        rows if choice.head.level_mode == "pooled" else read_rows(workspace, ["support"], reporter, heads=[choice.head])
     )
     with one_thread():
         fitted = choice.head.scores(seen.features[seen.views == 0])

@@ -16,7 +16,7 @@ from torch import Tensor
 from components.backbone import load_backbone
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View
-from components.heads import Head, level_mode_of
+from components.heads import Head
 from components.ingest import IngestSettings, groups_of
 from components.stages.features import encode_into_cache
 from components.stages.reporter import Reporter
@@ -57,7 +57,7 @@ def read_rows(
 
     Levels are pooled unless one of `heads` reads them finer, or `heads` is None: then they are as cached, and mapped.
     """
-    pooled = heads is not None and all(level_mode_of(head) == "pooled" for head in heads)
+    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
     keys = read_table(workspace.features, "keys")
     keys = keys.filter(pc.is_in(keys["role"], value_set=pa.array(list(roles), pa.string())))
     sample = read_table(workspace.validated, "sample")

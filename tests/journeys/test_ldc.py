@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 from components.classifier import Bundle, load_candidates
-from components.heads import level_mode_of
 from components.workspace import Workspace
 from tests.journeys.conftest import Run, tree_digest
 
@@ -45,7 +44,7 @@ def test_shipped_alone_on_grids_it_answers_photos(copy_of_trained: Path, run_com
     said = run_command("shotline", "classify", *photos, "--json", cwd=copy_of_trained).stdout
 
     bundle = Bundle.load(copy_of_trained / "models/bundle")
-    assert (bundle.head.name, level_mode_of(bundle.head)) == ("ldc", "grid")
+    assert (bundle.head.name, bundle.head.level_mode) == ("ldc", "grid")
     answers = [json.loads(line)["top"][0]["class"] for line in said.splitlines()]
     right = sum(answer == photo.parent.name for answer, photo in zip(answers, photos, strict=True)) / len(photos)
     metrics = json.loads((copy_of_trained / "reports/metrics.json").read_text())

@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from components.classifier import Bundle, saved_version
+from components.classifier import CLASSIFIER_HEADS, Bundle, saved_version
 from components.errors import UserInputError
-from components.heads import HEADS
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
 
 
-@pytest.mark.parametrize("name", list(HEADS))
+@pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))
 def test_save_load_predict_is_identical(name: str, tmp_path: Path) -> None:
     support = drawn_support(shots=[3, 6, 4, 5, 4], levels=True, noise=1.0)
     bundle, _ = drawn_bundle(support, [name])

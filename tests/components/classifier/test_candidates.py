@@ -6,19 +6,25 @@ from typing import ClassVar, Self
 import pytest
 import torch
 
-from components.classifier import Candidate, fit_candidate, fit_candidates, held_out, load_candidates, save_candidates
+from components.classifier import (
+    HEADS,
+    Candidate,
+    fit_candidate,
+    fit_candidates,
+    held_out,
+    load_candidates,
+    save_candidates,
+)
 from components.errors import UserInputError
 from components.features.carriers import Features
-from components.heads import HeadState, Support
-from components.heads.nearest_mean import NearestMean
+from components.heads import Head, HeadState, Support
 from tests.components.heads.drawn import drawn_support
 
 
-class Remembers:
+class Remembers(Head):
     """A head that scores 1 for the class of an image it was fitted on, else 0."""
 
     name: ClassVar[str] = "remembers"
-    needs_text: ClassVar[bool] = False
 
     def fit(self, support: Support) -> Self:
         self.rows, self.labels, self.n_classes = support.features.embedding, support.labels, support.n_classes
@@ -38,7 +44,7 @@ class Remembers:
 
 def test_no_head_sees_the_image_it_is_tried_on() -> None:
     support = drawn_support(shots=5, views=4)
-    candidate = fit_candidate("remembers", Remembers, support)
+    candidate = fit_candidate("remembers", lambda support: Remembers().fit(support), support)
     assert candidate.out_of_fold.shape == (2, 25, 5)
     assert (candidate.head.scores(support.features).max(1).values == 1).all()
     assert (candidate.out_of_fold == 0).all()
@@ -54,12 +60,12 @@ def test_near_duplicates_stay_together() -> None:
         views=support.views,
         n_classes=5,
     )
-    assert (fit_candidate("remembers", Remembers, twins).out_of_fold == 0).all()
+    assert (fit_candidate("remembers", lambda support: Remembers().fit(support), twins).out_of_fold == 0).all()
 
 
 def test_rows_that_are_never_held_out_are_no_evidence() -> None:
     support = drawn_support(n_classes=3, shots=[1, 6, 6])
-    candidate = fit_candidate("nearest_mean", NearestMean, support)
+    candidate = fit_candidate("nearest_mean", HEADS["nearest_mean"].fit, support)
     rows = held_out(candidate, support)
     assert candidate.out_of_fold[:, 0].isnan().all()
     assert sorted(rows.images.tolist()) == sorted([*range(1, 13)] * 2)
@@ -68,7 +74,7 @@ def test_rows_that_are_never_held_out_are_no_evidence() -> None:
 
 def test_foreign_logits_of_another_shape_are_refused() -> None:
     support = drawn_support()
-    candidate = Candidate("ldc", NearestMean().fit(support), torch.zeros(2, 7, 5))
+    candidate = Candidate("ldc", fit_head("nearest_mean", support), torch.zeros(2, 7, 5))
     with pytest.raises(ValueError, match="out-of-fold logits"):
         held_out(candidate, support)
 

@@ -7,14 +7,15 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from components.classifier import CLASSIFIER_HEADS, HEADS, fit_head, head_from_state, usable_heads
 from components.errors import UserInputError
 from components.features.carriers import Features
-from components.heads import HEADS, HeadState, Support, head_class, head_from_state, usable_heads
+from components.heads import HeadState, Support
 from components.heads.gda import GDA
 from components.heads.pooling import spread
 from tests.components.heads.drawn import drawn_support, drawn_task
 
-EVERY_HEAD = pytest.mark.parametrize("name", list(HEADS))
+EVERY_HEAD = pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))
 
 
 def queries(n_classes: int = 5, d: int = 32, noise: float = 0.6) -> tuple[Features, torch.Tensor]:
@@ -28,7 +29,7 @@ def queries(n_classes: int = 5, d: int = 32, noise: float = 0.6) -> tuple[Featur
 @EVERY_HEAD
 def test_learns_what_can_be_learnt(name: str) -> None:
     features, labels = queries()
-    scores = head_class(name)().fit(drawn_support(levels=True)).scores(features)
+    scores = fit_head(name, drawn_support(levels=True)).scores(features)
     assert scores.shape == (150, 5)
     assert scores.dtype == torch.float32
     assert (scores.argmax(1) == labels).float().mean() > 0.85
@@ -49,12 +50,13 @@ def test_learns_what_can_be_learnt(name: str) -> None:
 )
 @pytest.mark.parametrize(
     ("name", "words"),
-    [(name, True) for name in HEADS] + [(name, False) for name, head in HEADS.items() if not head.needs_text],
+    [(name, True) for name in CLASSIFIER_HEADS]
+    + [(name, False) for name in CLASSIFIER_HEADS if not HEADS[name].head.needs_text],
 )
 def test_any_shape_of_support_set(name: str, shape: dict[str, object], words: bool) -> None:
     support = drawn_support(**shape, words=words, levels=True)  # type: ignore[arg-type]
     assert name in usable_heads(support)
-    scores = head_class(name)().fit(support).scores(support.features)
+    scores = fit_head(name, support).scores(support.features)
     assert scores.shape == (len(support), support.n_classes)
     assert torch.isfinite(scores).all()
 
@@ -62,7 +64,7 @@ def test_any_shape_of_support_set(name: str, shape: dict[str, object], words: bo
 @EVERY_HEAD
 def test_written_down_and_read_back_scores_the_same_bits(name: str) -> None:
     support = drawn_support(n_classes=4, shots=[2, 9, 8, 14], levels=True)
-    head = head_class(name)().fit(support)
+    head = fit_head(name, support)
     state = head.state()
     back = head_from_state(HeadState(state.name, load(save(state.tensors)), json.loads(json.dumps(state.settings))))
     assert torch.equal(head.scores(support.features), back.scores(support.features))
@@ -70,7 +72,7 @@ def test_written_down_and_read_back_scores_the_same_bits(name: str) -> None:
 
 @EVERY_HEAD
 def test_same_input_same_bits(name: str) -> None:
-    first, second = (head_class(name)().fit(drawn_support(levels=True)).state() for _ in range(2))
+    first, second = (fit_head(name, drawn_support(levels=True)).state() for _ in range(2))
     assert first.settings == second.settings
     assert first.tensors.keys() == second.tensors.keys()
     for key, tensor in first.tensors.items():
@@ -87,24 +89,24 @@ def test_relabelled_classes_give_relabelled_scores(name: str) -> None:
     turned = Support.of_images(
         support.features, turn[support.labels], 5, text_embeddings=support.text_embeddings[turn.argsort()]
     )
-    scores = head_class(name)().fit(support).scores(support.features)
-    other = head_class(name)().fit(turned).scores(support.features)
+    scores = fit_head(name, support).scores(support.features)
+    other = fit_head(name, turned).scores(support.features)
     torch.testing.assert_close(other[:, turn], scores, atol=0.02, rtol=0.01)
 
 
-@pytest.mark.parametrize("name", [name for name, head in HEADS.items() if head.needs_text])
+@pytest.mark.parametrize("name", [name for name in CLASSIFIER_HEADS if HEADS[name].head.needs_text])
 def test_needs_words_and_says_so(name: str) -> None:
     support = drawn_support(words=False)
     assert name not in usable_heads(support)
     with pytest.raises(UserInputError, match="no text embeddings"):
-        head_class(name)().fit(support)
+        fit_head(name, support)
 
 
 def test_levels_probe_without_levels_is_left_out() -> None:
     support = drawn_support()
     assert "linear_probe_levels" not in usable_heads(support)
     with pytest.raises(UserInputError, match="levels"):
-        head_class("linear_probe_levels")().fit(support)
+        fit_head("linear_probe_levels", support)
 
 
 def test_unknown_head() -> None:
@@ -116,7 +118,7 @@ def test_a_probe_is_as_loud_without_a_fold_where_it_makes_no_mistake() -> None:
     support = drawn_support(noise=0.2)
 
     def loudness(rows: torch.Tensor) -> float:
-        return spread(head_class("linear_probe")().fit(support.rows(rows)).scores(support.features))
+        return spread(fit_head("linear_probe", support.rows(rows)).scores(support.features))
 
     folds = support.folds[0]
     whole = loudness(torch.arange(len(support)))
@@ -130,7 +132,7 @@ def test_poor_words_do_no_harm_whatever_the_logit_scale(name: str, logit_scale: 
     drawn = {"noise": 1.2, "word_noise": 2.0, "seed": 1}
     support = replace(drawn_support(10, 16, **drawn), logit_scale=logit_scale)  # type: ignore[arg-type]
     embedding, labels, _ = drawn_task(10, 100, 32, **drawn, draw=1)  # type: ignore[arg-type]
-    head = head_class(name)().fit(support)
+    head = fit_head(name, support)
     assert (head.scores(Features(embedding, ())).argmax(1) == labels).float().mean() > 0.96
 
 

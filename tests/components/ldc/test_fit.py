@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from components.classifier import Candidate, choose, fit_candidate, held_out
+from components.classifier import HEADS, Candidate, choose, fit_candidate, fit_head, head_from_state, held_out
 from components.errors import UserInputError
-from components.heads import HeadState, Support, head_from_state
+from components.heads import HeadState, Support
 from components.heads.gaussian import fit_two_covariance
 from components.heads.map_lr import MapLR
 from components.heads.pooling import pool_weights
@@ -25,7 +25,7 @@ QUICK = LdcSettings(epochs=4)
 def test_out_of_fold_logits_are_what_the_classifier_takes() -> None:
     support = drawn(4, 6, views=2)
     fit = fit_ldc(support, QUICK)
-    candidates = [Candidate("ldc", fit.head, fit.out_of_fold), fit_candidate("map_lr", MapLR, support)]
+    candidates = [Candidate("ldc", fit.head, fit.out_of_fold), fit_candidate("map_lr", HEADS["map_lr"].fit, support)]
 
     rows = held_out(candidates[0], support)
 
@@ -94,7 +94,9 @@ def test_what_was_saved_scores_the_same_bit_for_bit(form: str, vit: bool) -> Non
 def test_fit_as_a_head_is_the_same_fit() -> None:
     support = drawn(3, 2)
 
-    assert torch.equal(LdcHead().fit(support).scores(support.features), fit_ldc(support).head.scores(support.features))
+    assert torch.equal(
+        fit_head("ldc", support).scores(support.features), fit_ldc(support).head.scores(support.features)
+    )
 
 
 def test_no_rows_give_no_scores() -> None:

@@ -3,17 +3,18 @@
 import pytest
 import torch
 
+from components.classifier import CLASSIFIER_HEADS, fit_head
 from components.features import Features
-from components.heads import HEADS, affine_of, head_class, stand_in
+from components.heads import stand_in
 from tests.components.heads.drawn import drawn_support, drawn_task
 
 
-@pytest.mark.parametrize("name", list(HEADS))
+@pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))
 def test_the_map_scores_as_the_head_or_there_is_none(name: str) -> None:
     support = drawn_support(n_classes=7, shots=6, levels=True)
-    head = head_class(name)().fit(support)
+    head = fit_head(name, support)
 
-    found = affine_of(head)
+    found = head.affine()
 
     assert (found is not None) == (name in {"zero_shot", "nearest_mean", "gda", "linear_probe"})
     if found is not None:
@@ -25,7 +26,7 @@ def test_the_map_scores_as_the_head_or_there_is_none(name: str) -> None:
 @pytest.mark.parametrize(("shots", "d"), [(4, 64), (12, 16), (1, 32)])
 def test_a_stand_in_answers_as_the_head_on_photos_that_neither_has_seen(shots: int, d: int) -> None:
     support = drawn_support(n_classes=10, shots=shots, d=d)
-    head = head_class("map_lr")().fit(support)
+    head = fit_head("map_lr", support)
     query = drawn_task(10, 30, d, noise=0.6, word_noise=0.5, seed=0, draw=1)[0]
 
     found = stand_in(support.features.embedding, head.scores(support.features))
@@ -37,7 +38,7 @@ def test_a_stand_in_answers_as_the_head_on_photos_that_neither_has_seen(shots: i
 def test_what_is_left_out_is_what_a_ridge_without_that_photo_says() -> None:
     support = drawn_support(n_classes=3, shots=5, d=16)
     rows = support.features.embedding.double()
-    logits = head_class("map_lr")().fit(support).scores(support.features).double()
+    logits = fit_head("map_lr", support).scores(support.features).double()
     penalty = 0.1 * torch.linalg.svdvals(rows - rows.mean(0)).square().mean()
 
     left_out = stand_in(rows, logits, stiffness=(0.1,)).left_out
@@ -53,7 +54,7 @@ def test_what_is_left_out_is_what_a_ridge_without_that_photo_says() -> None:
 
 def test_of_several_the_stiffness_with_the_least_left_out_error_is_taken() -> None:
     support = drawn_support(n_classes=3, shots=5, d=16)
-    rows, logits = support.features.embedding, head_class("map_lr")().fit(support).scores(support.features)
+    rows, logits = support.features.embedding, fit_head("map_lr", support).scores(support.features)
 
     def error(*stiffness: float) -> float:
         return float((stand_in(rows, logits, stiffness).left_out - logits).square().mean())

@@ -1,0 +1,104 @@
+"""Shotline installed from its wheel, in a folder of a person's own: no repository, no git, no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.workspace import Workspace
+from tests.conftest import REPOSITORY, STORY_HEADS, draw_photo
+
+MOST_BYTES = 60_000_000
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = ["build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder]
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, *command, REPOSITORY], check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Runs a program of an environment that holds the wheel, and of this one the libraries alone."""
+    environment = tmp_path_factory.mktemp("environment")
+    venv.create(environment, symlinks=True)
+    python = environment / "bin/python"
+    uv = Path(sys.executable).with_name("uv")
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", python, wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    # Its .pth files are not read from there: what is installed in development mode here is not seen.
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables["PATH"] = (
+        f"{environment / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
+    variables["HF_HUB_OFFLINE"] = "1"
+
+    def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
+        done = subprocess.run(
+            [str(part) for part in command], cwd=cwd, env=variables, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == expect, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+def test_the_wheel_is_small_enough_and_says_its_version(
+    wheel: Path, installed: Callable[..., str], tmp_path: Path
+) -> None:
+    assert wheel.stat().st_size <= MOST_BYTES
+    assert installed("shotline", "--version", cwd=tmp_path).startswith("shotline ")
+
+
+@pytest.mark.soak
+def test_everything_works_in_a_folder_of_ones_own(installed: Callable[..., str], tmp_path: Path) -> None:
+    installed("shotline", "init", "mine", "--no-scm", cwd=tmp_path)
+    mine = tmp_path / "mine"
+    Workspace(mine).set_parameters(
+        {"feature_store.online": False, "liteembed.vocabulary": "starter", "classifier.heads": list(STORY_HEADS)}
+        | {"ldc.epochs": 4}
+    )
+    for number, name in enumerate(("amber", "green", "violet", "blue")):
+        for photo in range(10):
+            split = "train" if photo < 6 else "test"
+            draw_photo(tmp_path / "photos" / split / name / f"{photo}.jpg", 100 * number + photo, hue=60 * number)
+
+    installed("shotline", "train", tmp_path / "photos", "--shots", "4", "--plain", cwd=mine)
+    photo = tmp_path / "photos/test/green/9.jpg"
+    answer = json.loads(installed("shotline", "classify", photo, "--json", cwd=mine))
+    assert answer["top"][0]["class"] == "green"
+
+    grey = [tmp_path / f"grey/{number}.jpg" for number in range(4)]
+    for number, path in enumerate(grey):
+        draw_photo(path, 900 + number, hue=20)
+    installed("shotline", "add-class", "rust", *grey, "--force", cwd=mine)
+    assert "rust" in installed("shotline", "classes", cwd=mine)
+    lock = (mine / "dvc.lock").read_bytes()
+    installed("dvc", "repro", "ldc", cwd=mine)
+    assert (mine / "dvc.lock").read_bytes() == lock
+
+    # A second workspace beside it knows nothing of the first.
+    installed("shotline", "init", "other", cwd=tmp_path)
+    assert "nothing is live" in _told(installed, tmp_path / "other")
+    assert "rust" in installed("shotline", "classes", cwd=mine)
+
+
+def _told(installed: Callable[..., str], workspace: Path) -> str:
+    try:
+        return installed("shotline", "classes", cwd=workspace)
+    except AssertionError as refused:
+        return str(refused)
