@@ -11,6 +11,7 @@ from components.classifier import (
     Candidate,
     fit_candidate,
     fit_candidates,
+    fit_head,
     held_out,
     load_candidates,
     save_candidates,
