@@ -15,13 +15,14 @@ from flows.commands.shared import (
     expect_prefect,
     keep_online,
     live_version,
+    live_versions,
     live_workspace,
     quiet_prefect,
 )
 from flows.wording import counted
 
 if TYPE_CHECKING:
-    from components.bank import Bank
+    from components.bank import BankFacts
 
 __all__ = ["commands"]
 
@@ -34,11 +35,13 @@ def classes(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the classes that are live, and where each comes from."""
+    from components.bank import Ledger, states
     from components.serving.classes import class_rows
 
-    live = live_workspace(workspace)
-    waiting = live.waiting()
-    for row in class_rows(*live.versions.load(live_version(live.versions))):
+    place, known = live_versions(workspace)
+    bundle, bank = known.facts(live_version(known))
+    waiting = states(Ledger(place.ledger).entries(), frozenset(bundle.class_names))[-1].waiting
+    for row in class_rows(bundle, bank):
         row["waiting"] = len(waiting.get(row["class"], ()))
         if as_json:
             typer.echo(json.dumps(row, ensure_ascii=False))
@@ -185,8 +188,7 @@ def rollback(
 @commands.command()
 def versions(workspace: WorkspaceOption = None) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
-
-    known = live_workspace(workspace).versions
+    _, known = live_versions(workspace)
     current = live_version(known)
     for version in known.all():
         added = f"  with {', '.join(version.classes)}" if version.classes else ""
@@ -204,13 +206,13 @@ def diff(
     """Say how two versions differ: bundle, classes, photos."""
     from components.serving.classes import class_rows
 
-    known = live_workspace(workspace).versions
+    _, known = live_versions(workspace)
     before, after = known.find(first), known.find(second)
     if before.bundle != after.bundle:
         typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
-    loaded = [known.load(each) for each in (before, after)]
-    rows = [{row["class"]: row for row in class_rows(*each)} for each in loaded]
-    renamed = _renamed(*(bank for _, bank in loaded))
+    facts = [known.facts(each) for each in (before, after)]
+    rows = [{row["class"]: row for row in class_rows(*each)} for each in facts]
+    renamed = _renamed(*(bank for _, bank in facts))
     lines = [f"~ {old}  is called {new}" for old, new in renamed.items()]
     for name in dict.fromkeys([*rows[0], *rows[1]]):
         here, there = rows[0].get(name), rows[1].get(name)
@@ -243,7 +245,7 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
     typer.echo(f"{words:,} words")
 
 
-def _renamed(before: Bank, after: Bank) -> dict[str, str]:
+def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:
     """Old and new names of added classes that are called otherwise; a rename keeps the photos and when they came."""
     earlier = {(each.since, each.photos): each.name for each in before.classes}
     pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
