@@ -94,7 +94,7 @@ class _Later(ModuleType):
             raise AttributeError(name)
         with _Later._lock:
             if type(self) is _Later:
-                self.__class__ = ModuleType
+                self.__class__ = ModuleType  # type: ignore[assignment]
                 spec: Any = self.__spec__
                 spec.loader = self.__loader__ = spec.loader.loader
                 spec.loader.exec_module(self)

@@ -60,10 +60,11 @@ def add_class(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
+    place = checked_workspace(workspace)
+    _check_arrival(name, images)
     from flows.classes import add, explain
     from flows.console import console
 
-    place = checked_workspace(workspace)
     outcome = add(place, {name: images}, force=force)
     keep_online(place)
     for refused in outcome.refused:
@@ -178,6 +179,8 @@ def rollback(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Make an earlier version live again."""
+    if version is not None:
+        live_versions(workspace)[1].find(version)
     live = live_workspace(workspace)
     change = live.changes.roll_back(live.stamp(), version)
     typer.echo(_moved(change))
@@ -250,6 +253,24 @@ def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:
     earlier = {(each.since, each.photos): each.name for each in before.classes}
     pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
     return {old: new for old, new in pairs if old is not None and old != new}
+
+
+def _check_arrival(name: str, images: list[Path]) -> None:
+    """Refuse what can be seen at once, without waiting for a model.
+
+    Raises:
+        UserInputError: a name that cannot be, or not one of the paths is there.
+    """
+    from components.bank import class_name
+    from components.errors import UserInputError
+
+    class_name(name)
+    if not any(path.exists() for path in images):
+        raise UserInputError(
+            f"none of its photos can be used; the first, {images[0]}: there is no such file",
+            on=name,
+            remedy="give at least one JPEG, PNG or WebP photo",
+        )
 
 
 def _moved(change: Any) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import components
+
 ROOMS = sorted(
     f"components.{path.parent.name}"
-    for path in Path("components").resolve().glob("*/__init__.py")
+    for path in Path(components.__file__).parent.glob("*/__init__.py")
     if "on_demand(__name__)" in path.read_text(encoding="utf-8")
 )
 
