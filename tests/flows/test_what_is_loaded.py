@@ -1,7 +1,9 @@
 """What commands load: looking at what is live, and mistakes that can be seen at once, wait for no model."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,14 @@ from tests.flows.drawn_workspace import draw, run_stages, stand_in
 
 HEAVY = ("torch", "scipy", "pyarrow", "pandas", "feast", "great_expectations", "prefect", "dvc", "ruamel")
 _PROGRAM = f"""
-import sys
+import json, sys
 from flows.cli import main
-try:
-    main(sys.argv[1:])
-except SystemExit as end:
-    print("exit", end.code)
-print("loaded", *(name for name in {HEAVY!r} if name in sys.modules))
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        print("exit", end.code, flush=True)
+    print("heavy", *(name for name in {HEAVY!r} if name in sys.modules), flush=True)
 """
 
 
@@ -39,48 +42,44 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(root)
 
 
-def told(workspace: Workspace, *arguments: str) -> str:
-    """What the command prints in a process of its own, which has loaded nothing heavy at its end."""
+def told(workspace: Workspace, *commands: Sequence[str]) -> list[str]:
+    """What each command prints, called one after another in a process that has loaded nothing heavy by then."""
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, *arguments],
+        [sys.executable, "-c", _PROGRAM, json.dumps(commands)],
         cwd=workspace.root,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=True,
         timeout=120,
     )
-    printed, _, loaded = done.stdout.rpartition("loaded")
-    assert loaded.strip() == "", f"{arguments} loaded {loaded}"
-    return printed + done.stderr
+    *printed, _ = done.stdout.split("heavy\n")
+    assert len(printed) == len(commands), f"a model was loaded: {done.stdout}"
+    return printed
 
 
 def test_looking_at_what_is_live_loads_no_model(workspace: Workspace) -> None:
     names = [version.name for version in LiveWorkspace(workspace).versions.all()]
-    assert all(name in told(workspace, "versions") for name in names)
-    assert "shelf  (trained" in told(workspace, "classes")
-    assert "+ shelf  (trained" in told(workspace, "diff", *names)
+    versions, classes, diff = told(workspace, ["versions"], ["classes"], ["diff", *names])
+    assert all(name in versions for name in names)
+    assert "shelf  (trained" in classes
+    assert "+ shelf  (trained" in diff
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("classify", "nowhere.jpg"), "there is no such file"),
-        (("classify", "--json", "nowhere.jpg"), '"error": "there is no such file'),
-        (("add-class", "tea", "nowhere.jpg"), "there is no such file"),
-        (("add-class", "a/b", "data"), "the name holds '/'"),
-        (("train", "nowhere"), "there is no such"),
-        (("rollback", "xyz"), 'is called or begins with "xyz"'),
-        (("diff", "xyz", "xyz"), 'is called or begins with "xyz"'),
-        (("versions", "--workspace", "/"), "no workspace here"),
-        (("nonsense",), "No such command"),
-    ],
-)
-def test_a_mistake_that_can_be_seen_at_once_is_told_without_a_model(
-    workspace: Workspace, arguments: tuple[str, ...], expected: str
-) -> None:
-    printed = told(workspace, *arguments)
-    assert expected in printed
-    assert "exit 2" in printed
+def test_a_mistake_that_can_be_seen_at_once_is_told_without_a_model(workspace: Workspace) -> None:
+    mistakes = {
+        ("classify", "nowhere.jpg"): "there is no such file",
+        ("classify", "--json", "nowhere.jpg"): '"error": "there is no such file',
+        ("add-class", "tea", "nowhere.jpg"): "there is no such file",
+        ("add-class", "a/b", "data"): "the name holds '/'",
+        ("rollback", "xyz"): 'is called or begins with "xyz"',
+        ("diff", "xyz", "xyz"): 'is called or begins with "xyz"',
+        ("versions", "--workspace", "/"): "no workspace here",
+        ("nonsense",): "No such command",
+    }
+    for printed, expected in zip(told(workspace, *mistakes), mistakes.values(), strict=True):
+        assert expected in printed
+        assert "exit 2" in printed
 
 
 def test_what_open_clip_never_uses_is_executed_when_it_is_asked_for(tmp_path: Path) -> None:
