@@ -4,39 +4,46 @@ In comes a `Support`, and candidates of other families with their own out-of-fol
 `Bundle` in a folder. Nothing here can be given query images.
 """
 
-from components.classifier.bundle import Bundle, OtherBundleVersionError, SupportRecord, saved_version
-from components.classifier.calibration import (
-    Reliability,
-    abstention_threshold,
-    expected_calibration_error,
-    fit_temperature,
-    reliability,
-)
-from components.classifier.candidates import (
-    Candidate,
-    HeldOut,
-    fit_candidate,
-    fit_candidates,
-    held_out,
-    load_candidates,
-    save_candidates,
-)
-from components.classifier.choice import Choice, Verdict, choose
-from components.classifier.registry import (
-    CLASSIFIER_HEADS,
-    HEADS,
-    HeadKind,
-    fit_head,
-    head_from_state,
-    head_kind,
-    usable_heads,
-)
-from components.classifier.settings import ClassifierSettings
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.classifier.bundle import Bundle, SupportRecord
+    from components.classifier.calibration import (
+        Reliability,
+        abstention_threshold,
+        expected_calibration_error,
+        fit_temperature,
+        reliability,
+    )
+    from components.classifier.candidates import (
+        Candidate,
+        HeldOut,
+        fit_candidate,
+        fit_candidates,
+        held_out,
+        load_candidates,
+        save_candidates,
+    )
+    from components.classifier.choice import Choice, Verdict, choose
+    from components.classifier.facts import BundleFacts, OtherBundleVersionError, saved_version
+    from components.classifier.registry import (
+        CLASSIFIER_HEADS,
+        HEADS,
+        HeadKind,
+        fit_head,
+        head_from_state,
+        head_kind,
+        usable_heads,
+    )
+    from components.classifier.settings import ClassifierSettings
 
 __all__ = [
     "CLASSIFIER_HEADS",
     "HEADS",
     "Bundle",
+    "BundleFacts",
     "Candidate",
     "Choice",
     "ClassifierSettings",
@@ -62,3 +69,5 @@ __all__ = [
     "saved_version",
     "usable_heads",
 ]
+
+on_demand(__name__)

@@ -1,32 +1,22 @@
-"""Every head by its name: what it is once it is fitted, and how it is fitted. A new head is a file and a line here."""
+"""Every head by its name: what it is once it is fitted, and how it is fitted. A new head is a file and a line here.
+
+Their names are known without loading what they compute with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import pkgutil
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from components.errors import UserInputError
-from components.heads import (
-    GDA,
-    Head,
-    HeadState,
-    LinearProbe,
-    LinearProbeLevels,
-    MapLR,
-    NearestMean,
-    Support,
-    TipAdapter,
-    TipAdapterF,
-    ZeroShot,
-)
-from components.ldc import LdcHead, fit_ldc
+
+if TYPE_CHECKING:
+    from components.heads import Head, HeadState, Support
 
 __all__ = ["CLASSIFIER_HEADS", "HEADS", "HeadKind", "fit_head", "head_from_state", "head_kind", "usable_heads"]
-
-
-class _FitsItself(Head, Protocol):
-    def fit(self, support: Support) -> Self: ...
 
 
 @dataclass(frozen=True)
@@ -34,33 +24,48 @@ class HeadKind:
     """A kind of head.
 
     Attributes:
-        head: the class of what is fitted; it has the name and says what it needs.
-        fit: learns from a support set; hyper-parameters are chosen on its folds or fixed beforehand.
-        own_stage: a stage of its own fits it, and hands it to the stage classifier with its out-of-fold logits.
+        where: the class of what is fitted, as `module:name`; the class has the head's name and says what it needs.
+        fitted_by: `module:name` of a function of a support set whose result has it as `head`. None: the class has a
+            method `fit` that learns from a support set and returns itself.
     """
 
-    head: type[Head]
-    fit: Callable[[Support], Head]
-    own_stage: bool = False
+    where: str
+    fitted_by: str | None = None
 
+    @cached_property
+    def head(self) -> type[Head]:
+        """The class of what is fitted."""
+        found: type[Head] = pkgutil.resolve_name(self.where)
+        return found
 
-def _by_itself(head: type[_FitsItself]) -> HeadKind:
-    return HeadKind(head, lambda support: head().fit(support))
+    @property
+    def own_stage(self) -> bool:
+        """A stage of its own fits it, and hands it to the stage classifier with its out-of-fold logits."""
+        return self.fitted_by is not None
+
+    def fit(self, support: Support) -> Head:
+        """Learn from a support set; hyper-parameters are chosen on its folds or fixed beforehand.
+
+        Raises:
+            UserInputError: the support set lacks the words or levels that the head needs.
+        """
+        if self.fitted_by is not None:
+            return pkgutil.resolve_name(self.fitted_by)(support).head  # type: ignore[no-any-return]
+        unfitted: Any = self.head()
+        fitted: Head = unfitted.fit(support)
+        return fitted
 
 
 HEADS: dict[str, HeadKind] = {
-    kind.head.name: kind
-    for kind in (
-        _by_itself(ZeroShot),
-        _by_itself(NearestMean),
-        _by_itself(LinearProbe),
-        _by_itself(LinearProbeLevels),
-        _by_itself(TipAdapter),
-        _by_itself(TipAdapterF),
-        _by_itself(GDA),
-        _by_itself(MapLR),
-        HeadKind(LdcHead, lambda support: fit_ldc(support).head, own_stage=True),
-    )
+    "zero_shot": HeadKind("components.heads.zero_shot:ZeroShot"),
+    "nearest_mean": HeadKind("components.heads.nearest_mean:NearestMean"),
+    "linear_probe": HeadKind("components.heads.linear_probe:LinearProbe"),
+    "linear_probe_levels": HeadKind("components.heads.linear_probe:LinearProbeLevels"),
+    "tip_adapter": HeadKind("components.heads.tip_adapter:TipAdapter"),
+    "tip_adapter_f": HeadKind("components.heads.tip_adapter:TipAdapterF"),
+    "gda": HeadKind("components.heads.gda:GDA"),
+    "map_lr": HeadKind("components.heads.map_lr:MapLR"),
+    "ldc": HeadKind("components.ldc.head:LdcHead", fitted_by="components.ldc.fit:fit_ldc"),
 }
 
 CLASSIFIER_HEADS = tuple(name for name, kind in HEADS.items() if not kind.own_stage)
@@ -79,11 +84,7 @@ def head_kind(name: str) -> HeadKind:
 
 
 def fit_head(name: str, support: Support) -> Head:
-    """The head of that name, fitted.
-
-    Raises:
-        UserInputError: there is none, or the support set lacks the words or levels that it needs.
-    """
+    """The head of that name, fitted; raises as `head_kind` and `HeadKind.fit` do."""
     return head_kind(name).fit(support)
 
 

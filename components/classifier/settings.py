@@ -6,8 +6,6 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from components.classifier.registry import CLASSIFIER_HEADS, HEADS
-from components.heads.zero_shot import ZeroShot
-from components.ldc import LdcHead
 
 __all__ = ["ClassifierSettings"]
 
@@ -39,9 +37,9 @@ class ClassifierSettings:
     def candidates(self) -> tuple[str, ...]:
         """The heads to fit, zero-shot among them; LDC is fitted by a stage of its own."""
         heads = tuple(name for name in self.heads if name in CLASSIFIER_HEADS)
-        return heads if ZeroShot.name in heads else (ZeroShot.name, *heads)
+        return heads if "zero_shot" in heads else ("zero_shot", *heads)
 
     @property
     def wants_ldc(self) -> bool:
         """LDC is one of the candidates."""
-        return LdcHead.name in self.heads
+        return "ldc" in self.heads

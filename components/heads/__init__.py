@@ -5,29 +5,15 @@ that scores any `Features` and can be written down as a `HeadState`. One module 
 `components.classifier.registry` has all of them by name.
 """
 
-from components.heads.gda import GDA
-from components.heads.linear_probe import LinearProbe, LinearProbeLevels
-from components.heads.map_lr import MapLR
-from components.heads.nearest_mean import NearestMean
-from components.heads.protocol import Head, HeadState
-from components.heads.stand_in import StandIn, stand_in
-from components.heads.support import Support, stratified_folds
-from components.heads.tip_adapter import TipAdapter, TipAdapterF
-from components.heads.zero_shot import ZeroShot
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "GDA",
-    "Head",
-    "HeadState",
-    "LinearProbe",
-    "LinearProbeLevels",
-    "MapLR",
-    "NearestMean",
-    "StandIn",
-    "Support",
-    "TipAdapter",
-    "TipAdapterF",
-    "ZeroShot",
-    "stand_in",
-    "stratified_folds",
-]
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.heads.protocol import Head, HeadState
+    from components.heads.stand_in import StandIn, stand_in
+    from components.heads.support import Support, stratified_folds
+
+__all__ = ["Head", "HeadState", "StandIn", "Support", "stand_in", "stratified_folds"]
+
+on_demand(__name__)

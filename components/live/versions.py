@@ -10,11 +10,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.bank import Bank
-from components.classifier import Bundle, saved_version
+from components.bank.facts import BankFacts
+from components.classifier.facts import BundleFacts, saved_version
 from components.errors import UserInputError
 from components.files import digest, write_json
+
+if TYPE_CHECKING:
+    from components.bank import Bank
+    from components.classifier import Bundle
 
 __all__ = ["Pointer", "Version", "Versions", "version_name"]
 
@@ -136,8 +141,16 @@ class Versions:
 
     def load(self, version: Version) -> tuple[Bundle, Bank]:
         """Its bundle and bank."""
+        from components.bank import Bank
+        from components.classifier import Bundle
+
         bundle = Bundle.load(self.path(version) / "bundle")
         return bundle, Bank.load(self.path(version) / "bank", bundle)
+
+    def facts(self, version: Version) -> tuple[BundleFacts, BankFacts]:
+        """Its trained classes and its added ones, without loading what answers."""
+        folder = self.path(version)
+        return BundleFacts.read(folder / "bundle"), BankFacts.read(folder / "bank")
 
     def publish(
         self, bundle_folder: Path, bank: Bank, *, entry: int, made: str, beside: Iterable[Path] = ()
