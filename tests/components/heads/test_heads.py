@@ -55,7 +55,7 @@ def test_learns_what_can_be_learnt(name: str) -> None:
 )
 def test_any_shape_of_support_set(name: str, shape: dict[str, object], words: bool) -> None:
     support = drawn_support(**shape, words=words, levels=True)  # type: ignore[arg-type]
-    assert name in usable_heads(support)
+    assert name in usable_heads(support, CLASSIFIER_HEADS)
     scores = fit_head(name, support).scores(support.features)
     assert scores.shape == (len(support), support.n_classes)
     assert torch.isfinite(scores).all()
@@ -97,14 +97,14 @@ def test_relabelled_classes_give_relabelled_scores(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CLASSIFIER_HEADS if HEADS[name].head.needs_text])
 def test_needs_words_and_says_so(name: str) -> None:
     support = drawn_support(words=False)
-    assert name not in usable_heads(support)
+    assert name not in usable_heads(support, CLASSIFIER_HEADS)
     with pytest.raises(UserInputError, match="no text embeddings"):
         fit_head(name, support)
 
 
 def test_levels_probe_without_levels_is_left_out() -> None:
     support = drawn_support()
-    assert "linear_probe_levels" not in usable_heads(support)
+    assert "linear_probe_levels" not in usable_heads(support, CLASSIFIER_HEADS)
     with pytest.raises(UserInputError, match="levels"):
         fit_head("linear_probe_levels", support)
 
