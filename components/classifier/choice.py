@@ -13,7 +13,7 @@ from components.classifier.calibration import abstention_threshold, fit_temperat
 from components.classifier.candidates import Candidate, HeldOut, held_out
 from components.errors import UserInputError
 from components.heads import Head, Support
-from components.heads.pooling import log_loss
+from components.heads.pooling import first_of_the_best, log_loss
 
 __all__ = ["Choice", "Verdict", "choose"]
 
@@ -21,6 +21,7 @@ PRIOR_ORDER = ("map_lr", "tip_adapter_f", "linear_probe", "zero_shot", "gda", "n
 """Who is shipped where there is no evidence: by mean accuracy at one photo a class (docs/experiments/heads.md)."""
 
 _VALIDATION_SHOTS = 4
+_TIE = 1e-3  # nats
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,9 @@ def choose(
         return _by_prior(candidates)
     verdicts = _verdicts(evidence, calibrating)
     allowed = {name: verdict for name, verdict in verdicts.items() if not verdict.below_zero_shot}
-    # a thousandth of a nat says nothing; where all are that close, prior knowledge decides
-    name = min(allowed, key=lambda name: (round(allowed[name].log_loss, 3), _prior_rank(name), name))
+    by_prior = sorted(allowed, key=lambda name: (_prior_rank(name), name))
+    # a thousandth of a nat says nothing; among the best that are so close, prior knowledge decides
+    name = by_prior[first_of_the_best([allowed[each].log_loss for each in by_prior], _TIE)]
     chosen = next(candidate for candidate in candidates if candidate.name == name)
     found = calibrating[name]
     probabilities = torch.softmax(found.logits.double() / verdicts[name].temperature, 1)

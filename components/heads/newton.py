@@ -48,8 +48,8 @@ class LogLoss:
         """The same problem in another precision."""
         offset = None if self.offset is None else self.offset.to(dtype)
         frozen = None if self.frozen is None else self.frozen.to(dtype)
-        tensors = (self.inputs, self.targets, self.weights, self.stiffness)
-        return LogLoss(*(tensor.to(dtype) for tensor in tensors), offset=offset, frozen=frozen)
+        inputs, targets, weights = self.inputs.to(dtype), self.targets.to(dtype), self.weights.to(dtype)
+        return LogLoss(inputs, targets, weights, self.stiffness.to(dtype), offset, frozen)
 
     def logits(self, point: Tensor) -> Tensor:
         """(n, C) at a point P (k, C)."""
@@ -91,7 +91,7 @@ class LogLoss:
             left.sub_(bent, alpha=share)
             before, length = length, float(left.square().sum())
             ahead.mul_(length / before).add_(left)
-        return step.to(gradient.dtype) * scale
+        return step.to(gradient.dtype).mul_(scale)
 
     def _centred(self, rows: Tensor) -> Tensor:
         """(k, C) whose intercepts do not move all classes alike: that changes nothing, and rounding would decide how far."""

@@ -101,7 +101,8 @@ def test_threads_and_order_of_rows_change_nothing(number: int) -> None:
 
 def test_without_an_optimum_it_ends_all_the_same() -> None:
     V, b = softmax_regression(torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1]), 2, penalty=0.0)
-    assert torch.isfinite(V).all() and torch.isfinite(b).all()
+    assert torch.isfinite(V).all()
+    assert torch.isfinite(b).all()
     assert float(log_probability(torch.tensor([[1.0]]), (V, b))[0, 1]) > -1e-3
 
 
