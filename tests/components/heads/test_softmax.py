@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from components.heads.pooling import log_loss, pool_weights, spread
+from components.heads.pooling import first_of_the_best, log_loss, pool_weights, spread
 from components.heads.softmax import softmax_regression
 from tests.components.heads.drawn import drawn_task
 
@@ -157,3 +157,21 @@ def test_spread_makes_scales_comparable() -> None:
     scores = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
     assert spread(scores * 9 + 3) == pytest.approx(9 * spread(scores), rel=1e-5)
     assert spread(torch.zeros(3, 4)) == 1e-6
+
+
+def test_among_equals_the_first_is_taken_whatever_the_last_bit_says() -> None:
+    assert first_of_the_best([0.5 + 1e-12, 0.5, 0.7], 1e-6) == 0
+    assert first_of_the_best([0.5, 0.5 + 1e-12, 0.7], 1e-6) == 0
+    assert first_of_the_best([0.7, 0.5 + 1e-12, 0.5], 1e-6) == 1
+
+
+def test_a_temperature_does_not_hang_on_the_order_of_rows() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = 9 * torch.randn(500, 5, generator=random)
+    labels = logits.argmax(1)  # faultless, where the loss is flat
+    turned = torch.randperm(500, generator=random)
+    (one,) = pool_weights([logits], labels, [1.0], strength=1.0)
+    (other,) = pool_weights([logits[turned]], labels[turned], [1.0], strength=1.0)
+    (near,) = pool_weights([logits], labels, [one * 1.0], strength=0.0)
+    assert one == pytest.approx(other, rel=1e-9)
+    assert near >= one

@@ -42,9 +42,9 @@ def test_ten_thousand_photos_take_seconds_and_blocks_lose_nobody() -> None:
 
 def test_at_a_threshold_of_one_every_copy_is_found() -> None:
     random = np.random.default_rng(0)
-    pictures = [random.integers(0, 256, near_duplicates.THUMBNAIL_BYTES, np.uint8).tobytes() for _ in range(200)]
+    pictures = [random.integers(0, 256, THUMBNAIL_BYTES, np.uint8).tobytes() for _ in range(200)]
 
-    groups = near_duplicates.groups_of(pictures + pictures, 1.0)
+    groups = groups_of(pictures + pictures, 1.0)
 
     assert (groups[:200] == np.arange(200)).all()
     assert (groups[200:] == np.arange(200)).all()
