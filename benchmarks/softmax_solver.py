@@ -30,6 +30,8 @@ MOST_ROWS = 2400
 
 @dataclass(frozen=True)
 class Task:
+    """One drawn problem; see `softmax_regression` for its parts."""
+
     inputs: Tensor
     labels: Tensor
     n_classes: int
