@@ -13,11 +13,12 @@ from components.classifier.calibration import abstention_threshold, fit_temperat
 from components.classifier.candidates import Candidate, HeldOut, held_out
 from components.errors import UserInputError
 from components.heads import Head, Support
-from components.heads.pooling import log_loss
+from components.heads.pooling import first_of_the_best, log_loss
 
 __all__ = ["Choice", "Verdict", "choose"]
 
 _VALIDATION_SHOTS = 4
+_TIE = 1e-3  # nats
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,9 @@ def choose(
         return _by_prior(candidates)
     verdicts = _verdicts(evidence, calibrating)
     allowed = {name: verdict for name, verdict in verdicts.items() if not verdict.below_zero_shot}
-    # a thousandth of a nat says nothing; where all are that close, prior knowledge decides
-    chosen = min(
-        (candidate for candidate in candidates if candidate.name in allowed),
-        key=lambda candidate: (round(allowed[candidate.name].log_loss, 3), *_prior(candidate)),
-    )
+    by_prior = sorted((candidate for candidate in candidates if candidate.name in allowed), key=_prior)
+    # a thousandth of a nat says nothing; among the best that are so close, prior knowledge decides
+    chosen = by_prior[first_of_the_best([allowed[each.name].log_loss for each in by_prior], _TIE)]
     name = chosen.name
     found = calibrating[name]
     probabilities = torch.softmax(found.logits.double() / verdicts[name].temperature, 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from components.features.carriers import Features
 from components.heads.gaussian import class_means, within_class_covariance
-from components.heads.pooling import tempered_log_loss
+from components.heads.pooling import first_of_the_best, tempered_log_loss
 from components.heads.protocol import Head, HeadState
 from components.heads.support import Support
 
@@ -17,6 +17,7 @@ __all__ = ["GDA"]
 
 _BLENDS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # the published grid
 _DEFAULT_BLEND = 0.01  # where there are no folds
+_TIE = 1e-6  # nats; what differs by less is equal, and the weaker blend is taken
 
 
 class GDA(Head):
@@ -98,4 +99,5 @@ def _chosen_blend(images: Support) -> float:
         held_out_labels.append(images.labels[held_out])
     labels = torch.cat(held_out_labels)
     zero_shot, gaussian = (torch.cat(each) for each in zip(*parts, strict=True))
-    return min(_BLENDS, key=lambda blend: tempered_log_loss(zero_shot + blend * gaussian, labels)[0])
+    losses = [tempered_log_loss(zero_shot + blend * gaussian, labels)[0] for blend in _BLENDS]
+    return _BLENDS[first_of_the_best(losses, _TIE)]

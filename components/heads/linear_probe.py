@@ -9,15 +9,20 @@ from torch import Tensor
 
 from components.errors import UserInputError
 from components.features.carriers import Features
-from components.heads.pooling import tempered_log_loss
+from components.heads.pooling import first_of_the_best, tempered_log_loss
 from components.heads.protocol import UNRANKED, Head, HeadState
 from components.heads.softmax import softmax_regression
 from components.heads.support import Support
 
 __all__ = ["LinearProbe", "LinearProbeLevels"]
 
-_PENALTIES = (1.0, 0.1, 0.01)  # 1 / C in scikit-learn's words, for inputs of mean square length 1; strongest first
+_PENALTIES = (
+    1.0,
+    0.1,
+    0.01,
+)  # 1 / C in scikit-learn's words, for inputs of mean square length 1; strongest first, and so preferred
 _DEFAULT_PENALTY = 0.1  # where there are no folds
+_TIE = 1e-6  # nats; what differs by less is equal
 _FOLDS_LOOKED_AT = 2
 _ROWS_ENOUGH = 150  # held-out rows after which further folds would not change which of three penalties is best
 
@@ -141,5 +146,5 @@ def _chosen_penalty(inputs: Tensor, images: Support) -> tuple[float, float]:
             loss, weight = tempered_log_loss(logits, labels)
             losses[index] += loss * len(labels)
             loudness[index] += weight * len(labels)
-    best = int(losses.argmin())
+    best = first_of_the_best((losses / n_rows).tolist(), _TIE)
     return _PENALTIES[best], float(loudness[best]) / n_rows

@@ -76,7 +76,7 @@ class MapLR(Head):
             if self.text_ is not None:
                 offset = offset + embedding @ self.text_.T
             V, b = softmax_regression(
-                whitened, labels, n_classes, penalty=_PENALTY, offset=offset, smoothing=_SMOOTHING, max_iterations=40
+                whitened, labels, n_classes, penalty=_PENALTY, offset=offset, smoothing=_SMOOTHING
             )
             self.weight_ = self.weight_ + _CORRECTION_WEIGHT * V
             self.bias_ = self.bias_ + _CORRECTION_WEIGHT * b

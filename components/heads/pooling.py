@@ -10,11 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["log_loss", "pool_weights", "spread", "tempered_log_loss"]
+__all__ = ["first_of_the_best", "log_loss", "pool_weights", "spread", "tempered_log_loss"]
 
 _LOG_BOUND = 7.0  # weights lie within e^-7 and e^7 of where they start
 _MOST_STEPS = 60
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-9
+_ROUNDING = 1e-13  # of a loss, by which a step to the same value may look worse
 
 
 def pool_weights(
@@ -63,7 +64,7 @@ def pool_weights(
             step = torch.linalg.solve(curvature + ridge, slope).clamp(-2.0, 2.0)
             tried = torch.clamp(point - step, start - _LOG_BOUND, start + _LOG_BOUND)
             tried_loss, tried_logits = objective(tried)
-            if tried_loss < loss:
+            if tried_loss <= loss + _ROUNDING * max(1.0, abs(loss)):
                 damping = max(damping / 10, 1e-9)
                 break
             damping *= 10
@@ -94,6 +95,16 @@ def tempered_log_loss(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     faultless = bool((logits.argmax(1) == labels).all())
     (weight,) = pool_weights([logits], labels, [1.0], strength=float(faultless))
     return log_loss(weight * logits, labels), weight
+
+
+def first_of_the_best(losses: Sequence[float], tolerance: float) -> int:
+    """The place of the first loss that is within `tolerance` of the lowest.
+
+    Among equals the last bit decides, and that differs between processors: what comes first in the caller's order, which
+    is prior knowledge, is taken instead.
+    """
+    lowest = min(losses)
+    return next(place for place, loss in enumerate(losses) if loss <= lowest + tolerance)
 
 
 def spread(scores: Tensor) -> float:

@@ -1,9 +1,11 @@
-"""Multinomial logistic regression on a fixed start: the one solver behind every probe."""
+"""Multinomial logistic regression: the one solver behind every probe."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from components.heads.newton import LogLoss, minimise
 
 __all__ = ["softmax_regression"]
 
@@ -17,14 +19,15 @@ def softmax_regression(
     offset: Tensor | None = None,
     smoothing: float = 0.0,
     start: tuple[Tensor, Tensor] | None = None,
-    max_iterations: int = 200,
-    tolerance: float = 1e-4,
+    tolerance: float = 3e-5,
+    max_iterations: int = 100,
 ) -> tuple[Tensor, Tensor]:
-    """Minimise mean cross-entropy of `offset + inputs @ V + b` plus `penalty / (2 n) |V|^2` by L-BFGS.
+    """Minimise mean cross-entropy of `offset + inputs @ V + b` plus `penalty / (2 n) |V|^2`.
 
-    `1 / penalty` is scikit-learn's `C`. scikit-learn takes neither an offset nor smoothed labels, and is no faster
-    (docs/experiments/heads.md). With fewer rows than columns the problem is solved in the rows' own span, where the
-    optimum lies.
+    `1 / penalty` is scikit-learn's `C`; with two classes, for which scikit-learn has one column instead of two,
+    `2 / penalty` is. scikit-learn takes neither an offset nor smoothed labels. With fewer rows than columns the problem
+    is solved in the rows' own span, where the optimum lies. The result is the optimum in double precision, rounded: it
+    depends neither on the processor nor on the number of threads (`benchmarks/softmax_solver.py`).
 
     Args:
         inputs: (n, p).
@@ -34,51 +37,34 @@ def softmax_regression(
         offset: (n, C) logits to start from and never to lose.
         smoothing: share of a label's weight that is spread over all classes, 0 to 1.
         start: V (p, C) and b (C,) to start from; zero where None.
-        max_iterations: upper bound; each costs two products of inputs and V.
-        tolerance: stop when no entry of the gradient exceeds it.
+        tolerance: of the rows' log-probabilities, in nats.
+        max_iterations: Newton steps at most; without a penalty separable rows have no optimum to end at.
 
     Returns:
-        V (p, C) and b (C,), float32.
+        V (p, C) and b (C,), float32; b sums to zero.
     """
-    inputs = inputs.float()
+    inputs = inputs.double()
     n, p = inputs.shape
     basis = None
     if n < p:
-        basis, triangle = torch.linalg.qr(inputs.double().T)  # inputs' = basis @ triangle
-        basis, inputs = basis.float(), triangle.T.float()
-    columns = inputs.shape[1]
-    targets = torch.full((n, n_classes), smoothing / n_classes)
+        basis, triangle = torch.linalg.qr(inputs.T)  # inputs' = basis @ triangle
+        inputs = triangle.T
+    targets = torch.full((n, n_classes), smoothing / n_classes, dtype=torch.float64)
     targets[torch.arange(n), labels] += 1 - smoothing
-    shrink = penalty / n
-
-    point = torch.zeros(columns + 1, n_classes)
-    if start is not None:
-        point[:-1], point[-1] = start[0] if basis is None else basis.T @ start[0], start[1]
-    gradient = torch.empty_like(point)
-    point.grad = gradient
-    optimiser = torch.optim.LBFGS(
-        [point],
-        max_iter=max_iterations,
-        tolerance_grad=tolerance,
-        tolerance_change=1e-9,
-        history_size=10,
-        line_search_fn="strong_wolfe",
+    stiffness = torch.full((inputs.shape[1] + 1, 1), penalty / n, dtype=torch.float64)
+    stiffness[-1] = 0  # of the intercepts
+    problem = LogLoss(
+        inputs=torch.cat([inputs, torch.ones(n, 1, dtype=torch.float64)], 1),
+        targets=targets,
+        weights=torch.full((n, 1), 1 / n, dtype=torch.float64),
+        stiffness=stiffness,
+        offset=None if offset is None else offset.double(),
     )
-
-    def objective() -> float:  # the gradient is short enough to write down, and autograd would keep the logits thrice
-        V = point[:-1]
-        logits = torch.addmm(point[-1], inputs, V)
-        if offset is not None:
-            logits += offset
-        norm = logits.logsumexp(1)
-        loss = (norm.sum() - torch.dot(logits.flatten(), targets.flatten())) / n + shrink / 2 * V.square().sum()
-        residual = logits.sub_(norm[:, None]).exp_().sub_(targets).div_(n)
-        torch.mm(inputs.T, residual, out=gradient[:-1])
-        gradient[:-1].add_(V, alpha=shrink)
-        gradient[-1] = residual.sum(0)
-        return float(loss)
-
-    optimiser.step(objective)
-    solution = point
-    V = solution[:-1] if basis is None else basis @ solution[:-1]
-    return V.contiguous(), solution[-1].contiguous()
+    point = torch.zeros(len(stiffness), n_classes, dtype=torch.float64)
+    if start is not None:
+        V, b = start[0].double(), start[1].double()
+        point[:-1], point[-1] = V if basis is None else basis.T @ V, b
+    point = minimise(problem, point, tolerance=tolerance, max_iterations=max_iterations)
+    V = point[:-1] if basis is None else basis @ point[:-1]
+    b = point[-1] - point[-1].mean()
+    return V.float().contiguous(), b.float()

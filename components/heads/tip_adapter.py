@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from components.features.carriers import Features
-from components.heads.pooling import tempered_log_loss
+from components.heads.pooling import first_of_the_best, tempered_log_loss
 from components.heads.protocol import Head, HeadState, text_of
 from components.heads.support import Support
 
@@ -18,6 +18,7 @@ __all__ = ["TipAdapter", "TipAdapterF"]
 _ALPHAS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
 _BETAS = (1.0, 2.5, 5.5, 10.0, 20.0)
 _DEFAULT_ALPHA, _DEFAULT_BETA = 1.0, 5.5  # as published
+_TIE = 1e-6  # nats; what differs by less is equal, and the lower numbers are taken
 _ROWS_AT_ONCE = 1024
 _ROWS_LOOKED_AT = 2048
 _EPOCHS, _BATCH, _LEARNING_RATE, _EPSILON = 20, 256, 1e-3, 1e-4  # as published
@@ -135,14 +136,14 @@ def _searched(
     """Alpha and beta with the lowest log-loss after temperature; `hidden` (n, keys) marks keys a row may not see."""
     if hidden is not None:
         affinity = affinity.masked_fill(hidden, -math.inf)
-    best, chosen = math.inf, (_DEFAULT_ALPHA, _DEFAULT_BETA)
+    losses, tried = [], []
     for beta in _BETAS:
         cache = _cache_logits(affinity, beta, key_labels, n_classes)
         for alpha in _ALPHAS:
             loss, _ = tempered_log_loss(zero_shot + alpha * cache, labels)
-            if loss < best:
-                best, chosen = loss, (alpha, beta)
-    return chosen
+            losses.append(loss)
+            tried.append((alpha, beta))
+    return tried[first_of_the_best(losses, _TIE)]
 
 
 def _trained_keys(images: Support, text: Tensor, alpha: float, beta: float) -> Tensor:

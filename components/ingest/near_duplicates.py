@@ -16,6 +16,7 @@ _SIDE = 16
 THUMBNAIL_BYTES = _SIDE * _SIDE
 _FLAT = 2.0  # grey levels; a standard deviation below this is noise, and correlates with any other noise
 _BLOCK_ROWS = 512
+_ROUNDING = 1e-12  # a picture correlates with itself by 1, which roots and products miss by a last bit
 
 
 def thumbnail_of(grey: Image.Image) -> bytes:
@@ -50,7 +51,7 @@ def groups_of(thumbnails: list[bytes], threshold: float) -> np.ndarray:
         block = slice(start, start + _BLOCK_ROWS)
         products = (pixels[block] @ pixels[start:].T).astype(np.float64)
         covariance = THUMBNAIL_BYTES * products - totals[block, None] * totals[None, start:]
-        alike = covariance >= threshold * spread[block, None] * spread[None, start:]
+        alike = covariance >= (threshold - _ROUNDING) * spread[block, None] * spread[None, start:]
         row, column = np.nonzero(alike)
         rows.append(row + start)
         columns.append(column + start)

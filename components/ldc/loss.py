@@ -29,4 +29,4 @@ def loss_terms(outputs: Outputs, labels: Tensor, weights: Sequence[float] = PUBL
     """
     entropies = [F.cross_entropy(logits, labels) for logits in (outputs.mlp, outputs.icd, outputs.alf)]
     distances = [F.l1_loss(logits, outputs.clip) for logits in (outputs.mlp, outputs.icd)]
-    return torch.stack([*entropies, *distances]) * torch.tensor(weights, device=outputs.clip.device)
+    return torch.stack([*entropies, *distances]) * outputs.clip.new_tensor(weights)

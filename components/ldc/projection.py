@@ -88,7 +88,8 @@ def _for_means(projector: Projector) -> dict[str, Tensor]:
         # attention sums to 1 in each head, so that the value's bias can ride on the positions
         "position_outputs": (outputs + constant / heads).flatten(0, 1),
     }
-    return {name: tensor.float().contiguous() for name, tensor in tensors.items()}
+    dtype = projector.tensors["positional_embedding"].dtype
+    return {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
 
 
 class TokenProjection(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from components.backbone import FreeTokenPrompt
 from components.errors import UserInputError
+from components.heads.pooling import first_of_the_best
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
 from components.liteembed.closed_forms import GdaRow, ImageMean, Name, NameAndDiscriminant
 from components.liteembed.embedding import Embedding
@@ -22,6 +23,8 @@ from components.liteembed.token import Token
 from components.liteembed.vocabulary import Vocabulary
 
 __all__ = ["Addition", "ClassEmbedding", "add_classes", "make_forms", "own_offset", "try_forms"]
+
+_TIE = 1e-6  # nats
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings:
 
     embeddings = [form for form in forms if isinstance(form, Embedding)]
     if not embeddings:
-        return min((tried(form) for form in forms), key=lambda one: one.evidence.log_loss)
+        return _likeliest([tried(form) for form in forms])
     if int(new.shots.max()) == 1:
         return tried(_at_one_photo(embeddings, known, new))
     if not new.named.any():  # without a name all start at the photos
@@ -221,7 +224,13 @@ def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings:
         first = by_start["prototype" if gain > settings.embedding.name_is_enough else "name"]
     assert isinstance(first.fitted, Embedding)
     others = [form for form in embeddings if form.start == first.fitted.start and form.stiffness != middle]
-    return min([first, *(tried(form) for form in others)], key=lambda one: one.evidence.log_loss)
+    return _likeliest([first, *(tried(form) for form in others)])
+
+
+def _likeliest(tried: list[Tried]) -> Tried:
+    """The lowest log-loss; the first of those that are equal but for rounding."""
+    losses = [one.evidence.log_loss for one in tried]
+    return tried[0] if any(map(math.isnan, losses)) else tried[first_of_the_best(losses, _TIE)]
 
 
 def own_offset(known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> OwnOffset:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Protocol
 import torch
 from torch import Tensor
 
+from components.heads.pooling import first_of_the_best
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
 from components.liteembed.prototypes import best_shift
 from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
@@ -16,6 +17,7 @@ from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
 __all__ = ["Evidence", "Form", "OwnOffset", "Tried", "prefer", "try_form"]
 
 _MOST_DROP_UNSEEN = 0.05  # what an offset may cost the known photos where no new photo can say what it gains
+_SAME = 1e-9  # shares of photos that differ by less are equal: their sums were rounded otherwise
 _MOST_EXTRA_DROP = 0.02  # of the known photos, that a form may cost beyond the preferred one
 
 
@@ -162,8 +164,9 @@ def prefer(tried: list[Tried]) -> Tried:
     share = min(max(first.evidence.new, 0.05), 0.95)
     error = math.sqrt(share * (1 - share) / max(first.evidence.n_new, 1))
     bearable = first.evidence.base_drop + _MOST_EXTRA_DROP
-    best = max((one for one in tried if one.evidence.base_drop <= bearable), key=lambda one: one.evidence.harmonic)
-    return best if best.evidence.harmonic > first.evidence.harmonic + error else first
+    borne = [one for one in tried if one.evidence.base_drop <= bearable + _SAME]
+    best = borne[first_of_the_best([-one.evidence.harmonic for one in borne], _SAME)]
+    return best if best.evidence.harmonic > first.evidence.harmonic + error + _SAME else first
 
 
 def _leave_out(form: Form, known: KnownClasses, new: NewClasses, folds: int) -> tuple[Tensor, Tensor]:

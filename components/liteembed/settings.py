@@ -32,7 +32,7 @@ class EmbeddingSettings:
         offset: stiffness of a named class's offset about the known logits' level.
         balance: 0, a new class counts like a known one while its embedding is learnt; 1, new and known classes count
             the same in total. Higher finds more of the new photos and loses more of the known ones.
-        steps: of L-BFGS, at most.
+        steps: of Newton's method, at most; ten or so reach the optimum.
     """
 
     starts: Annotated[tuple[StartName, ...], Field(min_length=1)] = ("prototype", "name")

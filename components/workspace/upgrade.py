@@ -6,15 +6,15 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from typing import TYPE_CHECKING, Any
 
 from components.errors import UserInputError
 from components.files import write_text
 from components.workspace.template import template_folder
 from components.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
 
 __all__ = ["StageChange", "check_stage_versions", "stage_changes", "upgrade_workspace"]
 
@@ -109,7 +109,7 @@ def _versions(root: Path) -> dict[str, int]:
     path = root / _VERSIONS
     if not path.is_file():
         return {}  # a workspace of an early Shotline
-    found = _read(path, YAML(typ="safe"))
+    found = _read(path, _safe())
     if not isinstance(found, dict) or not all(isinstance(version, int) for version in found.values()):
         raise UserInputError("not a mapping of stages to versions", on=str(path), remedy="run `shotline upgrade`")
     return found
@@ -117,20 +117,30 @@ def _versions(root: Path) -> dict[str, int]:
 
 def _pipeline(root: Path, yaml: YAML | None = None) -> Any:
     path = root / _PIPELINE
-    content = _read(path, yaml or YAML(typ="safe"))
+    content = _read(path, yaml or _safe())
     if not isinstance(content, Mapping) or not isinstance(content.get("stages"), Mapping):
         raise UserInputError("it has no mapping of stages", on=str(path), remedy="restore the file")
     return content
 
 
 def _read(path: Path, yaml: YAML) -> Any:
+    from ruamel.yaml.error import YAMLError
+
     try:
         return yaml.load(path.read_text(encoding="utf-8"))
     except YAMLError as error:
         raise UserInputError(f"not YAML: {error}", on=str(path), remedy="correct the file") from error
 
 
+def _safe() -> YAML:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe")
+
+
 def _yaml() -> YAML:
+    from ruamel.yaml import YAML
+
     yaml = YAML()  # round trip: comments stay
     yaml.preserve_quotes = True
     yaml.width = 120

@@ -38,3 +38,13 @@ def test_ten_thousand_photos_take_seconds_and_blocks_lose_nobody() -> None:
     assert time.perf_counter() - start < 20
     assert np.flatnonzero(groups == 3).tolist() == [3, 5_000, 9_999]
     assert len(np.unique(groups)) == 9_998
+
+
+def test_at_a_threshold_of_one_every_copy_is_found() -> None:
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, THUMBNAIL_BYTES, np.uint8).tobytes() for _ in range(200)]
+
+    groups = groups_of(pictures + pictures, 1.0)
+
+    assert (groups[:200] == np.arange(200)).all()
+    assert (groups[200:] == np.arange(200)).all()

@@ -17,7 +17,10 @@ from tests.components.ldc.published import Case, distance, ours
 
 FOLDER = Path(os.environ.get("SHOTLINE_LDC_PARITY") or Path(__file__).parent / "parity")
 FILES = sorted([*FOLDER.glob("rn_fuse*.safetensors"), *FOLDER.glob("vit_fuse*.safetensors")])
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
+# The stored numbers were made in single precision. 25 steps at the large rate carry its rounding to 1.02e-5 of the final
+# logits (rn_fuse2): two implementations in double precision agree with each other to 1e-15 there.
+TOLERANCE_STRESS_FINALS = 2e-5
 BATCH = slice(0, 12)
 
 
@@ -30,12 +33,12 @@ def case(request: pytest.FixtureRequest) -> Case:
     return Case.read(request.param)
 
 
-def compare(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+def compare(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float = TOLERANCE) -> None:
     assert expected
     assert found.keys() == expected.keys()
     distances = {name: distance(found[name], expected[name]) for name in expected}
     worst = max(distances, key=lambda name: distances[name])
-    assert distances[worst] <= TOLERANCE, f"{worst} is off by {distances[worst]:.1e}"
+    assert distances[worst] <= tolerance, f"{worst} is off by {distances[worst]:.1e}"
 
 
 def by_name(outputs: Outputs) -> dict[str, Tensor]:
@@ -50,7 +53,7 @@ def by_name(outputs: Outputs) -> dict[str, Tensor]:
 
 
 def test_the_embedding_is_what_the_frozen_projector_makes_of_the_last_level(case: Case) -> None:
-    level = case.tensors["input.level_4"].float()
+    level = case.tensors["input.level_4"]
     projector = case.model().maf.projector
     if case.config["tower"] == "rn":
         found = projector(level.flatten(2).transpose(1, 2))
@@ -97,7 +100,13 @@ def test_25_steps_of_training(case: Case, run: str) -> None:
     expected = case.under(f"trace.{run}.")
     outputs = by_name(case.forward(model.eval(), slice(None)))
     finals = {f"final.{name}": outputs[name] for name in ("mlp_logits", "icd_logits", "alf_logits")}
-    compare({"total_loss": torch.tensor(losses), "learning_rate": torch.tensor(rates), **finals}, expected)
+    columns = {
+        name: torch.tensor(column, dtype=torch.float64)
+        for name, column in (("total_loss", losses), ("learning_rate", rates))
+    }
+    compare(columns, {name: expected[name] for name in columns})
+    stored = {name: expected[name] for name in expected if name not in columns}
+    compare(finals, stored, TOLERANCE_STRESS_FINALS if run == "stress" else TOLERANCE)
 
 
 def trained(case: Case, run: str) -> tuple[LDC, list[float], list[float]]:

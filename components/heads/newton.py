@@ -1,0 +1,153 @@
+"""Newton's method for multinomial log-losses: what it finds is the optimum, on any processor and with any threads.
+
+Single precision alone stops wherever rounding happens to stop its line search, and that differs between processors.
+Here it does what it is good at: it comes close, and solves for each step's direction. Gradients, losses and steps of
+the last stretch are in double precision, where an error of a direction is mended by the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["LogLoss", "minimise"]
+
+_CLOSE = 1e-2  # change of a log-probability from which single precision hands over
+_FAR = 0.3  # change of a log-probability above which a direction need not be exact
+_LOOSE, _TIGHT = 0.5, 0.02  # residual of a direction, as a share of the gradient
+_MOST_PRODUCTS = 250  # for one direction
+_LEAST_STEP = 1e-6
+_SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
+
+
+@dataclass(frozen=True)
+class LogLoss:
+    """`sum_i w_i (log(exp(frozen_i) + sum_c exp(l_ic)) - <targets_i, l_i>) + 1/2 sum_j s_j |P_j|^2`, `l = offset + X P`.
+
+    Convex in P; strictly so, but for what changes no probability, where every stiffness is positive.
+
+    Attributes:
+        inputs: X, (n, k); the last column is ones, whose weights are the classes' intercepts.
+        targets: (n, C), what is asked of each row; a row of zeros asks for the frozen column.
+        weights: w, (n, 1), not negative.
+        stiffness: s, (k, 1), not negative.
+        offset: (n, C) logits that are added, or None.
+        frozen: (n,) logit of a further column that has no weights, or None.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+    stiffness: Tensor
+    offset: Tensor | None = None
+    frozen: Tensor | None = None
+
+    def to(self, dtype: torch.dtype) -> LogLoss:
+        """The same problem in another precision."""
+        offset = None if self.offset is None else self.offset.to(dtype)
+        frozen = None if self.frozen is None else self.frozen.to(dtype)
+        inputs, targets, weights = self.inputs.to(dtype), self.targets.to(dtype), self.weights.to(dtype)
+        return LogLoss(inputs, targets, weights, self.stiffness.to(dtype), offset, frozen)
+
+    def logits(self, point: Tensor) -> Tensor:
+        """(n, C) at a point P (k, C)."""
+        return self.inputs @ point if self.offset is None else torch.addmm(self.offset, self.inputs, point)
+
+    def value(self, logits: Tensor, point: Tensor) -> tuple[float, Tensor]:
+        """The loss, and the log of each row's normaliser, (n,)."""
+        norm = logits.logsumexp(1)
+        if self.frozen is not None:
+            norm = torch.logaddexp(norm, self.frozen)
+        loss = torch.dot(self.weights[:, 0], norm) - torch.dot(
+            (self.weights * self.targets).flatten(), logits.flatten()
+        )
+        return float(loss + torch.dot((self.stiffness * point).flatten(), point.flatten()) / 2), norm
+
+    def gradient(self, probability: Tensor, point: Tensor) -> Tensor:
+        """(k, C) where the classes have `probability` (n, C)."""
+        return torch.addmm(self.stiffness * point, self.inputs.T, (probability - self.targets).mul_(self.weights))
+
+    def direction(self, probability: Tensor, gradient: Tensor, residual: float) -> Tensor:
+        """Newton's step (k, C), solved by conjugate gradients to a residual that is this share of the gradient."""
+        scale = gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny)
+        weighted = self.weights * probability
+        left = self._centred((-gradient / scale).to(self.inputs.dtype))
+        step, ahead = torch.zeros_like(left), left.clone()
+        length = float(left.square().sum())
+        enough = residual**2 * length
+        for _ in range(_MOST_PRODUCTS):
+            if length <= enough:
+                break
+            moved = (self.inputs @ ahead).mul_(weighted)
+            moved.addcmul_(probability, moved.sum(1, keepdim=True), value=-1)
+            bent = self._centred(torch.addmm(self.stiffness * ahead, self.inputs.T, moved))
+            curvature = float(torch.dot(ahead.flatten(), bent.flatten()))
+            if not curvature > 0:  # rounding, or a direction that changes no probability
+                break
+            share = length / curvature
+            step.add_(ahead, alpha=share)
+            left.sub_(bent, alpha=share)
+            before, length = length, float(left.square().sum())
+            ahead.mul_(length / before).add_(left)
+        return step.to(gradient.dtype).mul_(scale)
+
+    def _centred(self, rows: Tensor) -> Tensor:
+        """(k, C) whose intercepts do not move all classes alike: that changes nothing, and rounding would decide how far."""
+        if self.frozen is None:
+            rows[-1] -= rows[-1].mean()
+        return rows
+
+
+def minimise(problem: LogLoss, start: Tensor, *, tolerance: float = 3e-5, max_iterations: int = 100) -> Tensor:
+    """The point (k, C), float64, from which Newton's step moves no log-probability by more than `tolerance`.
+
+    Args:
+        problem: in double precision.
+        start: (k, C).
+        tolerance: of a log-probability, in nats. What is left is less: a step leaves a small share of what it moves.
+        max_iterations: steps at most; only a problem without an optimum (separable rows without stiffness) needs so many.
+    """
+    single = problem.to(torch.float32)
+    point, taken = _descend(single, single, start.float(), max(tolerance, _CLOSE), max_iterations)
+    point, _ = _descend(problem, single, point.double(), tolerance, max_iterations - taken)
+    return point
+
+
+def _descend(
+    problem: LogLoss, rough: LogLoss, point: Tensor, tolerance: float, max_iterations: int
+) -> tuple[Tensor, int]:
+    """Damped Newton steps with directions from `rough`; ends early where the precision allows no more progress."""
+    dtype = problem.inputs.dtype
+    logits = problem.logits(point)
+    loss, norm = problem.value(logits, point)
+    change = float("inf")
+    for taken in range(max_iterations):
+        probability = (logits - norm[:, None]).exp_()
+        gradient = problem.gradient(probability, point)
+        residual = _LOOSE if change > _FAR else _TIGHT
+        step = rough.direction(probability.to(rough.inputs.dtype), gradient, residual)
+        along, slope = problem.inputs @ step, float(torch.dot(gradient.flatten(), step.flatten()))
+        slack = 10 * torch.finfo(dtype).eps * max(1.0, abs(loss))
+        share = 1.0
+        while True:
+            tried, tried_logits = point.add(step, alpha=share), logits.add(along, alpha=share)
+            tried_loss, tried_norm = problem.value(tried_logits, tried)
+            if tried_loss <= loss + _SUFFICIENT * share * slope + slack:
+                break
+            share /= 2
+            if share < _LEAST_STEP:
+                return point, taken
+        moved = along.mul_(share).sub_((tried_norm - norm)[:, None])
+        before, change = change, max(float(moved.max()), -float(moved.min()), float((tried_norm - norm).abs().max()))
+        gained = loss - tried_loss
+        point, logits, loss, norm = tried, tried_logits, tried_loss, tried_norm
+        if change <= tolerance:
+            return point, taken + 1
+        if share == 1 and change > before / 2:
+            if dtype == torch.float64:
+                rough = problem  # single precision is too coarse for this problem's directions
+            elif gained <= slack:
+                return point, taken + 1
+    return point, max_iterations
