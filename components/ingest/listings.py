@@ -28,6 +28,7 @@ def read_source(root: Path, listing: str) -> Listing:
     """
     path = listing_path(root, listing)
     if path is None:
+        _root_files(root)  # raises where it may not be read
         found = read_folders(root)
         found.notes += doubtful(root) if listing == "auto" else []
         return found
@@ -72,7 +73,12 @@ def find_listing(root: Path) -> Path | None:
 
 
 def _root_files(root: Path) -> list[Path]:
-    return [path for path in sorted(root.iterdir()) if not is_passed_over(path.name) and path.is_file()]
+    try:
+        return [path for path in sorted(root.iterdir()) if not is_passed_over(path.name) and path.is_file()]
+    except OSError as error:
+        raise UserInputError(
+            f"the folder cannot be listed ({error.strerror})", on=str(root), remedy="let yourself read it"
+        ) from None
 
 
 def _is_header(columns: Sequence[str]) -> bool:
