@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ShotlineError, UserInputError
 from components.files import write_text
-from components.ingest import refused_links
+from components.ingest import unreadable_paths
 from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.stages import Reporter, check_parameters, run_stage
@@ -164,11 +164,11 @@ class Pipeline:
             return not restored
 
     def _pass_over_links(self) -> None:
-        """Have DVC pass over links that ingest will quarantine: it would follow them, out of the photo folder."""
+        """Have DVC pass over what ingest will quarantine and DVC would follow out, wait for, or stop at."""
         ignored = self._workspace.root / "data/.dvcignore"
-        links = refused_links(self._workspace.raw.resolve())
-        if links:
-            write_text(ignored, "".join(f"/raw/{re.sub(r'([^A-Za-z0-9/])', _escaped, link)}\n" for link in links))
+        paths = unreadable_paths(self._workspace.raw.resolve())
+        if paths:
+            write_text(ignored, "".join(f"/raw/{re.sub(r'([^A-Za-z0-9/])', _escaped, path)}\n" for path in paths))
         else:
             ignored.unlink(missing_ok=True)
 
@@ -209,7 +209,8 @@ class Pipeline:
 
 
 def _escaped(letter: re.Match[str]) -> str:
-    return "?" if letter[0] == "\n" else f"\\{letter[0]}"
+    # A line's end and bytes that are no text cannot be written down.
+    return "?" if letter[0] in "\r\n" or "\ud800" <= letter[0] <= "\udfff" else f"\\{letter[0]}"
 
 
 def _stage(repo: Repo, name: str) -> PipelineStage:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from components.ingest.placing import Placement, check_placed, plan_placement
     from components.ingest.sampling import draw_sample
     from components.ingest.settings import IngestSettings
-    from components.ingest.sources import Note, refused_links
+    from components.ingest.sources import Note, unreadable_paths
 
 __all__ = [
     "IngestSettings",
@@ -37,7 +37,7 @@ __all__ = [
     "load_image",
     "plan_placement",
     "read_photo",
-    "refused_links",
+    "unreadable_paths",
     "words_of",
 ]
 

@@ -2,21 +2,24 @@
 
 What comes out: the first frame; turned as its EXIF orientation says; palettes, grey, CMYK (through its colour profile
 where it carries one) and 16 or 12 bits made 8-bit RGB; transparent parts on white, as a viewer shows them. What is too
-large is refused from its header, before any pixel is decoded; what is cut off or is no photo is refused with a reason.
+large is refused from its header, before any pixel is decoded; pixels that are cut off or broken, and
+what is no photo, are refused with a reason. What is wrong with a file besides its pixels is a flaw.
 """
 
 import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
-import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from components.errors import ShotlineError, UserInputError
+from components.ingest.damage import damage_of
+from components.ingest.pixels import as_rgb
+from components.ingest.salvage import salvaged
 
 __all__ = [
     "PILLOW_MAX_PIXELS",
@@ -29,6 +32,8 @@ __all__ = [
     "load_image",
     "read_photo",
 ]
+
+T = TypeVar("T")
 
 Reason = Literal[
     "not_an_image",  # no image at all, by its content
@@ -67,8 +72,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_TIFF_BITS_PER_SAMPLE = 258
-_BAND_PIXELS = 250_000  # converted at once: what a conversion holds meanwhile does not grow with the photo
 
 # Pillow only warns between its limit and twice that; here a bomb is an error, also where `Limits` were raised by hand.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -135,8 +138,8 @@ def load_image(source: Path | bytes, limits: Limits | None = None, *, name: str 
     limits = limits or Limits()
     if isinstance(source, Path):
         name = str(source)
-        return decode(read_photo(source, limits, name=name), limits, name=name).image
-    return decode(source, limits, name=name).image
+        source = read_photo(source, limits, name=name)
+    return decode(source, limits, name=name, look_for_damage=False).image
 
 
 def count_pixels(content: bytes, limits: Limits, *, name: str) -> int:
@@ -145,9 +148,13 @@ def count_pixels(content: bytes, limits: Limits, *, name: str) -> int:
     Raises:
         PhotoError: with the reason, where the header already shows that the photo cannot or may not be read.
     """
-    with _mistakes_told(content, limits, name), _open(content, name) as image:
-        _check_size(*image.size, limits, name)
-        return image.width * image.height
+
+    def counted(content: bytes) -> int:
+        with _mistakes_told(content, limits, name), _open(content, name) as image:
+            _check_size(*image.size, limits, name)
+            return image.width * image.height
+
+    return _or_salvaged(counted, content)[0]
 
 
 def read_photo(path: Path, limits: Limits, *, name: str) -> bytes:
@@ -169,7 +176,9 @@ def read_photo(path: Path, limits: Limits, *, name: str) -> bytes:
     return content
 
 
-def decode(content: bytes, limits: Limits, *, name: str, at_least_px: int | None = None) -> Decoded:
+def decode(
+    content: bytes, limits: Limits, *, name: str, at_least_px: int | None = None, look_for_damage: bool = True
+) -> Decoded:
     """Decode a photo's bytes once.
 
     Args:
@@ -178,10 +187,34 @@ def decode(content: bytes, limits: Limits, *, name: str, at_least_px: int | None
         name: what error messages call it.
         at_least_px: where given, a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, with a shorter side of
             at least this; for measurements that need no full resolution.
+        look_for_damage: whether `flaw` is to tell of damaged pixels too, for a fourth of a JPEG's time more.
 
     Raises:
         PhotoError: with the reason.
     """
+    decoded, flaw = _or_salvaged(lambda content: _decode(content, limits, name, at_least_px), content)
+    flaws = (flaw, damage_of(content, decoded.mode) if look_for_damage and not flaw else None, decoded.flaw)
+    return replace(decoded, flaw="; ".join(filter(None, flaws)) or None)
+
+
+def _or_salvaged(read: Callable[[bytes], T], content: bytes) -> tuple[T, str | None]:
+    """What `read` makes of a file, or of what can be saved of one that it refuses; then also what was wrong with it."""
+    try:
+        return read(content), None
+    except PhotoError as error:
+        if error.reason not in ("truncated", "unreadable"):
+            raise
+        refused = error
+    for saved in salvaged(content):
+        try:
+            return read(saved.content), saved.flaw
+        except PhotoError as error:
+            if error.reason in ("oversized", "too_small"):
+                raise
+    raise refused
+
+
+def _decode(content: bytes, limits: Limits, name: str, at_least_px: int | None) -> Decoded:
     with _mistakes_told(content, limits, name), _open(content, name) as image:
         _check_size(*image.size, limits, name)
         mode, full_size = image.mode, image.size
@@ -191,10 +224,10 @@ def decode(content: bytes, limits: Limits, *, name: str, at_least_px: int | None
         width, height = full_size if drafted else image.size  # loading a TIFF may have turned it already
         if orientation >= 5:
             width, height = height, width
-        rgb, dark = _as_rgb(image)
+        rgb, doubt = as_rgb(image)
         if orientation > 1:
             rgb = rgb.transpose(_TURNS[orientation])
-        return Decoded(rgb, width, height, mode, flaw or dark)
+        return Decoded(rgb, width, height, mode, "; ".join(filter(None, (flaw, doubt))) or None)
 
 
 @contextmanager
@@ -296,75 +329,3 @@ def _orientation(image: Image.Image) -> tuple[int, str | None]:
     if value not in _TURNS:
         return 1, f"its EXIF orientation is {value}, not 1 to 8; left as it is"
     return int(value), None
-
-
-def _as_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """RGB on white, and a flaw where the photo is suspiciously dark."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_as_rgb(image)
-    if image.mode == "CMYK":
-        return _cmyk_as_rgb(image), None
-    if image.mode == "LAB":
-        lab = ImageCms.createProfile("LAB")
-        return _converted(image, lab), None
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _in_bands(image, _on_white), None
-    # A decoded file's own pixels go on being its own: a copy would double what a large photo takes.
-    return (image if image.mode == "RGB" else image.convert("RGB")), None
-
-
-def _on_white(band: Image.Image) -> Image.Image:
-    over = band.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-
-
-def _deep_as_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
-    # Pillow's own conversion clips at 255 instead of scaling: every 16-bit photo would come out white.
-    highest = max(float(np.asarray(image.crop(box)).max()) for box in _bands(image))
-    flaw = None
-    if image.mode == "F":
-        top = 1.0 if highest <= 1.0 else 255.0 if highest <= 255.0 else 65535.0
-    else:
-        tags: Any = getattr(image, "tag_v2", {})
-        bits = int(np.max(tags.get(_TIFF_BITS_PER_SAMPLE, 16)))
-        top = 4095.0 if bits == 12 else 255.0 if bits <= 8 else 65535.0
-        if top == 65535.0 and highest <= 4095:
-            flaw = f"it has 16 bits but nothing above {highest:.0f} of 65535, so it is almost black"
-
-    def scaled(band: Image.Image) -> Image.Image:
-        eight = np.clip(np.rint(np.asarray(band).astype(np.float64) * (255.0 / top)), 0, 255).astype(np.uint8)
-        return Image.fromarray(eight).convert("RGB")
-
-    return _in_bands(image, scaled), flaw
-
-
-def _in_bands(image: Image.Image, as_rgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """`as_rgb` of an image, a band of rows at a time, for conversions that hold several copies of their input."""
-    rgb = Image.new("RGB", image.size)
-    for box in _bands(image):
-        rgb.paste(as_rgb(image.crop(box)), box)
-    return rgb
-
-
-def _bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes (left, upper, right, lower) of whole rows that cover the image."""
-    rows = max(1, _BAND_PIXELS // image.width)
-    for upper in range(0, image.height, rows):
-        yield 0, upper, image.width, min(upper + rows, image.height)
-
-
-def _cmyk_as_rgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            return _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a profile that does not fit: the plain rule below is right in hue, only more vivid
-    return image.convert("RGB")
-
-
-def _converted(image: Image.Image, profile: Any) -> Image.Image:
-    converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    if converted is None:  # only for conversions in place, which this is not
-        raise OSError("no colour conversion")
-    return converted

@@ -1,24 +1,19 @@
 """Lists of photos: a manifest (CSV or Parquet; path, class, optional split) or a CoOp split file (JSON)."""
 
-import csv
-import io
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.errors import UserInputError
-from components.ingest.sources import SPLIT_OF_FOLDER, Entry, Listing, normalised, read_folders
+from components.ingest.doubtful import doubtful
+from components.ingest.sources import SPLIT_OF_FOLDER, Entry, Listing, is_passed_over, normalised, read_folders
+from components.ingest.table_files import Table, columns_of, is_table, read_table
 
-__all__ = ["coop_base", "csv_header", "find_listing", "listing_path", "read_source"]
+__all__ = ["coop_base", "find_listing", "listing_path", "read_manifest_table", "read_source"]
 
 _COOP_PATTERN = "split_*.json"
-_MANIFEST_SUFFIXES = (".csv", ".parquet")
 
 
 def read_source(root: Path, listing: str) -> Listing:
@@ -33,7 +28,10 @@ def read_source(root: Path, listing: str) -> Listing:
     """
     path = listing_path(root, listing)
     if path is None:
-        return read_folders(root)
+        _root_files(root)  # raises where it may not be read
+        found = read_folders(root)
+        found.notes += doubtful(root) if listing == "auto" else []
+        return found
     return _read_coop(root, path) if path.suffix.lower() == ".json" else _read_manifest(root, path)
 
 
@@ -54,18 +52,16 @@ def listing_path(root: Path, listing: str) -> Path | None:
 def find_listing(root: Path) -> Path | None:
     """The only list of photos in the root, or None.
 
-    Any CSV or Parquet file with the columns `path` and `class` is one; so is a file called `manifest`, whatever its
-    columns, and a CoOp split file.
+    Any CSV, TSV or Parquet file with the columns `path` and `class` is one; so is a file called `manifest`, whatever
+    its columns, and a CoOp split file. See `doubtful` for what only looks like one.
 
     Raises:
         UserInputError: there are several.
     """
-    files = [path for path in sorted(root.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    files = _root_files(root)
     lists = [path for path in files if path.match(_COOP_PATTERN)]
     lists += [
-        path
-        for path in files
-        if path.suffix.lower() in _MANIFEST_SUFFIXES and (path.stem == "manifest" or _has_manifest_columns(path))
+        path for path in files if is_table(path) and (path.stem.lower() == "manifest" or _has_manifest_columns(path))
     ]
     if len(lists) > 1:
         raise UserInputError(
@@ -76,38 +72,36 @@ def find_listing(root: Path) -> Path | None:
     return lists[0] if lists else None
 
 
+def _root_files(root: Path) -> list[Path]:
+    try:
+        return [path for path in sorted(root.iterdir()) if not is_passed_over(path.name) and path.is_file()]
+    except OSError as error:
+        raise UserInputError(
+            f"the folder cannot be listed ({error.strerror})", on=str(root), remedy="let yourself read it"
+        ) from None
+
+
+def _is_header(columns: Sequence[str]) -> bool:
+    return {"path", "class"} <= set(columns)
+
+
 def _has_manifest_columns(path: Path) -> bool:
     try:
-        return {"path", "class"} <= set(_columns(path))
+        return _is_header(columns_of(path, _is_header))
     except UserInputError:
         return False  # a table that is not ours need not be readable
 
 
-def _columns(path: Path) -> list[str]:
-    if path.suffix.lower() == ".parquet":
-        return [str(name) for name in _read_parquet(path, columns_only=True).column_names]
-    with path.open("rb") as file:
-        first = file.readline(100_000)
-    return csv_header(_decoded_text(first, path))[0]
+def read_manifest_table(path: Path) -> Table:
+    """A manifest's rows; raises as `read_table` does."""
+    return read_table(path, _is_header, ("path", "class"), ("split",))
 
 
 def _read_manifest(root: Path, path: Path) -> Listing:
-    if path.suffix.lower() == ".parquet":
-        table = _read_parquet(path)
-        _require_columns(path, list(table.column_names))
-        wanted = [name for name in ("path", "class", "split") if name in table.column_names]
-        rows: Iterable[dict[str, Any]] = table.select(wanted).to_pylist()
-        first_row = 1
-    else:
-        text = _decoded_text(path.read_bytes(), path)
-        columns, delimiter = csv_header(text)
-        _require_columns(path, columns)
-        lines = csv.reader(io.StringIO(text), delimiter=delimiter)
-        next(lines)
-        rows = [dict(zip(columns, (cell.strip() for cell in line), strict=False)) for line in lines if any(line)]
-        first_row = 2  # as a spreadsheet counts, the header being row 1
+    columns = columns_of(path, _is_header)
+    _require_columns(path, list(columns))
     listing = Listing("manifest")
-    for number, row in enumerate(rows, first_row):
+    for number, row in read_manifest_table(path).rows:
         listing.entries.append(_manifest_entry(root, path, number, row))
     if not listing.entries:
         raise UserInputError("the manifest has no rows", on=str(path), remedy="add one row per photo: path,class")
@@ -116,12 +110,10 @@ def _read_manifest(root: Path, path: Path) -> Listing:
     return listing
 
 
-def _manifest_entry(root: Path, manifest: Path, number: int, row: dict[str, Any]) -> Entry:
-    given = "" if row.get("path") is None else str(row["path"])
-    label = "" if row.get("class") is None else str(row["class"])
-    split = "" if row.get("split") is None else str(row["split"])
+def _manifest_entry(root: Path, manifest: Path, number: int, row: dict[str, str]) -> Entry:
+    given, label, split = row["path"], row["class"], row.get("split", "")
     for column, value in (("path", given), ("class", label)):
-        if not value.strip():
+        if not value:
             raise UserInputError(
                 f"the manifest's row {number} has an empty {column}",
                 on=str(manifest),
@@ -135,7 +127,7 @@ def _manifest_entry(root: Path, manifest: Path, number: int, row: dict[str, Any]
         )
     return Entry(
         _inside(root, given, manifest, f"row {number}"),
-        normalised(label.strip()),
+        normalised(label),
         SPLIT_OF_FOLDER[split.lower()] if split else None,
     )
 
@@ -191,32 +183,6 @@ def _require_columns(path: Path, columns: list[str]) -> None:
             on=str(path),
             remedy="name the columns path, class and, if there are splits, split",
         )
-
-
-def csv_header(text: str) -> tuple[list[str], str]:
-    """The columns in lower case, and the delimiter: a spreadsheet's comma, semicolon or tab."""
-    first = text.split("\n", 1)[0].rstrip("\r")
-    delimiter = max(",;\t", key=first.count)
-    columns = next(csv.reader([first], delimiter=delimiter), [])
-    return [column.strip().lower() for column in columns], delimiter
-
-
-def _decoded_text(content: bytes, path: Path) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserInputError("the file is not UTF-8", on=str(path), remedy="save it as CSV with UTF-8") from None
-
-
-def _read_parquet(path: Path, *, columns_only: bool = False) -> Any:
-    try:
-        return pq.read_schema(path).empty_table() if columns_only else pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserInputError(
-            f"the Parquet file cannot be read ({str(error).splitlines()[0]})",
-            on=str(path),
-            remedy="write it again, with the columns path, class and optionally split",
-        ) from None
 
 
 def _read_coop(root: Path, path: Path) -> Listing:

@@ -15,6 +15,7 @@ from components.files import sha256_bytes
 from components.ingest.blur import MEASURED_SIZE_PX, blur_of
 from components.ingest.decode import Limits, PhotoError, decode, read_photo
 from components.ingest.duplicates import without_duplicates
+from components.ingest.left_out import read_left_out
 from components.ingest.listings import read_source
 from components.ingest.names import ClassName, name_classes
 from components.ingest.near_duplicates import groups_of, thumbnail_of
@@ -98,10 +99,13 @@ def ingest(
         )
     root = root.resolve()
     listing = read_source(root, settings.listing)
+    listing.rejected += read_left_out(root)
     check_classes(root, listing)
     found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)
     photos, duplicates = without_duplicates([photo for photo in found if isinstance(photo, Photo)])
-    rejected = listing.rejected + [file for file in found if isinstance(file, Rejected)] + duplicates
+    rejected = (
+        listing.rejected + read_left_out(root) + [file for file in found if isinstance(file, Rejected)] + duplicates
+    )
     _check_photos(root, photos, rejected)
     named, notes = name_classes(
         {photo.label for photo in photos},
@@ -226,7 +230,8 @@ def _check_photos(root: Path, photos: list[Photo], rejected: list[Rejected]) -> 
 
 
 def _lost_classes(listing: Listing, photos: list[Photo]) -> list[Note]:
-    lost = {entry.label for entry in listing.entries} - {photo.label for photo in photos}
+    named = {entry.label for entry in listing.entries} | {file.label for file in listing.rejected}
+    lost = named - {photo.label for photo in photos}
     return [
         Note("lost_class", f"every file of class {label} was refused, so it is no class here; see the quarantine")
         for label in sorted(lost)

@@ -1,16 +1,15 @@
 """Words for classes: a text encoder knows "black footed albatross", not `001.Black_footed_Albatross`."""
 
-import csv
 import difflib
-import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import UserInputError
 from components.ingest.sources import Note, normalised
+from components.ingest.table_files import columns_of, read_table
 
 __all__ = ["ClassName", "name_classes", "read_class_names", "words_of"]
 
@@ -93,33 +92,28 @@ def read_class_names(path: Path) -> dict[str, tuple[str, str | None]]:
     """The rows of a classes.csv: folder -> (name, description); other columns are ignored.
 
     Raises:
-        UserInputError: no file, not UTF-8, without the columns, or with a folder named twice.
+        UserInputError: no file, not UTF-8, without the columns, with a broken row, or with a folder named twice.
     """
     remedy = "write a CSV in UTF-8 with the columns folder,name and, if you like, description"
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserInputError(f"it cannot be read: {error.strerror}", on=str(path), remedy=remedy) from None
-    except UnicodeDecodeError:
-        raise UserInputError("it is not UTF-8", on=str(path), remedy=remedy) from None
-    header = text.split("\n", 1)[0]
-    lines = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
-    columns = [column.strip().lower() for column in next(lines, [])]
+    columns = columns_of(path, _is_header)
     folder_column = "folder" if "folder" in columns else "class"
-    if folder_column not in columns or "name" not in columns:
+    if not _is_header(columns):
         raise UserInputError(
             f"its columns are {', '.join(columns) or 'missing'}, without folder and name", on=str(path), remedy=remedy
         )
     named: dict[str, tuple[str, str | None]] = {}
-    for number, line in enumerate(lines, 2):
-        row = dict(zip(columns, (cell.strip() for cell in line), strict=False))
-        folder = normalised(row.get(folder_column, ""))
+    for number, row in read_table(path, _is_header, (folder_column,), ("name", "description")).rows:
+        folder = normalised(row[folder_column])
         if not folder:
             continue
         if folder in named:
             raise UserInputError(f"row {number} names the folder {folder} again", on=str(path), remedy="keep one row")
-        named[folder] = (normalised(row.get("name", "")), row.get("description") or None)
+        named[folder] = (normalised(row["name"]), row.get("description") or None)
     return named
+
+
+def _is_header(columns: Sequence[str]) -> bool:
+    return "name" in columns and ("folder" in columns or "class" in columns)
 
 
 def _unknown_folders(given: Mapping[str, object], known: list[str], path: str) -> list[Note]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,9 @@ from PIL import Image
 from components.errors import UserInputError
 from components.files import json_text
 from components.ingest.decode import FORMATS
-from components.ingest.listings import coop_base, csv_header, listing_path, read_source
+from components.ingest.listings import coop_base, listing_path, read_manifest_table, read_source
 from components.ingest.sources import Entry, Listing, normalised
+from components.ingest.table_files import TEXT_SUFFIXES, added_rows
 
 __all__ = ["Placement", "check_placed", "plan_placement"]
 
@@ -121,20 +121,20 @@ def _suffix(file: Path) -> str:
 
 
 def _csv_rows(path: Path, source: Listing, missing: Sequence[Entry], base: str) -> bytes:
-    content = path.read_bytes()
-    text = content.decode("utf-8-sig")
-    columns, delimiter = csv_header(text)
-    end = "\r\n" if "\r\n" in text else "\n"
-    rows = io.StringIO()
-    writer = csv.DictWriter(rows, columns, restval="", delimiter=delimiter, lineterminator=end)
-    writer.writerows(_row(entry, columns) for entry in missing)
-    return content + ("" if text.endswith("\n") else end).encode() + rows.getvalue().encode()
+    table = read_manifest_table(path)
+    assert table.text is not None  # not Parquet, by its name
+    return path.read_bytes() + added_rows(table.text, table.columns, [_row(entry, table.columns) for entry in missing])
 
 
 def _parquet_rows(path: Path, source: Listing, missing: Sequence[Entry], base: str) -> bytes:
     table = pq.read_table(path)
     try:
-        more = pa.Table.from_pylist([_row(entry, table.column_names) for entry in missing], schema=table.schema)
+        columns = read_manifest_table(path).columns
+        rows = [_row(entry, columns) for entry in missing]
+        own = dict(zip(columns, table.column_names, strict=True))  # in its own spelling
+        more = pa.Table.from_pylist(
+            [{own[name]: value for name, value in row.items()} for row in rows], schema=table.schema
+        )
     except pa.ArrowException as error:
         raise UserInputError(
             f"its columns cannot hold the new photos ({str(error).splitlines()[0]})",
@@ -164,4 +164,4 @@ def _coop_rows(path: Path, source: Listing, missing: Sequence[Entry], base: str)
     return json_text(lists).encode()
 
 
-_LISTS = {".csv": _csv_rows, ".parquet": _parquet_rows, ".json": _coop_rows}
+_LISTS = {**dict.fromkeys(TEXT_SUFFIXES, _csv_rows), ".parquet": _parquet_rows, ".json": _coop_rows}

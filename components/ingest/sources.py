@@ -4,20 +4,21 @@ Layouts: a folder per class; `train/`, `val/`, `test/`, each with a folder per c
 CoOp split file. A list beats folders, since somebody wrote it on purpose; two lists, or folders that can be read in two
 ways, are an error that says how to choose.
 
-Photos lie at any depth under their class's folder. Hidden files and folders, and what operating systems leave behind
-(`Thumbs.db`, `desktop.ini`, `__MACOSX`), are passed over in silence; every other file under a class's folder is either
-a photo or quarantined. Files beside the classes' folders belong to no class and are left alone.
+Photos lie at any depth under their class's folder. What systems leave behind (`components.leftovers`) and hidden files
+are passed over in silence; every other file or folder under a class's folder is either a photo or quarantined. Files
+beside the classes' folders belong to no class; of photos among them, and of hidden folders with photos, a note tells.
 """
 
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from components.errors import UserInputError
 from components.ingest.decode import EXTENSIONS, Reason
+from components.leftovers import is_left_behind
 
 __all__ = [
     "SPLIT_OF_FOLDER",
@@ -28,7 +29,8 @@ __all__ = [
     "normalised",
     "place",
     "read_folders",
-    "refused_links",
+    "shown",
+    "unreadable_paths",
 ]
 
 SPLIT_OF_FOLDER = {
@@ -40,7 +42,6 @@ SPLIT_OF_FOLDER = {
     "test": "test",
     "testing": "test",
 }
-_LEFT_BEHIND = {"thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx"}
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,13 @@ def normalised(text: str) -> str:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's photo: hidden, or left behind by an operating system."""
-    return name.startswith(".") or name.lower() in _LEFT_BEHIND
+    """Whether a file or folder is nobody's photo: hidden, or left behind by a system or a program."""
+    return name.startswith(".") or is_left_behind(name)
+
+
+def shown(text: str) -> str:
+    """Text as it can be printed and stored: bytes of a file name that are no UTF-8 are replaced."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def place(root: Path, entry: Entry) -> Rejected | None:
@@ -125,8 +131,7 @@ def place(root: Path, entry: Entry) -> Rejected | None:
     try:
         entry.path.encode()
     except UnicodeEncodeError:
-        shown = entry.path.encode(errors="surrogateescape").decode(errors="replace")
-        return rejected("bad_name", "its file name is not valid UTF-8; rename it", shown)
+        return rejected("bad_name", "its file name is not valid UTF-8; rename it", shown(entry.path))
     path = root / entry.path
     try:
         real = path.resolve(strict=True)
@@ -139,18 +144,36 @@ def place(root: Path, entry: Entry) -> Rejected | None:
     return None
 
 
-def refused_links(root: Path) -> list[str]:
-    """Links to files anywhere under `root` that lead nowhere or out of it: paths relative to it, sorted.
+def unreadable_paths(root: Path) -> list[str]:
+    """What lies under `root` and cannot or may not be read: paths relative to it, sorted; of a folder the folder alone.
+
+    Links that lead nowhere or out of it, pipes, sockets and devices, what there is no permission for, and names that
+    are not UTF-8. Whoever follows a photo folder by other means than `ingest` must pass over these.
 
     Args:
         root: the photo folder, resolved.
     """
-    return sorted(
-        path.relative_to(root).as_posix()
-        for folder, _, files in os.walk(root)
-        for path in (Path(folder, name) for name in files)
-        if path.is_symlink() and place(root, Entry(path.relative_to(root).as_posix(), "", None)) is not None
-    )
+    found = []
+    walk = os.walk(root, onerror=lambda error: found.append(os.path.relpath(error.filename, root)))
+    for here, folders, files in walk:
+        relative = PurePosixPath(Path(here).relative_to(root).as_posix())
+        wrong = [name for name in folders if name != shown(name) or Path(here, name).is_symlink()]
+        folders[:] = [name for name in folders if name not in wrong]
+        wrong += [name for name in files if not _is_readable(root, str(relative / name))]
+        found += [str(relative / name) for name in wrong]
+    return sorted(found)
+
+
+def _is_readable(root: Path, name: str) -> bool:
+    if name != shown(name) or place(root, Entry(name, "", None)) is not None:
+        return False
+    try:
+        if not (root / name).is_file():
+            return False
+        with (root / name).open("rb"):  # not os.access, which asks for the user that started the process
+            return True
+    except OSError:
+        return False
 
 
 def read_folders(root: Path) -> Listing:
@@ -224,13 +247,14 @@ def _read_classes(root: Path, bases: Mapping[str | None, str], layout: str) -> L
     spellings: dict[str, set[str]] = defaultdict(set)
     for split, base in bases.items():
         for folder in _folders(root / base, links=True):
-            label = normalised(folder)
+            label = normalised(shown(folder))
             spellings[label.casefold()].add(label)
             inside = PurePosixPath(base) / folder
             before = len(listing.entries) + len(listing.rejected)
             _read_class(root, inside, label, split, listing)
             if len(listing.entries) + len(listing.rejected) == before:
                 listing.notes.append(Note("empty_class", f"{inside}/ holds no file: add photos or remove it"))
+        listing.notes += _beside_classes(root, base)
     for labels in spellings.values():
         if len(labels) > 1:
             listing.notes.append(
@@ -239,17 +263,49 @@ def _read_classes(root: Path, bases: Mapping[str | None, str], layout: str) -> L
     return listing
 
 
+def _beside_classes(root: Path, base: str) -> list[Note]:
+    """What lies beside the classes' folders, and somebody may take for a class or a photo."""
+    where = f"in {base}/" if base else "beside the classes' folders"
+    notes = []
+    if loose := [name for name in _files(root / base) if Path(name).suffix.lower() in EXTENSIONS]:
+        notes.append(
+            Note(
+                "loose_photos",
+                f"{len(loose)} photos lie {where}, so their class is not known and they are not used: "
+                f"{_some(loose, slash='')}; put them into a class's folder",
+            )
+        )
+    hidden = _listed(root / base, lambda item: item.name.startswith(".") and item.is_dir(), hidden=True)
+    for name in hidden:
+        if _holds_photos(root / base / name):
+            notes.append(
+                Note("hidden_folder", f"{shown(name)}/ is hidden by its dot, so its photos are not used; rename it")
+            )
+    return notes
+
+
 def _read_class(root: Path, folder: PurePosixPath, label: str, split: str | None, listing: Listing) -> None:
     top = root / folder
     if top.is_symlink():
         _reject_linked_folder(root, folder, label, split, listing)
         return
+
+    def reject(path: PurePosixPath, reason: Reason, detail: str) -> None:
+        listing.rejected.append(Rejected(shown(str(path)), label, split, reason, detail))
+
+    def cannot_list(error: OSError) -> None:
+        path = PurePosixPath(os.path.relpath(error.filename, root))
+        reject(path, "unreadable", f"the folder cannot be listed ({error.strerror}), so no photo in it is used")
+
+    if folder.name != shown(folder.name):
+        reject(folder, "bad_name", "the folder's name is not valid UTF-8, so no photo in it is used; rename it")
+        return
     nested = []
-    for here, subfolders, files in os.walk(top):
+    for here, subfolders, files in os.walk(top, onerror=cannot_list):
         relative = PurePosixPath(Path(here).relative_to(root).as_posix())
         subfolders[:] = sorted(name for name in subfolders if not is_passed_over(name))
         for name in list(subfolders):
-            if (Path(here) / name).is_symlink():
+            if os.path.islink(Path(here, name)):  # noqa: PTH114 (a folder that may not be entered is no error here)
                 subfolders.remove(name)
                 _reject_linked_folder(root, relative / name, label, split, listing)
         nested += subfolders
@@ -266,27 +322,47 @@ def _reject_linked_folder(root: Path, folder: PurePosixPath, label: str, split: 
     # Links to folders are never followed: they can lead out of the root, or round in circles.
     detail = "it is a link to a folder, and those are not followed; copy the photos instead"
     refused = place(root, Entry(str(folder), label, split))
-    listing.rejected.append(refused or Rejected(str(folder), label, split, "unsupported", detail))
+    listing.rejected.append(refused or Rejected(shown(str(folder)), label, split, "unsupported", detail))
 
 
 def _folders(path: Path, *, links: bool = False) -> list[str]:
-    with os.scandir(path) as found:
-        return sorted(
-            item.name
-            for item in found
-            if item.is_dir(follow_symlinks=True) and not is_passed_over(item.name) and (links or not item.is_symlink())
-        )
+    """Folders to look into; with `links` also links to folders, and links that lead nowhere but are called like one."""
+
+    def is_folder(item: os.DirEntry[str]) -> bool:
+        if not item.is_symlink():
+            return item.is_dir()
+        try:
+            leads_to_file, leads_to_folder = item.is_file(), item.is_dir()
+        except OSError:  # round in circles, or through what may not be entered
+            leads_to_file = leads_to_folder = False
+        return links and (leads_to_folder or (not leads_to_file and not Path(item.name).suffix))
+
+    try:
+        return _listed(path, is_folder)
+    except OSError:  # whoever walks it tells
+        return []
 
 
 def _files(path: Path) -> list[str]:
+    return _listed(path, lambda item: not item.is_dir())
+
+
+def _listed(path: Path, wanted: Callable[[os.DirEntry[str]], bool], *, hidden: bool = False) -> list[str]:
+    def is_wanted(item: os.DirEntry[str]) -> bool:
+        try:
+            return wanted(item)
+        except OSError:  # what cannot be looked at
+            return False
+
     with os.scandir(path) as found:
-        return sorted(item.name for item in found if not is_passed_over(item.name) and not item.is_dir())
+        passed_over = is_left_behind if hidden else is_passed_over
+        return sorted(item.name for item in found if not passed_over(item.name) and is_wanted(item))
 
 
 def _holds_photos(folder: Path) -> bool:
     return any(Path(name).suffix.lower() in EXTENSIONS for _, _, files in os.walk(folder) for name in files)
 
 
-def _some(names: list[str], at_most: int = 3) -> str:
+def _some(names: list[str], at_most: int = 3, *, slash: str = "/") -> str:
     more = len(names) - at_most
-    return ", ".join(f"{name}/" for name in names[:at_most]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(f"{shown(name)}{slash}" for name in names[:at_most]) + (f" and {more} more" if more > 0 else "")

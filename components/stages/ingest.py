@@ -77,7 +77,7 @@ def _listing(root: Path) -> dict[str, tuple[int, int]]:
             path = Path(folder, file)
             try:
                 status = path.lstat()
-            except FileNotFoundError:  # gone since its folder was listed; the other listing tells
+            except OSError:  # gone since its folder was listed (the other listing tells), or not to be looked at
                 continue
             found[path.relative_to(root).as_posix()] = (status.st_size, status.st_mtime_ns)
     return found

@@ -130,6 +130,7 @@ def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:
         workspace.raw,
         replace=replace,
         progress=lambda done, total: reporter.progress(done, total, "photos copied"),
+        told=reporter.note,
     )
     if aside is not None:
         reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(aside)}")

@@ -1,4 +1,6 @@
-from collections.abc import Callable
+import ctypes
+import os
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -53,3 +55,24 @@ def two_classes(tmp_path: Path, draw: Draw) -> Path:
         draw(root / "crack" / f"{seed}.png", seed)
         draw(root / "pit" / f"{seed}.png", 10 + seed)
     return root
+
+
+_OVERRIDES = (1 << 1) | (1 << 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH of capabilities(7)
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+@pytest.fixture
+def modes_bite() -> Iterator[None]:
+    """Permissions hold for this thread and those that it starts, also where the tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    before = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, before) == 0
+    now = (ctypes.c_uint32 * 6)(*before)
+    now[0] = before[0] & ~_OVERRIDES  # effective; what is permitted stays, so that it can be had again
+    assert libc.capset(header, now) == 0
+    yield
+    assert libc.capset(header, before) == 0

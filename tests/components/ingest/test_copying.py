@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserInputError
-from components.ingest import IngestSettings, copy_photos, ingest, refused_links
+from components.ingest import IngestSettings, copy_photos, ingest, unreadable_paths
 
 Draw = Callable[..., Path]
 
@@ -43,7 +43,7 @@ def test_links_that_ingest_refuses_go_along_as_links(two_classes: Path, raw: Pat
     assert (raw / "crack" / "out.png").is_symlink()
     assert (raw / "crack" / "broken.png").is_symlink()
     assert not (raw / "pit" / "inside.png").is_symlink()
-    assert refused_links(raw) == ["crack/broken.png", "crack/out.png"]
+    assert unreadable_paths(raw) == ["crack/broken.png", "crack/out.png"]
     reasons = ingest(raw, settings=IngestSettings()).quarantine.to_pylist()
     assert {(row["path"], row["reason"]) for row in reasons} >= {
         ("crack/out.png", "outside_root"),

@@ -184,9 +184,9 @@ def slope(mode: str) -> Image.Image:
 def test_bands_leave_no_seams(mode: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content = saved(slope(mode), form)
     whole = np.asarray(load_image(content))
-    monkeypatch.setattr("components.ingest.decode._BAND_PIXELS", 300)  # 4 of 48 rows
+    monkeypatch.setattr("components.ingest.pixels._BAND_PIXELS", 300)  # 4 of 48 rows
     assert np.array_equal(np.asarray(load_image(content)), whole)
-    monkeypatch.setattr("components.ingest.decode._BAND_PIXELS", 1)  # less than a row
+    monkeypatch.setattr("components.ingest.pixels._BAND_PIXELS", 1)  # less than a row
     assert np.array_equal(np.asarray(load_image(content)), whole)
 
 
