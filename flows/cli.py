@@ -6,35 +6,52 @@ import atexit
 import gc
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
+from flows.stopping import stoppable
 
-from components.errors import ShotlineError
-from flows.commands import answers, classes, training
-from flows.commands.shared import afterwards
+if TYPE_CHECKING:
+    import typer
 
-__all__ = ["app", "main"]
+__all__ = ["build", "main"]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A few photos a class become a deployed image classifier.",
-)
-for _group in (training, answers, classes):
-    app.add_typer(_group.commands)
+
+def build() -> typer.Typer:
+    """All commands; what they need is imported when they run."""
+    import typer
+
+    from flows.commands import answers, classes, training
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="A few photos a class become a deployed image classifier.",
+    )
+    for group in (training, answers, classes):
+        app.add_typer(group.commands)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become three lines and their exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with stoppable(given):
+        _run(given)
+
+
+def _run(arguments: list[str]) -> None:
     # The libraries make half a million objects that stay: looking through them again and again while they are imported,
     # and once more at the end, takes over a second.
     gc.set_threshold(100_000, 50, 50)
     atexit.register(gc.freeze)
+    from components.errors import ShotlineError
+    from flows.commands.shared import afterwards
+
     try:
         with afterwards:
-            app(args=list(arguments) if arguments is not None else None)
+            build()(args=arguments)
     except ShotlineError as error:
         from flows.console import show_error
 

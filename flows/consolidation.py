@@ -14,7 +14,8 @@ from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.stages import Reporter, check_parameters
 from components.workspace import Workspace
-from flows.pipeline import Call, plainly, run_stages, told_of_bundle
+from flows.dvc import Pipeline
+from flows.pipeline import Call, plainly, run_own_stages, run_stages, told_of_bundle
 
 __all__ = ["consolidate_classes", "explain"]
 
@@ -39,9 +40,9 @@ def consolidate_classes(
         RefusedByGateError: what is live does better on the classes that both know.
     """
     check_parameters(workspace)
-    live = LiveWorkspace.open(workspace)
-
-    with live.consolidation.turn():
+    with workspace.turn():
+        Pipeline(workspace).check()
+        live = LiveWorkspace.open(workspace)
         counts = live.consolidation.settle()
         moved = live.changes.to_consolidate(() if counts else names, live.stamp())
         if counts or not moved:
@@ -62,6 +63,7 @@ def consolidate_classes(
             raise
         run_stages(workspace, reporter, call)  # the ledger has a line more
         live.consolidation.done()
+        run_own_stages(workspace, reporter, call)
     return {
         "classes": {name: len(photos) for name, photos in moved.items()},
         "version": change.version.name,

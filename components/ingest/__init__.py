@@ -5,7 +5,7 @@ In: a photo folder (folder per class, train/val/test, a manifest or a CoOp split
 `load_image` is the one way from a photo's bytes to pixels, for the features and for serving too.
 """
 
-from components.ingest.copying import copy_photos
+from components.ingest.copying import PhotoCopy, copy_photos, plan_copy
 from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
 from components.ingest.manifest import Ingested, Progress, ingest
 from components.ingest.names import words_of
@@ -20,6 +20,7 @@ __all__ = [
     "Ingested",
     "Limits",
     "Note",
+    "PhotoCopy",
     "PhotoError",
     "Placement",
     "Progress",
@@ -30,6 +31,7 @@ __all__ = [
     "groups_of",
     "ingest",
     "load_image",
+    "plan_copy",
     "plan_placement",
     "read_photo",
     "refused_links",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import UserInputError
@@ -13,13 +15,76 @@ from components.ingest.listings import find_listing, read_source
 from components.ingest.manifest import check_classes
 from components.ingest.sources import is_passed_over, place
 
-__all__ = ["copy_photos"]
+__all__ = ["PhotoCopy", "copy_photos", "plan_copy"]
+
+
+@dataclass(frozen=True)
+class PhotoCopy:
+    """What has to be copied for a photo folder to hold what a source names; nothing is done before `run`.
+
+    Attributes:
+        root: the folder that the source's paths are relative to.
+        target: the workspace's photo folder.
+        names: path of each file, and whether a link there is followed.
+        aside: where the photos go that are in `target` now; None where they stay.
+    """
+
+    root: Path
+    target: Path
+    names: Mapping[str, bool]
+    aside: Path | None = None
+
+    def run(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Copy. A target that is new, or takes the place of another, appears at once when it is whole.
+
+        What was there is moved aside at the end: a copy that fails or is cut off leaves it where it was.
+
+        Args:
+            progress: called with (files done, files in all).
+
+        Raises:
+            OSError: a full disk, say; a new target is not there then, and an old one is as it was.
+        """
+        if not self.names:
+            return
+        if self.target.exists() and self.aside is None:
+            self._copy_into(self.target, progress)
+            return
+        beside = self.target.with_name(f".{self.target.name}.copying")
+        _remove_others(beside, self.names)  # of a copy of something else that was cut off; of this one it goes on
+        try:
+            self._copy_into(beside, progress)
+            if self.aside is not None:
+                self.target.rename(self.aside)
+            beside.rename(self.target)
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            if self.aside is not None and self.aside.exists() and not self.target.exists():
+                self.aside.rename(self.target)
+            raise
+
+    def _copy_into(self, folder: Path, progress: Callable[[int, int], None] | None) -> None:
+        for done, (name, follow) in enumerate(self.names.items(), 1):
+            _copy(self.root / name, folder / name, follow=follow)
+            if progress:
+                progress(done, len(self.names))
 
 
 def copy_photos(
     source: Path, target: Path, *, replace: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> Path | None:
-    """Copy what `source` names as photos, with the list that names them, into the folder `target`.
+    """Plan a copy and run it; see `plan_copy` for the arguments and errors.
+
+    Returns:
+        Where the photos went that were in `target` before, or None where nothing had to go.
+    """
+    copy = plan_copy(source, target, replace=replace)
+    copy.run(progress)
+    return copy.aside
+
+
+def plan_copy(source: Path, target: Path, *, replace: bool = False) -> PhotoCopy:
+    """What has to be copied for `target` to hold what `source` names as photos, with the list that names them.
 
     What lies there already with the same size and time of change is not copied again.
 
@@ -27,19 +92,16 @@ def copy_photos(
         source: a photo folder in any layout of `ingest`, or one list of photos (CSV, Parquet, CoOp split file).
         target: the workspace's photo folder.
         replace: whether other photos in `target` may be moved aside.
-        progress: called with (files done, files in all).
-
-    Returns:
-        Where the photos went that were in `target` before, or None where nothing had to go.
 
     Raises:
-        UserInputError: `source` cannot be trained on as a whole (nothing is copied then), or `target` holds other photos and `replace` is False.
+        UserInputError: `source` cannot be trained on as a whole, `target` holds other photos and `replace` is False,
+            or the disk cannot take the copy.
     """
     if not source.exists():
         raise UserInputError("there is no such folder or file", on=str(source), remedy="check the path")
     root = (source if source.is_dir() else source.parent).resolve()
     if root == target.resolve():
-        return None
+        return PhotoCopy(root, target, {})
     nested = UserInputError(
         "the photos lie in the workspace's own photo folder, or that lies among them, so they cannot be copied there",
         on=f"{source} and {target}",
@@ -52,23 +114,56 @@ def copy_photos(
     if source.is_file() and any(target.resolve() in Path(os.path.realpath(root / name)).parents for name in names):
         raise nested
     others = {path.relative_to(target).as_posix() for path in _present(target)} - set(names)
-    aside = None
-    if others:
-        if not replace:
-            raise UserInputError(
-                f"the workspace already has {len(others)} other photos or lists, such as {min(others)}",
-                on=str(target),
-                remedy="add --replace to train on DATA alone (what is there is moved aside), or put DATA's photos there yourself",
-            )
-        aside = next(
-            path for number in itertools.count(1) if not (path := target.with_name(f"{target.name}.{number}")).exists()
+    if others and not replace:
+        raise UserInputError(
+            f"the workspace already has {len(others)} other photos or lists, such as {min(others)}",
+            on=str(target),
+            remedy="add --replace to train on DATA alone (what is there is moved aside), or put DATA's photos there yourself",
         )
-        target.rename(aside)
-    for done, (name, follow) in enumerate(names.items(), 1):
-        _copy(root / name, target / name, follow=follow)
-        if progress:
-            progress(done, len(names))
-    return aside
+    if others and target.is_mount():
+        raise UserInputError(
+            "the photo folder is a disk of its own, which cannot be moved aside",
+            on=str(target),
+            remedy="move what is in it elsewhere yourself, then run this again",
+        )
+    aside = _free_name(target) if others else None
+    copy = PhotoCopy(root, target, names, aside)
+    _check_space(copy)
+    return copy
+
+
+def _free_name(target: Path) -> Path:
+    return next(
+        path for number in itertools.count(1) if not (path := target.with_name(f"{target.name}.{number}")).exists()
+    )
+
+
+def _check_space(copy: PhotoCopy) -> None:
+    now = copy.target if copy.aside is None else copy.target.with_name(f".{copy.target.name}.copying")
+    needed = sum(
+        (copy.root / name).stat(follow_symlinks=follow).st_size
+        for name, follow in copy.names.items()
+        if not _is_same(copy.root / name, now / name, follow)
+    )
+    folder = next(path for path in (copy.target, *copy.target.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserInputError(
+            f"the photos need {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free there; nothing was copied",
+            on=str(folder),
+            remedy="make room, or have the workspace on a larger disk",
+        )
+
+
+def _remove_others(folder: Path, names: Mapping[str, bool]) -> None:
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):  # it holds files that stay
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in names:
+            path.unlink()
 
 
 def _files(root: Path, listing: str) -> dict[str, bool]:
@@ -98,7 +193,7 @@ def _present(target: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path, *, follow: bool) -> None:
-    if _is_there(target) and _stamp(target, follow) == _stamp(source, follow):
+    if _is_same(source, target, follow):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside and renamed: a killed copy leaves a hidden file, which is passed over, and DVC's cache, to which the old
@@ -107,6 +202,10 @@ def _copy(source: Path, target: Path, *, follow: bool) -> None:
     beside.unlink(missing_ok=True)
     shutil.copy2(source, beside, follow_symlinks=follow)
     beside.replace(target)
+
+
+def _is_same(source: Path, target: Path, follow: bool) -> bool:
+    return _is_there(target) and _stamp(target, follow) == _stamp(source, follow)
 
 
 def _stamp(path: Path, follow: bool) -> tuple[int, int]:

@@ -157,10 +157,12 @@ def publish(workspace: WorkspaceOption = None) -> None:
     from components.workspace import Workspace
     from flows.pipeline import told_of_bundle
 
-    live = live_workspace(workspace)
-    live.consolidation.require_settled()
-    before = live.versions.current_name()
-    change = live.changes.adopt(Workspace.find(workspace).bundle, live.stamp())
+    place = Workspace.find(workspace)
+    with place.turn():  # a training may be writing it
+        live = live_workspace(workspace)
+        live.consolidation.require_settled()
+        before = live.versions.current_name()
+        change = live.changes.adopt(place.bundle, live.stamp())
     told = (
         [f"live: {before}, as before"] if change is None else [f"live: {change.version.name}", *told_of_bundle(change)]
     )
