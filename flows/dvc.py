@@ -108,24 +108,26 @@ class Pipeline:
         Raises:
             UserInputError: there are no photos.
         """
-        raw = self._workspace.raw
-        if not raw.is_dir():
-            raise UserInputError("there are no photos yet", on=str(raw), remedy="give them: shotline train DATA")
         with self._repository() as repo:
-            _unlink_from_cache(raw, Path(repo.cache.local.path))
-            refused = self._pass_over_links()
-            if not _holds_files(raw, refused):
-                raise UserInputError(
-                    "there is no photo: only links that lead nowhere or out of the folder"
-                    if refused
-                    else "it is empty",
-                    on=str(raw),
-                    remedy="put photos there, not links to them, or give them: shotline train DATA",
-                )
             stages = [stage for stage in repo.index.stages if stage.cmd]
+            if not _writers(stages, self._workspace.raw):
+                self._check_photos(Path(repo.cache.local.path))
             sources = [path for path in self._sources() if not _writers(stages, path)]
             if sources:
                 repo.add([str(path) for path in sources])
+
+    def _check_photos(self, cache: Path) -> None:
+        raw = self._workspace.raw
+        if not raw.is_dir():
+            raise UserInputError("there are no photos yet", on=str(raw), remedy="give them: shotline train DATA")
+        _unlink_from_cache(raw, cache)
+        refused = self._pass_over_links()
+        if not _holds_files(raw, refused):
+            raise UserInputError(
+                "there is no photo: only links that lead nowhere or out of the folder" if refused else "it is empty",
+                on=str(raw),
+                remedy="put photos there, not links to them, or give them: shotline train DATA",
+            )
 
     def run(self, name: str, execute: Callable[[str], object] | None = None) -> bool:
         """Run the stage `name` if DVC says that it must be, and record the result.
@@ -255,11 +257,12 @@ class Pipeline:
 
 def _told(error: Exception, root: Path) -> ShotlineError:
     from dvc.config import ConfigError
-    from dvc.stage.exceptions import MissingDataSource, StageFileFormatError
+    from dvc.exceptions import CyclicGraphError, OutputDuplicationError, OverlappingOutputPathsError
+    from dvc.stage.exceptions import MissingDataSource
     from dvc.utils.serialize import ParseError
     from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 
-    if isinstance(error, ParseError | YAMLSyntaxError | YAMLValidationError | StageFileFormatError):
+    if isinstance(error, ParseError | YAMLSyntaxError | YAMLValidationError):
         file = next((name for name in ("dvc.lock", "dvc.yaml") if name in str(error)), "one of DVC's files")
         remedy = (
             "settle the conflict in it, or remove it: DVC then looks anew what must run"
@@ -269,6 +272,10 @@ def _told(error: Exception, root: Path) -> ShotlineError:
         return UserInputError(f"DVC cannot read {file}: {error}", on=str(root / file), remedy=remedy)
     if isinstance(error, ConfigError):
         return UserInputError(str(error), on=str(root / ".dvc/config"), remedy="correct DVC's settings: dvc config")
+    if isinstance(error, CyclicGraphError | OutputDuplicationError | OverlappingOutputPathsError):
+        return UserInputError(
+            str(error), on=str(root / "dvc.yaml"), remedy="have each file written by one stage, and none in a circle"
+        )
     if isinstance(error, MissingDataSource):
         return ShotlineError(str(error), on=str(root), remedy="have the stage write it, or take it out of dvc.yaml")
     return ShotlineError(f"DVC failed: {error}", on=str(root), remedy="see what `dvc status` says")

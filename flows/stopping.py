@@ -21,7 +21,7 @@ from typing import Any
 
 __all__ = ["Stopped", "before_the_end", "stoppable"]
 
-GRACE_S = 3.0
+GRACE_S = 2.5
 """What a command has to undo itself in, in seconds."""
 
 _LAST_S = 1.0  # for what is to be done before the end
