@@ -58,6 +58,7 @@ class _Ending:
     def __init__(self, command: str, error_file: int) -> None:
         self.command = command
         self.number = 0
+        self.settled = threading.Event()  # whether a signal came before the command ended is known
         self._error_file = error_file
         self._lock = threading.RLock()  # a signal's handler may interrupt whoever holds it
         self._told = False
@@ -153,6 +154,9 @@ def stoppable(arguments: list[str]) -> Iterator[None]:
             signal.set_wakeup_fd(before_descriptor)
             for number, handler in before.items():
                 signal.signal(number, handler)
+            # A signal may have come that a library took for itself: the other thread reads what is in the pipe.
+            os.write(heard, b"\0")
+            ending.settled.wait(_LAST_S)
             os.close(heard)
             _now = None
     if ending.number:  # the other thread goes on seeing to it that the rest ends in time
@@ -166,10 +170,15 @@ def _watch(ending: _Ending, listening: int) -> None:
     until: float | None = None
     while True:
         number = _read(listening, until)
-        if number == 0:  # the command has ended by itself
+        if number == 0 and until is None:  # the command has ended by itself
             os.close(listening)
+            ending.settled.set()
             ending.close()
             return
+        if number == 0:
+            ending.settled.set()
+            listening = _nothing(listening)
+            continue
         if number is not None and until is None:
             until = time.monotonic() + GRACE_S
             ending.begin(number)
@@ -187,6 +196,12 @@ def _watch(ending: _Ending, listening: int) -> None:
 def _quietly(call: Callable[[], object]) -> None:
     with contextlib.suppress(Exception):  # nothing may keep this process from ending
         call()
+
+
+def _nothing(descriptor: int) -> int:
+    """The reading end of another pipe, into which nobody writes, in the place of one that has ended."""
+    os.close(descriptor)
+    return os.pipe()[0]
 
 
 def _read(descriptor: int, until: float | None) -> int | None:
