@@ -17,7 +17,19 @@ from components.workspace import Workspace
 from flows.dvc import Pipeline
 from flows.pipeline import Call, plainly, run_own_stages, run_stages, told_of_bundle
 
-__all__ = ["consolidate_classes", "explain"]
+__all__ = ["check_consolidation", "consolidate_classes", "explain"]
+
+
+def check_consolidation(workspace: Workspace, names: Sequence[str]) -> None:
+    """See that a consolidation could begin; nothing is changed but what an earlier process left half done.
+
+    Raises:
+        UserInputError: DVC could not record it, nothing is live yet, or there is nothing of that name to consolidate.
+    """
+    Pipeline(workspace).check()
+    live = LiveWorkspace.open(workspace)
+    if not live.consolidation.unsettled:  # else that one is dealt with first, whatever is named
+        live.changes.to_consolidate(names, live.stamp())
 
 
 def consolidate_classes(
@@ -41,7 +53,7 @@ def consolidate_classes(
     """
     check_parameters(workspace)
     with workspace.turn():
-        Pipeline(workspace).check()
+        check_consolidation(workspace, names)
         live = LiveWorkspace.open(workspace)
         counts = live.consolidation.settle()
         moved = live.changes.to_consolidate(() if counts else names, live.stamp())

@@ -137,16 +137,23 @@ def consolidate(
 
     place = checked_workspace(workspace)
     run: Callable[..., dict[str, Any]]
-    if plain:
-        from flows.consolidation import consolidate_classes
+    with place.turn():
+        # Every mistake is told before a Prefect server is started.
+        if plain:
+            from flows.consolidation import check_consolidation, consolidate_classes
 
-        run = consolidate_classes
-    else:
-        expect_prefect()
-        from flows.consolidate import run_consolidate
+            run = consolidate_classes
+        else:
+            from flows.consolidate import run_consolidate
+            from flows.consolidation import check_consolidation
+            from flows.train import require_flows
 
-        run = run_consolidate
-    outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
+            require_flows()
+            run = run_consolidate
+        check_consolidation(place, names or ())
+        if not plain:
+            expect_prefect()
+        outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
     keep_online(place)
     typer.echo("\n".join(outcome["told"]))
 
