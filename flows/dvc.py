@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-__all__ = ["Pipeline", "Stage"]
+__all__ = ["Pipeline", "Stage", "refuse_links_into_cache"]
+
+_CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 _END_S = 1.0  # what a command of the user's own has to end in before it is killed
 
@@ -253,6 +255,23 @@ class Pipeline:
             ) from error
         except DvcException as error:
             raise _told(error, root) from error
+
+
+def refuse_links_into_cache(photos: Path) -> None:
+    """Name the setting by which `dvc checkout` put links in the place of photos: ingest would pass over all of them.
+
+    Raises:
+        UserInputError: there is one.
+    """
+    for here, _, files in os.walk(photos):
+        for path in (Path(here, name) for name in files):
+            if path.is_symlink() and _CACHED.search(path.resolve().as_posix()):
+                raise UserInputError(
+                    "DVC is set to put links in the place of photos (cache.type), and links that lead out are not followed",
+                    on=str(path),
+                    remedy="shotline train puts the photos there; or dvc config --local cache.type reflink,copy && "
+                    "dvc checkout --relink data/raw.dvc",
+                )
 
 
 def _told(error: Exception, root: Path) -> ShotlineError:

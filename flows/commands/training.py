@@ -96,6 +96,10 @@ def stage(
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
     place = Workspace.find(workspace)
     with place.turn():
+        if name == "ingest":
+            from flows.dvc import refuse_links_into_cache
+
+            refuse_links_into_cache(place.raw)
         run_stage(name, place, ConsoleReporter())
 
 

@@ -14,7 +14,7 @@ import yaml
 from components.errors import ShotlineError, UserInputError
 from components.workspace import Workspace
 from flows import pipeline
-from flows.dvc import Pipeline
+from flows.dvc import Pipeline, refuse_links_into_cache
 from tests.flows.drawn_workspace import Notes
 from tests.journeys.conftest import tree_digest
 
@@ -80,6 +80,8 @@ def test_links_into_dvcs_cache_become_files_and_others_are_left_alone(workspace:
     )
     photo.unlink()
     photo.symlink_to(cached)  # as `dvc checkout` does
+    with pytest.raises(UserInputError, match="links in the place of photos"):  # in `dvc repro`, which knows no better
+        refuse_links_into_cache(workspace.raw)
     (tmp_path / "secret").write_text("secret")
     (workspace.raw / "red/1.jpg").symlink_to(tmp_path / "secret")
 
@@ -89,6 +91,7 @@ def test_links_into_dvcs_cache_become_files_and_others_are_left_alone(workspace:
     assert photo.read_text() == "red"
     assert not photo.is_symlink()
     assert (workspace.raw / "red/1.jpg").is_symlink()
+    refuse_links_into_cache(workspace.raw)
 
 
 @pytest.mark.parametrize("left", ["nothing", "links", "hidden"])
