@@ -41,8 +41,8 @@ PIECES = {
     "components.ldc.fit:_mix_of": "mixing outputs",
     "components.classifier.candidates:fit_candidate": "fitting and cross-fitting the other heads",
     "components.classifier.choice:choose": "the choice",
-    "flows.pipeline:Pipeline.track_sources": "DVC: hash and track the photos",
-    "flows.pipeline:_hashes": "DVC: hash what stages read",
+    "flows.dvc:Pipeline.track_sources": "DVC: hash and track the photos",
+    "flows.dvc:_hashes": "DVC: hash what stages read",
 }
 """Pieces of work that are timed; modules that import them by name are patched too."""
 
@@ -133,7 +133,7 @@ def train(workspace: Path) -> None:
     pipeline.run_stage = run_stage
     with ledger.timed("DVC and the rest"):
         try:
-            cli.app(["train", str(workspace.parent / "photos"), "--plain"], standalone_mode=False)
+            cli.build()(["train", str(workspace.parent / "photos"), "--plain"], standalone_mode=False)
         finally:
             rows = [[*key, seconds, ledger.processor[key]] for key, seconds in ledger.clock.items()]
     rows = [[*key, seconds, ledger.processor[key]] for key, seconds in ledger.clock.items()]

@@ -7,51 +7,69 @@ import gc
 import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from flows.stopping import stoppable
 
-from components.errors import ShotlineError
-from flows.commands import answers, classes, training, workspaces
-from flows.commands.shared import afterwards
+if TYPE_CHECKING:
+    import typer
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # its boxes cost two thirds of the time of --help, and of a mistyped command
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for _group in (workspaces, training, answers, classes):
-    app.add_typer(_group.commands)
+__all__ = ["build", "main"]
 
 
-def _version(wanted: bool) -> None:
+def build() -> typer.Typer:
+    """All commands; what they need is imported when they run."""
+    import typer
+
+    from flows.commands import answers, classes, training, workspaces
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # its boxes cost two thirds of the time of --help, and of a mistyped command
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for group in (workspaces, training, answers, classes):
+        app.add_typer(group.commands)
+
+    @app.callback()
+    def shotline(
+        version: Annotated[
+            bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        """A few photos a class become a deployed image classifier."""
+
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    import typer
+
     if wanted:
         typer.echo(f"shotline {importlib.metadata.version('shotline')}")
         raise typer.Exit
 
 
-@app.callback()
-def _shotline(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """A few photos a class become a deployed image classifier."""
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become three lines and their exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with stoppable(given):
+        _run(given)
+
+
+def _run(arguments: list[str]) -> None:
     # The libraries make half a million objects that stay: looking through them again and again while they are imported,
     # and once more at the end, takes over a second.
     gc.set_threshold(100_000, 50, 50)
     atexit.register(gc.freeze)
+    from components.errors import ShotlineError
+    from flows.commands.shared import afterwards
+
     try:
         with afterwards:
-            app(args=list(arguments) if arguments is not None else None)
+            build()(args=arguments)
     except ShotlineError as error:
         from flows.console import show_error
 

@@ -11,7 +11,7 @@ from prefect import flow
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.consolidation import consolidate_classes
-from flows.train import current_reporter, heard_by, in_task
+from flows.train import current_reporter, heard_by, in_task, told_when_stopped
 
 __all__ = ["consolidate", "run_consolidate"]
 
@@ -28,7 +28,8 @@ def consolidate(workspace: str = ".", names: Sequence[str] = (), force: bool = F
     Returns:
         See `consolidate_classes`.
     """
-    return consolidate_classes(Workspace.find(Path(workspace)), names, current_reporter(), in_task, force=force)
+    with told_when_stopped():
+        return consolidate_classes(Workspace.find(Path(workspace)), names, current_reporter(), in_task, force=force)
 
 
 def run_consolidate(

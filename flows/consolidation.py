@@ -14,9 +14,22 @@ from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.stages import Reporter, check_parameters
 from components.workspace import Workspace
-from flows.pipeline import Call, plainly, run_stages, told_of_bundle
+from flows.dvc import Pipeline
+from flows.pipeline import Call, plainly, run_own_stages, run_stages, told_of_bundle
 
-__all__ = ["consolidate_classes", "explain"]
+__all__ = ["check_consolidation", "consolidate_classes", "explain"]
+
+
+def check_consolidation(workspace: Workspace, names: Sequence[str]) -> None:
+    """See that a consolidation could begin; nothing is changed but what an earlier process left half done.
+
+    Raises:
+        UserInputError: DVC could not record it, nothing is live yet, or there is nothing of that name to consolidate.
+    """
+    Pipeline(workspace).check()
+    live = LiveWorkspace.open(workspace)
+    if not live.consolidation.unsettled:  # else that one is dealt with first, whatever is named
+        live.changes.to_consolidate(names, live.stamp())
 
 
 def consolidate_classes(
@@ -39,9 +52,9 @@ def consolidate_classes(
         RefusedByGateError: what is live does better on the classes that both know.
     """
     check_parameters(workspace)
-    live = LiveWorkspace.open(workspace)
-
-    with live.consolidation.turn():
+    with workspace.turn():
+        check_consolidation(workspace, names)
+        live = LiveWorkspace.open(workspace)
         counts = live.consolidation.settle()
         moved = live.changes.to_consolidate(() if counts else names, live.stamp())
         if counts or not moved:
@@ -62,6 +75,7 @@ def consolidate_classes(
             raise
         run_stages(workspace, reporter, call)  # the ledger has a line more
         live.consolidation.done()
+        run_own_stages(workspace, reporter, call)
     return {
         "classes": {name: len(photos) for name, photos in moved.items()},
         "version": change.version.name,

@@ -16,9 +16,10 @@ from prefect.states import Completed
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.pipeline import walk
-from flows.prefect_server import RUN_SETTINGS, require_server
+from flows.prefect_server import RUN_SETTINGS, require_server, server_url
+from flows.stopping import before_the_end
 
-__all__ = ["current_reporter", "heard_by", "in_task", "run_train", "train"]
+__all__ = ["current_reporter", "heard_by", "in_task", "require_flows", "run_train", "told_when_stopped", "train"]
 
 _listener: ContextVar[Reporter | None] = ContextVar("listener", default=None)  # a flow's parameters must be plain data
 
@@ -33,7 +34,8 @@ def train(workspace: str = ".") -> dict[str, bool]:
     Returns:
         Stage name to whether it ran (False: it was up to date).
     """
-    return walk(Workspace.find(Path(workspace)), current_reporter(), in_task)
+    with told_when_stopped():
+        return walk(Workspace.find(Path(workspace)), current_reporter(), in_task)
 
 
 def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
@@ -49,13 +51,43 @@ def heard_by(reporter: Reporter) -> Iterator[None]:
     Raises:
         UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
     """
-    require_server("start it (prefect server start), correct PREFECT_API_URL, or train with --plain")
+    require_flows()
     token = _listener.set(reporter)
     try:
         with temporary_settings(RUN_SETTINGS):
             yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def told_when_stopped() -> Iterator[None]:
+    """Have a server that others look at know that this flow run ended, where a signal ends the process within."""
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+    from prefect.states import Crashed
+
+    context = FlowRunContext.get()
+    run = None if context is None else context.flow_run
+    if run is None or not server_url():  # a temporary server ends with us
+        yield
+        return
+
+    def tell() -> None:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(run.id, Crashed(message="stopped by a signal"), force=True)
+
+    with before_the_end(tell):
+        yield
+
+
+def require_flows() -> None:
+    """See that a flow could run.
+
+    Raises:
+        UserInputError: the Prefect server that the settings name does not answer.
+    """
+    require_server("start it (prefect server start), correct PREFECT_API_URL, or train with --plain")
 
 
 def current_reporter() -> Reporter:

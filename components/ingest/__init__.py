@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from components.ingest.copying import copy_photos
+    from components.ingest.copying import PhotoCopy, copy_photos, plan_copy
     from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
     from components.ingest.manifest import Ingested, Progress, ingest
     from components.ingest.names import words_of
@@ -25,6 +25,7 @@ __all__ = [
     "Ingested",
     "Limits",
     "Note",
+    "PhotoCopy",
     "PhotoError",
     "Placement",
     "Progress",
@@ -35,6 +36,7 @@ __all__ = [
     "groups_of",
     "ingest",
     "load_image",
+    "plan_copy",
     "plan_placement",
     "read_photo",
     "unreadable_paths",

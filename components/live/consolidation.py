@@ -11,16 +11,16 @@ import base64
 import contextlib
 import glob
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from components.bank import ArrivalPhotos, Ledger
 from components.errors import ShotlineError, UserInputError
 from components.files import sha256_bytes, write_bytes, write_json
 from components.ingest import check_placed, plan_placement
+from components.workspace import turn
 
 __all__ = ["Consolidation"]
 
@@ -60,22 +60,15 @@ class Consolidation:
         self._ledger = ledger
         self._listing = listing
         self._path = raw.with_name(".consolidation.json")
-        self._lock = FileLock(raw.with_name(".consolidation.lock"))
+        self._lock = raw.with_name(".consolidation.lock")
 
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> AbstractContextManager[None]:
         """Nobody else consolidates or trains within, nor takes back what is being consolidated.
 
         Raises:
             UserInputError: another process does.
         """
-        try:
-            with self._lock.acquire(blocking=False):
-                yield
-        except Timeout:
-            raise UserInputError(
-                "another training or consolidation is at work here", on=str(self._raw), remedy="wait for it to end"
-            ) from None
+        return turn(self._lock)
 
     @property
     def unsettled(self) -> bool:

@@ -2,10 +2,12 @@
 
 from components.workspace.init import NewWorkspace, init_workspace
 from components.workspace.parameters import Parameters, read_section
+from components.workspace.turn import PASSED_ON, turn
 from components.workspace.upgrade import StageChange, check_stage_versions, stage_changes, upgrade_workspace
 from components.workspace.workspace import Workspace
 
 __all__ = [
+    "PASSED_ON",
     "NewWorkspace",
     "Parameters",
     "StageChange",
@@ -14,5 +16,6 @@ __all__ = [
     "init_workspace",
     "read_section",
     "stage_changes",
+    "turn",
     "upgrade_workspace",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from components.errors import UserInputError
 from components.files import write_text
 from components.workspace.identity import workspace_identity
 from components.workspace.parameters import Parameters
+from components.workspace.turn import turn
 
 __all__ = ["Workspace"]
 
@@ -72,6 +74,14 @@ class Workspace:
         yaml.dump(content, text)
         write_text(path, text.getvalue())
         self.__dict__.pop("parameters", None)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """The turn to change photos, parameters and what stages write; see `components.workspace.turn`.
+
+        Raises:
+            UserInputError: another process has it.
+        """
+        return turn(self.root / "data/.consolidation.lock")
 
     @property
     def raw(self) -> Path:

@@ -141,16 +141,23 @@ def consolidate(
 
     place = checked_workspace(workspace)
     run: Callable[..., dict[str, Any]]
-    if plain:
-        from flows.consolidation import consolidate_classes
+    with place.turn():
+        # Every mistake is told before a Prefect server is started.
+        if plain:
+            from flows.consolidation import check_consolidation, consolidate_classes
 
-        run = consolidate_classes
-    else:
-        expect_prefect()
-        from flows.consolidate import run_consolidate
+            run = consolidate_classes
+        else:
+            from flows.consolidate import run_consolidate
+            from flows.consolidation import check_consolidation
+            from flows.train import require_flows
 
-        run = run_consolidate
-    outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
+            require_flows()
+            run = run_consolidate
+        check_consolidation(place, names or ())
+        if not plain:
+            expect_prefect()
+        outcome = run(place, tuple(names or ()), ConsoleReporter(), force=force)
     keep_online(place)
     typer.echo("\n".join(outcome["told"]))
 
@@ -161,10 +168,12 @@ def publish(workspace: WorkspaceOption = None) -> None:
     from components.workspace import Workspace
     from flows.pipeline import told_of_bundle
 
-    live = live_workspace(workspace)
-    live.consolidation.require_settled()
-    before = live.versions.current_name()
-    change = live.changes.adopt(Workspace.find(workspace).bundle, live.stamp())
+    place = Workspace.find(workspace)
+    with place.turn():  # a training may be writing it
+        live = live_workspace(workspace)
+        live.consolidation.require_settled()
+        before = live.versions.current_name()
+        change = live.changes.adopt(place.bundle, live.stamp())
     told = (
         [f"live: {before}, as before"] if change is None else [f"live: {change.version.name}", *told_of_bundle(change)]
     )

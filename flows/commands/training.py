@@ -41,27 +41,30 @@ def train(
 ) -> None:
     """Train a classifier from photos, and measure and package it."""
     place = checked_workspace(workspace)
-    if backbone is not None:
-        from components.backbone import adopt_checkpoint
-
-        backbone = adopt_checkpoint(backbone, place.models)
-    else:
+    if backbone is None:
         _check_own_backbone(place)
-    if photos is not None:
-        _copy_photos(photos, place, replace=replace)
-    place.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
     from flows.console import ConsoleReporter
+    from flows.dvc import Pipeline
 
     reporter = ConsoleReporter()
-    if plain:
-        from flows.pipeline import walk
+    with place.turn():
+        # Every check comes before anything is copied, moved or written.
+        if not plain:
+            from flows.train import require_flows
 
-        walk(place, reporter)
-    else:
-        expect_prefect()
-        from flows.train import run_train
+            require_flows()
+        pipeline = Pipeline(place)
+        pipeline.check(replacing=photos is not None)
+        _prepare(photos, place, pipeline, reporter, replace=replace, backbone=backbone, shots=shots, seed=seed)
+        if plain:
+            from flows.pipeline import walk
 
-        run_train(place, reporter)
+            walk(place, reporter)
+        else:
+            expect_prefect()
+            from flows.train import run_train
+
+            run_train(place, reporter)
     keep_online(place)
     _show_result(place)
 
@@ -84,11 +87,20 @@ def stage(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Run one stage, whether or not it is up to date; `dvc repro` calls this."""
-    from components.stages import run_stage
+    from components.errors import UserInputError
+    from components.stages import STAGES, run_stage
     from components.workspace import Workspace
     from flows.console import ConsoleReporter
 
-    run_stage(name, Workspace.find(workspace), ConsoleReporter())
+    if name not in STAGES:  # before anything waits for its turn
+        raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
+    place = Workspace.find(workspace)
+    with place.turn():
+        if name == "ingest":
+            from flows.dvc import refuse_links_into_cache
+
+            refuse_links_into_cache(place.raw)
+        run_stage(name, place, ConsoleReporter())
 
 
 @commands.command()
@@ -120,20 +132,31 @@ def pretrain(
     typer.echo(json.dumps(facts, indent=2))
 
 
-def _copy_photos(photos: Path, workspace: Any, *, replace: bool) -> None:
-    from components.ingest import copy_photos
-    from flows.console import ConsoleReporter
+def _prepare(
+    photos: Path | None,
+    workspace: Any,
+    pipeline: Any,
+    reporter: Any,
+    *,
+    replace: bool,
+    backbone: str | None,
+    shots: int | None,
+    seed: int | None,
+) -> None:
+    """Photos, weights and parameters into the workspace, once it is seen that all of them can be."""
+    from components.ingest import plan_copy
 
-    reporter = ConsoleReporter()
-    aside = copy_photos(
-        photos,
-        workspace.raw,
-        replace=replace,
-        progress=lambda done, total: reporter.progress(done, total, "photos copied"),
-        told=reporter.note,
-    )
-    if aside is not None:
-        reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(aside)}")
+    copy = None if photos is None else plan_copy(photos, workspace.raw, replace=replace)
+    if backbone is not None:
+        from components.backbone import adopt_checkpoint
+
+        backbone = adopt_checkpoint(backbone, workspace.models)
+    if copy is not None:
+        with pipeline.writing_photos():
+            copy.run(lambda done, total: reporter.progress(done, total, "photos copied"), told=reporter.note)
+        if copy.aside is not None:
+            reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(copy.aside)}")
+    workspace.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
 
 
 def _show_result(workspace: Any) -> None:

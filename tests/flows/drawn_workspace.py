@@ -12,6 +12,7 @@ from components.live.opening import LiveWorkspace
 from components.live.versions import Versions
 from components.workspace import Workspace
 from flows import consolidation, pipeline
+from flows.dvc import Pipeline
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
 from tests.components.live.place import arriver_for
@@ -55,6 +56,9 @@ def stand_in(set_attribute: Callable[[object, str, object], object] = setattr) -
     """Have flows draw bundles, and classes be added without a backbone."""
     set_attribute(pipeline, "run_stages", run_stages)
     set_attribute(consolidation, "run_stages", run_stages)
+    for module in (pipeline, consolidation):
+        set_attribute(module, "run_own_stages", lambda *_: {})
+    set_attribute(Pipeline, "check", lambda *_, **__: None)
     set_attribute(LiveWorkspace, "arriver_for", lambda live, bundle: arriver_for(bundle))
 
 

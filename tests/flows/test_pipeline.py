@@ -12,8 +12,8 @@ from dvc.stage import PipelineStage
 
 from components.errors import UserInputError
 from components.workspace import Workspace
-from flows import pipeline
-from flows.pipeline import Pipeline
+from flows import dvc
+from flows.dvc import Pipeline
 from tests.journeys.conftest import Run
 
 PIPELINE = """
@@ -44,7 +44,9 @@ def walk(workspace: Workspace) -> list[str]:
         shutil.copy(workspace.root / source[name], workspace.root / target[name])
 
     stages = Pipeline(workspace)
-    assert [stages.run(name, execute) for name in stages.stages()] == [name in executed for name in ("first", "second")]
+    assert [stages.run(stage.name, execute) for stage in stages.stages()] == [
+        name in executed for name in ("first", "second")
+    ]
     return executed
 
 
@@ -103,8 +105,8 @@ def test_what_changes_while_outputs_are_restored_is_not_recorded(
         (workspace.root / "raw").write_text("blue!")
         return restored
 
-    real = pipeline._restored
-    monkeypatch.setattr(pipeline, "_restored", restore_and_change)
+    real = dvc._restored
+    monkeypatch.setattr(dvc, "_restored", restore_and_change)
     with pytest.raises(UserInputError, match="changed while the stage first was running"):
         walk(workspace)
 

@@ -12,7 +12,7 @@ import pytest
 
 from components.errors import UserInputError
 from components.workspace import Workspace
-from flows.pipeline import Pipeline
+from flows.dvc import Pipeline
 from tests.conftest import draw_photo
 from tests.journeys.conftest import Run, tree_digest
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from components.errors import UserInputError
-from components.ingest import IngestSettings, copy_photos, ingest, unreadable_paths
+from components.ingest import IngestSettings, copy_photos, copying, ingest, unreadable_paths
 
 Draw = Callable[..., Path]
 
@@ -108,3 +109,57 @@ def test_what_cannot_be_copied_is_refused_before_anything_is(raw: Path, tmp_path
     with pytest.raises(UserInputError, match="neither class folders nor a list"):
         copy_photos(tmp_path / "empty", raw)
     assert not raw.exists()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_copy_that_breaks_off_leaves_what_was_there_and_nothing_half_copied(
+    two_classes: Path, raw: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def break_off(done: int, total: int) -> None:
+        if done == 3:
+            raise error
+
+    with pytest.raises(type(error)):
+        copy_photos(two_classes, raw, progress=break_off)
+    assert not raw.exists()
+
+    copy_photos(two_classes, raw)
+    first = tree(raw)
+    (two_classes / "crack/0.png").rename(two_classes / "crack/other.png")
+    with pytest.raises(type(error)):
+        copy_photos(two_classes, raw, replace=True, progress=break_off)
+    assert tree(raw) == first
+    assert not raw.with_name("raw.1").exists()
+
+    aside = copy_photos(two_classes, raw, replace=True)
+    assert aside is not None
+    assert tree(aside) == first
+    assert "crack/other.png" in tree(raw)
+    assert sorted(path.name for path in raw.parent.iterdir()) == ["raw", "raw.1"]
+
+
+def test_what_an_earlier_copy_left_is_not_taken_for_photos(two_classes: Path, raw: Path) -> None:
+    beside = raw.with_name(".raw.copying")
+    (beside / "crack").mkdir(parents=True)
+    (beside / "crack/of another.png").write_bytes(b"x")
+    (beside / "crack/0.png").write_bytes(b"half")
+    copy_photos(two_classes, raw)
+    assert tree(raw) == tree(two_classes)
+
+
+def test_a_full_disk_and_a_folder_that_cannot_be_moved_are_told_first(
+    two_classes: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(UserInputError, match="nothing was copied"):
+        copy_photos(two_classes, raw)
+    assert not raw.parent.exists()
+    monkeypatch.undo()
+
+    copy_photos(two_classes, raw)
+    before = tree(raw.parent)
+    (two_classes / "crack/0.png").unlink()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == raw)
+    with pytest.raises(UserInputError, match="a disk of its own"):
+        copy_photos(two_classes, raw, replace=True)
+    assert tree(raw.parent) == before

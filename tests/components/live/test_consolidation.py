@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -162,9 +163,11 @@ def test_a_list_that_was_edited_since_is_not_overwritten(tmp_path: Path) -> None
 def test_two_at_once_and_what_must_wait_for_it_are_told(place: Place) -> None:
     first, second = place.open(), place.open()
     first.require_settled()
-    with first.turn():
-        with pytest.raises(UserInputError, match="another training or consolidation"), second.turn():
+    with first.turn(), ThreadPoolExecutor(1) as elsewhere:
+        with first.turn():  # whoever has the turn goes on
             pass
+        with pytest.raises(UserInputError, match="another training, consolidation or stage"):
+            elsewhere.submit(second.turn().__enter__).result()
         first.place(place.moved)
         with pytest.raises(UserInputError, match="under way, or was cut off"):
             second.require_settled()
