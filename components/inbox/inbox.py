@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from components.errors import ShotlineError, UserInputError
 from components.files import write_text
+from components.leftovers import is_left_behind
 
 __all__ = ["Arrival", "Filing", "Found", "Inbox"]
 
@@ -104,6 +105,8 @@ class Inbox:
         arrivals, beside = [], []
         with os.scandir(self.folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
+                if is_left_behind(entry.name):
+                    continue
                 if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                     arrivals.append(Arrival(entry.name, tuple(_found_in(Path(entry.path)))))
                 elif not entry.name.startswith("."):
@@ -185,7 +188,7 @@ def _found_in(folder: Path) -> Iterator[Found]:
     except OSError:  # went away, or may not be read: nothing to take
         return
     for path in paths:
-        if found := _found(path):
+        if not is_left_behind(path.name) and (found := _found(path)):
             yield found
 
 

@@ -4,8 +4,8 @@ Layouts: a folder per class; `train/`, `val/`, `test/`, each with a folder per c
 CoOp split file. A list beats folders, since somebody wrote it on purpose; two lists, or folders that can be read in two
 ways, are an error that says how to choose.
 
-Photos lie at any depth under their class's folder. Hidden files and folders, and what operating systems leave behind
-(`Thumbs.db`, `desktop.ini`, `__MACOSX`), are passed over in silence; every other file under a class's folder is either
+Photos lie at any depth under their class's folder. Hidden files and folders, and what systems leave behind
+(`components.leftovers`), are passed over in silence; every other file under a class's folder is either
 a photo or quarantined. Files beside the classes' folders belong to no class and are left alone.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from components.errors import UserInputError
 from components.ingest.decode import EXTENSIONS, Reason
+from components.leftovers import is_left_behind
 
 __all__ = [
     "SPLIT_OF_FOLDER",
@@ -40,7 +41,6 @@ SPLIT_OF_FOLDER = {
     "test": "test",
     "testing": "test",
 }
-_LEFT_BEHIND = {"thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx"}
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def normalised(text: str) -> str:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's photo: hidden, or left behind by an operating system."""
-    return name.startswith(".") or name.lower() in _LEFT_BEHIND
+    """Whether a file or folder is nobody's photo: hidden, or left behind by a system or a program."""
+    return name.startswith(".") or is_left_behind(name)
 
 
 def place(root: Path, entry: Entry) -> Rejected | None:
