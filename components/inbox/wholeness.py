@@ -6,7 +6,12 @@ pixels of both, so they cannot be asked.
 
 from __future__ import annotations
 
+import io
+import math
+import warnings
 from collections.abc import Iterator
+
+from PIL import Image, TiffImagePlugin
 
 __all__ = ["what_is_missing"]
 
@@ -36,7 +41,10 @@ def what_is_missing(content: bytes) -> str | None:
 
 def _has_its_end(content: bytes, written: bytes) -> bool:
     if content.startswith(b"\xff\xd8\xff"):
-        return written.find(b"\xff\xd9", _first_scan(written)) >= 0
+        end = written.find(b"\xff\xd9", _first_scan(written))
+        # Cameras put a second photo, or a film, behind the first.
+        rest = written[end + 2 :].lstrip(b"\0")
+        return end >= 0 and (not rest or _has_its_end(rest, rest))
     if content.startswith(b"\xff\x4f\xff\x51"):
         return written.endswith(b"\xff\xd9")
     if content.startswith(b"\x89PNG"):
@@ -47,6 +55,8 @@ def _has_its_end(content: bytes, written: bytes) -> bool:
         return len(content) >= int.from_bytes(content[4:8], "little") + 8
     if content.startswith(b"BM"):
         return len(content) >= int.from_bytes(content[2:6], "little")
+    if content.startswith((b"II*\0", b"MM\0*", b"P5", b"P6")):
+        return len(content) >= _end_of_pixels(content)
     if content[4:8] in (b"ftyp", b"jP  "):
         return all(end <= len(content) for end in _ends_of_boxes(content))
     return True
@@ -76,6 +86,20 @@ def _first_scan(content: bytes) -> int:
 
 def _length(content: bytes, place: int) -> int:
     return 2 + max(2, int.from_bytes(content[place + 2 : place + 4]))
+
+
+def _end_of_pixels(content: bytes) -> float:
+    """Where the pixels of a TIFF or a PPM end, by its header; infinite if that is not all there."""
+    try:
+        with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(content), formats=("TIFF", "PPM")) as image:
+            if isinstance(image, TiffImagePlugin.TiffImageFile):
+                tags = image.tag_v2
+                starts, sizes = (tags.get(striped, tags.get(tiled, ())) for striped, tiled in ((273, 324), (279, 325)))
+                return max((start + size for start, size in zip(starts, sizes, strict=False)), default=0)
+            two_bytes = 2 if image.mode.startswith("I") else 1
+            return image.tile[0].offset + image.width * image.height * len(image.getbands()) * two_bytes
+    except Exception:  # noqa: BLE001 (foreign bytes: whatever is raised, they cannot be read to their end)
+        return math.inf
 
 
 def _ends_of_boxes(content: bytes) -> Iterator[int]:

@@ -20,6 +20,8 @@ FORMATS: dict[str, dict[str, Any]] = {
     "BMP": {},
     "AVIF": {},
     "JPEG2000": {},
+    "TIFF": {},
+    "PPM": {},
 }
 
 
@@ -66,6 +68,15 @@ def test_what_cameras_add_behind_and_before_a_photo_is_no_reason_to_wait() -> No
     assert what_is_missing(content[:2] + preview + content[2:5000]) is not None  # its preview's end is not its own
     assert what_is_missing(content + b"motion photo" * 1000) is None
     assert what_is_missing(content + bytes(2000)) is None
+
+
+@pytest.mark.parametrize("share", [0.6, 0.75, 0.99])
+def test_of_two_photos_in_one_file_both_are_waited_for(share: float) -> None:
+    pixels = Image.fromarray(np.random.default_rng(1).integers(0, 255, (120, 160, 3)).astype(np.uint8))
+    content = io.BytesIO()
+    pixels.save(content, "MPO", save_all=True, append_images=[pixels])
+    assert what_is_missing(content.getvalue()) is None
+    assert what_is_missing(content.getvalue()[: int(share * len(content.getvalue()))]) is not None
 
 
 def test_what_is_no_photo_is_nobody_s_piece() -> None:
