@@ -4,13 +4,18 @@ In: a name (`embedded`, `ViT-B-16/openai`, a checkpoint folder). Out: a `Backbon
 that features are keyed by.
 """
 
-from components.backbone.checkpoints import adopt_checkpoint
-from components.backbone.free_token import FreeTokenPrompt
-from components.backbone.load import check_backbone, load_backbone, save_backbone
-from components.backbone.matching import matching_backbone, require_same_backbone
-from components.backbone.model import Backbone, BackboneIdentity, Encoded
-from components.backbone.projector import Projector, projector_of
-from components.backbone.settings import BackboneSettings
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.backbone.checkpoints import adopt_checkpoint
+    from components.backbone.free_token import FreeTokenPrompt
+    from components.backbone.load import check_backbone, load_backbone, save_backbone
+    from components.backbone.matching import matching_backbone, require_same_backbone
+    from components.backbone.model import Backbone, BackboneIdentity, Encoded
+    from components.backbone.projector import Projector, projector_of
+    from components.backbone.settings import BackboneSettings
 
 __all__ = [
     "Backbone",
@@ -27,3 +32,5 @@ __all__ = [
     "require_same_backbone",
     "save_backbone",
 ]
+
+on_demand(__name__)

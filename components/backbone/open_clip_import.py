@@ -1,22 +1,34 @@
-"""The one door to `open_clip`, which cannot be imported beside a CPU-only torch without preparation."""
+"""The one door to `open_clip`: beside a CPU-only torch it needs preparation, and most of what it imports is never used."""
 
 import functools
+import importlib.machinery
 import importlib.util
 import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
 from types import ModuleType
+from typing import Any
 
 import torch
 
 __all__ = ["import_open_clip"]
 
+# Packages that open_clip, or torchvision for it, imports as a whole and asks for hardly anything: model zoos, data
+# sets, detection operators (which import torch's compiler). They are over half of the seconds.
+_LATER = frozenset({"timm", "torchvision.datasets", "torchvision.io", "torchvision.models", "torchvision.ops"})
+
 
 @functools.cache
 def import_open_clip() -> ModuleType:
-    """Import `open_clip` (about six seconds), working around torchvision wheels linked against CUDA.
+    """Import `open_clip`, working around torchvision wheels linked against CUDA.
 
     torchvision's registry wheel for Linux cannot load its operators beside a CPU build of torch, and then fails at
     import because the schema of `nms` is unknown. Declaring the two schemas is enough for its transforms, which are
     all that open_clip uses; the operators themselves stay unusable.
+
+    The packages of `_LATER` are executed when the first of their names is asked for; their modules import as ever.
     """
     if not torch.version.cuda and sys.platform == "linux" and "torchvision" not in sys.modules:
         spec = importlib.util.find_spec("torchvision")
@@ -28,7 +40,62 @@ def import_open_clip() -> ModuleType:
                 torch.library.define(
                     f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
                 )
-    import open_clip
+    with _executed_when_used(_LATER):
+        import open_clip
 
     module: ModuleType = open_clip
     return module
+
+
+@contextmanager
+def _executed_when_used(packages: frozenset[str]) -> Iterator[None]:
+    """Within, `packages` that are imported for the first time are executed only when a name of theirs is asked for."""
+    finder = _Finder(packages)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, packages: frozenset[str]) -> None:
+        self._packages = packages
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in self._packages:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _LaterLoader(spec.loader)
+        return spec
+
+
+class _LaterLoader(Loader):
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _Later(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing yet: the module knows its path, which is all that importing its modules takes."""
+
+
+class _Later(ModuleType):
+    """A package that has not been executed; unlike `importlib.util.LazyLoader`'s, importing a module of it does not."""
+
+    _lock = threading.RLock()  # of all of them: none is asked for by another thread while one is executed
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system looks for these
+            raise AttributeError(name)
+        with _Later._lock:
+            if type(self) is _Later:
+                self.__class__ = ModuleType  # type: ignore[assignment]
+                spec: Any = self.__spec__
+                spec.loader = self.__loader__ = spec.loader.loader
+                spec.loader.exec_module(self)
+        return getattr(self, name)

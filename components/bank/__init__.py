@@ -5,13 +5,19 @@ hash. Out: the `Bank` after each entry, whose columns stand beside the bundle's 
 the whole ledger, `step` takes one arrival more; both give the very same vectors.
 """
 
-from components.bank.arrival import Arriver
-from components.bank.bank import Bank, BankedClass
-from components.bank.history import AddedClass, State, states
-from components.bank.ledger import Action, Entry, Ledger
-from components.bank.names import class_name, spelling
-from components.bank.photos import ArrivalPhotos
-from components.bank.replay import Arrive, arrivals, replay, step
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.bank.arrival import Arriver
+    from components.bank.bank import Bank
+    from components.bank.facts import BankedClass, BankFacts
+    from components.bank.history import AddedClass, State, states
+    from components.bank.ledger import Action, Entry, Ledger
+    from components.bank.names import class_name, spelling
+    from components.bank.photos import ArrivalPhotos
+    from components.bank.replay import Arrive, arrivals, replay, step
 
 __all__ = [
     "Action",
@@ -20,6 +26,7 @@ __all__ = [
     "Arrive",
     "Arriver",
     "Bank",
+    "BankFacts",
     "BankedClass",
     "Entry",
     "Ledger",
@@ -31,3 +38,5 @@ __all__ = [
     "states",
     "step",
 ]
+
+on_demand(__name__)

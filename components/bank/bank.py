@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from components.bank.facts import BANK_FACTS, BANK_REMEDY, BANK_VERSION, BankedClass, banked_classes
 from components.bank.history import AddedClass
 from components.classifier import Bundle
 from components.errors import UserInputError
@@ -22,34 +23,9 @@ from components.features import Features
 from components.files import json_text, sha256_bytes, write_bytes, write_text
 from components.liteembed import Addition, Columns, KnownClasses, NewClasses
 
-__all__ = ["Bank", "BankedClass"]
+__all__ = ["Bank"]
 
-_VERSION = 1
-_FACTS = "bank.json"
 _TENSORS = "bank.safetensors"
-
-
-@dataclass(frozen=True)
-class BankedClass:
-    """What is known of an added class beside its column.
-
-    Attributes:
-        name: what it is called.
-        photos: SHA-256 of its photos, in the order of their rows.
-        since: when its first photo came, ISO 8601.
-        form: that made its column.
-        name_means_something: its name took part; without it photos spoke alone.
-        recall: share of its left-out photos answered rightly, 0 to 1; None with one photo.
-        explanation: for people; see `components.liteembed.Explanation`.
-    """
-
-    name: str
-    photos: tuple[str, ...]
-    since: str
-    form: str
-    name_means_something: bool
-    recall: float | None
-    explanation: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -175,7 +151,7 @@ class Bank:
         """Write `folder`; the same bank gives the same bytes. `bank.json` comes last and vouches for the rest."""
         tensors = self._tensors()
         write_bytes(folder / _TENSORS, tensors)
-        write_text(folder / _FACTS, json_text(self._facts(tensors)))
+        write_text(folder / BANK_FACTS, json_text(self._facts(tensors)))
 
     @classmethod
     def load(cls, folder: Path, bundle: Bundle) -> Bank:
@@ -184,14 +160,13 @@ class Bank:
         Raises:
             UserInputError: there is none, it is damaged, or belongs to another bundle.
         """
-        remedy = "run `shotline train`, which derives it from the ledger anew"
         try:
-            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+            facts = json.loads((folder / BANK_FACTS).read_text(encoding="utf-8"))
             content = (folder / _TENSORS).read_bytes()
-            if facts["version"] != _VERSION or facts["tensors"] != sha256_bytes(content):
+            if facts["version"] != BANK_VERSION or facts["tensors"] != sha256_bytes(content):
                 raise ValueError("another version, or damaged")
             tensors = load(content)
-            classes = tuple(BankedClass(**{**each, "photos": tuple(each["photos"])}) for each in facts["classes"])
+            classes = banked_classes(facts)
             known = KnownClasses(
                 names=tuple(facts["known_names"]),
                 embeddings=tensors["embeddings"],
@@ -210,10 +185,12 @@ class Bank:
                 known,
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise UserInputError(f"the bank cannot be read: {error}", on=str(folder), remedy=remedy) from error
+            raise UserInputError(f"the bank cannot be read: {error}", on=str(folder), remedy=BANK_REMEDY) from error
         if bank.bundle != bundle.version:
             raise UserInputError(
-                f"the bank belongs to the bundle {bank.bundle}, not to {bundle.version}", on=str(folder), remedy=remedy
+                f"the bank belongs to the bundle {bank.bundle}, not to {bundle.version}",
+                on=str(folder),
+                remedy=BANK_REMEDY,
             )
         return bank
 
@@ -233,7 +210,7 @@ class Bank:
 
     def _facts(self, tensors: bytes) -> dict[str, Any]:
         return {
-            "version": _VERSION,
+            "version": BANK_VERSION,
             "bundle": self.bundle,
             "classes": [asdict(each) for each in self.classes],
             "known_names": list(self.known.names),

@@ -4,29 +4,35 @@ In comes a `Support`, and candidates of other families with their own out-of-fol
 `Bundle` in a folder. Nothing here can be given query images.
 """
 
-import components.ldc  # noqa: F401  (its head becomes known by name, so that what was saved of it can be read)
-from components.classifier.bundle import Bundle, OtherBundleVersionError, SupportRecord, saved_version
-from components.classifier.calibration import (
-    Reliability,
-    abstention_threshold,
-    expected_calibration_error,
-    fit_temperature,
-    reliability,
-)
-from components.classifier.candidates import (
-    Candidate,
-    HeldOut,
-    fit_candidate,
-    fit_candidates,
-    held_out,
-    load_candidates,
-    save_candidates,
-)
-from components.classifier.choice import Choice, Verdict, choose
-from components.classifier.settings import ClassifierSettings
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.classifier.bundle import Bundle, SupportRecord
+    from components.classifier.calibration import (
+        Reliability,
+        abstention_threshold,
+        expected_calibration_error,
+        fit_temperature,
+        reliability,
+    )
+    from components.classifier.candidates import (
+        Candidate,
+        HeldOut,
+        fit_candidate,
+        fit_candidates,
+        held_out,
+        load_candidates,
+        save_candidates,
+    )
+    from components.classifier.choice import Choice, Verdict, choose
+    from components.classifier.facts import BundleFacts, OtherBundleVersionError, saved_version
+    from components.classifier.settings import ClassifierSettings
 
 __all__ = [
     "Bundle",
+    "BundleFacts",
     "Candidate",
     "Choice",
     "ClassifierSettings",
@@ -47,3 +53,5 @@ __all__ = [
     "save_candidates",
     "saved_version",
 ]
+
+on_demand(__name__)

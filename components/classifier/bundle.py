@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -13,22 +12,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+import components.ldc.head  # noqa: F401  (LDC becomes known by name, so that what was saved of it can be read)
+from components.classifier.facts import BUNDLE_FACTS, BUNDLE_REMEDY, BUNDLE_VERSION, digest_of, read_facts
 from components.errors import UserInputError
 from components.features.carriers import Features
-from components.files import digest, json_text, sha256_bytes, write_bytes, write_text
+from components.files import json_text, sha256_bytes, write_bytes, write_text
 from components.heads import Head, HeadState, head_from_state
 from components.ingest import Limits
 
-__all__ = ["Bundle", "OtherBundleVersionError", "SupportRecord", "saved_version"]
+__all__ = ["Bundle", "SupportRecord"]
 
-_VERSION = 2
-_FACTS = "bundle.json"
 _PARTS = ("head.safetensors", "support.safetensors", "text.safetensors")
-_REMEDY = "train again, or restore the folder (`dvc checkout models/bundle`)"
-
-
-class OtherBundleVersionError(UserInputError):
-    """Another release of the program wrote the bundle, in a form that this one does not read."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +98,14 @@ class Bundle:
     @cached_property
     def version(self) -> str:
         """12 hexadecimal digits that name this very bundle: same content, same version."""
-        return _digest(self._facts(self._files()))
+        return digest_of(self._facts(self._files()))
 
     def save(self, folder: Path) -> None:
         """Write `folder`; the same bundle gives the same bytes. `bundle.json` comes last and vouches for the rest."""
         files = self._files()
         for name, content in files.items():
             write_bytes(folder / name, content)
-        write_text(folder / _FACTS, json_text(self._facts(files)))
+        write_text(folder / BUNDLE_FACTS, json_text(self._facts(files)))
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
@@ -120,7 +114,7 @@ class Bundle:
         Raises:
             UserInputError: the folder holds no bundle, half of one, or one of another version.
         """
-        facts = _read_facts(folder)
+        facts = read_facts(folder)
         try:
             tensors = {name: _read_tensors(folder / name, facts["files"][name]) for name in _PARTS}
             head = HeadState(facts["head"]["name"], tensors["head.safetensors"], facts["head"]["settings"])
@@ -150,9 +144,9 @@ class Bundle:
                 provenance=facts["provenance"],
             )
         except KeyError as error:
-            raise UserInputError(f"the bundle lacks {error}", on=str(folder), remedy=_REMEDY) from error
+            raise UserInputError(f"the bundle lacks {error}", on=str(folder), remedy=BUNDLE_REMEDY) from error
         # Not what this program would save of it, which may say more than the one that did: banks and versions name it so.
-        vars(bundle)["version"] = _digest(facts)
+        vars(bundle)["version"] = digest_of(facts)
         return bundle
 
     def _files(self) -> dict[str, bytes]:
@@ -176,7 +170,7 @@ class Bundle:
     def _facts(self, files: dict[str, bytes]) -> dict[str, Any]:
         state = self.head.state()
         return {
-            "version": _VERSION,
+            "version": BUNDLE_VERSION,
             "class_names": list(self.class_names),
             "display_names": list(self.display_names),
             "head": {"name": state.name, "settings": state.settings},
@@ -194,48 +188,16 @@ class Bundle:
         }
 
 
-def saved_version(folder: Path) -> str | None:
-    """Version of the bundle saved there, read off its facts alone; None where there is none."""
-    try:
-        return _digest(json.loads((folder / _FACTS).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return None
-
-
-def _digest(facts: dict[str, Any]) -> str:
-    return digest(facts)[:12]
-
-
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / _FACTS
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserInputError(
-            "there is no classifier here", on=str(folder), remedy="run `shotline train DATA` first"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UserInputError("the bundle's facts cannot be read", on=str(path), remedy=_REMEDY) from error
-    version = facts.get("version") if isinstance(facts, dict) else None
-    if version != _VERSION:
-        raise OtherBundleVersionError(
-            f"the bundle has version {version!r}; this program reads version {_VERSION}",
-            on=str(path),
-            remedy="train again, or use the program that wrote it",
-        )
-    if not isinstance(facts.get("files"), dict):
-        raise UserInputError("the bundle's facts name no files", on=str(path), remedy=_REMEDY)
-    return facts  # type: ignore[no-any-return]
-
-
 def _read_tensors(path: Path, expected: str) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserInputError("a part of the bundle is missing", on=str(path), remedy=_REMEDY) from error
+        raise UserInputError("a part of the bundle is missing", on=str(path), remedy=BUNDLE_REMEDY) from error
     if sha256_bytes(content) != expected:
-        raise UserInputError("this file is not the one that bundle.json was written with", on=str(path), remedy=_REMEDY)
+        raise UserInputError(
+            "this file is not the one that bundle.json was written with", on=str(path), remedy=BUNDLE_REMEDY
+        )
     try:
         return load(content)
     except SafetensorError as error:
-        raise UserInputError("not a safetensors file", on=str(path), remedy=_REMEDY) from error
+        raise UserInputError("not a safetensors file", on=str(path), remedy=BUNDLE_REMEDY) from error

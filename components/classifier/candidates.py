@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+import components.ldc.head  # noqa: F401  (LDC becomes known by name, so that what was saved of it can be read)
 from components.errors import UserInputError
 from components.files import write_bytes, write_json
 from components.heads import Head, HeadState, Support, head_class, head_from_state, usable_heads

@@ -5,14 +5,13 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from components.heads import HEADS
-from components.heads.zero_shot import ZeroShot
-from components.ldc import LdcHead
+from components.heads.names import HEAD_NAMES, ZERO_SHOT
+from components.ldc.settings import LDC_HEAD
 
 __all__ = ["ClassifierSettings"]
 
 
-_NAMES = (*HEADS, LdcHead.name)
+_NAMES = (*HEAD_NAMES, LDC_HEAD)
 
 
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -41,10 +40,10 @@ class ClassifierSettings:
     @property
     def candidates(self) -> tuple[str, ...]:
         """The heads to fit, zero-shot among them; LDC is fitted by a stage of its own."""
-        heads = tuple(name for name in self.heads if name != LdcHead.name)
-        return heads if ZeroShot.name in heads else (ZeroShot.name, *heads)
+        heads = tuple(name for name in self.heads if name != LDC_HEAD)
+        return heads if ZERO_SHOT in heads else (ZERO_SHOT, *heads)
 
     @property
     def wants_ldc(self) -> bool:
         """LDC is one of the candidates."""
-        return LdcHead.name in self.heads
+        return LDC_HEAD in self.heads

@@ -6,10 +6,15 @@ has a room of its own and registers here.
 A new head is a class with the methods of `Head` and one line in `registry.py`.
 """
 
-from components.heads.affine import StandIn, affine_of, stand_in
-from components.heads.protocol import Head, HeadState, level_mode_of
-from components.heads.registry import HEADS, head_class, head_from_state, register_head, usable_heads
-from components.heads.support import Support, stratified_folds
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.heads.affine import StandIn, affine_of, stand_in
+    from components.heads.protocol import Head, HeadState, level_mode_of
+    from components.heads.registry import HEADS, head_class, head_from_state, register_head, usable_heads
+    from components.heads.support import Support, stratified_folds
 
 __all__ = [
     "HEADS",
@@ -26,3 +31,5 @@ __all__ = [
     "stratified_folds",
     "usable_heads",
 ]
+
+on_demand(__name__)

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from components.features.carriers import Features
+from components.heads.names import ZERO_SHOT
 from components.heads.protocol import HeadState, text_of
 from components.heads.support import Support
 
@@ -21,7 +22,7 @@ class ZeroShot:
         logit_scale_: float.
     """
 
-    name: ClassVar[str] = "zero_shot"
+    name: ClassVar[str] = ZERO_SHOT
     needs_text: ClassVar[bool] = True
 
     text_embeddings_: Tensor

@@ -5,16 +5,21 @@ In: a photo folder (folder per class, train/val/test, a manifest or a CoOp split
 `load_image` is the one way from a photo's bytes to pixels, for the features and for serving too.
 """
 
-from components.ingest.copying import copy_photos
-from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
-from components.ingest.manifest import Ingested, Progress, ingest
-from components.ingest.names import words_of
-from components.ingest.near_duplicates import groups_of, thumbnail_of
-from components.ingest.placing import Placement, check_placed, plan_placement
-from components.ingest.sampling import draw_sample
-from components.ingest.settings import IngestSettings
-from components.ingest.sources import Note, refused_links
-from components.ingest.twins import Twin, find_twins
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.ingest.copying import copy_photos
+    from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
+    from components.ingest.manifest import Ingested, Progress, ingest
+    from components.ingest.names import words_of
+    from components.ingest.near_duplicates import groups_of, thumbnail_of
+    from components.ingest.placing import Placement, check_placed, plan_placement
+    from components.ingest.sampling import draw_sample
+    from components.ingest.settings import IngestSettings
+    from components.ingest.sources import Note, refused_links
+    from components.ingest.twins import Twin, find_twins
 
 __all__ = [
     "IngestSettings",
@@ -39,3 +44,5 @@ __all__ = [
     "thumbnail_of",
     "words_of",
 ]
+
+on_demand(__name__)

@@ -4,18 +4,22 @@ In: a `Support` with levels and the backbone's `Projector`, and `LdcSettings`. O
 logits, what was tried, and a line of loss an epoch.
 """
 
-from components.heads import register_head
-from components.ldc.deconfused import Pair, deconfused, mean_residual
-from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
-from components.ldc.head import MIXED, LdcHead
-from components.ldc.loss import PUBLISHED_WEIGHTS, TERMS, loss_terms
-from components.ldc.model import LDC, Outputs, zero_shot_logits
-from components.ldc.optimiser import AdamW, cosine_rate
-from components.ldc.recipe import OURS, PUBLISHED, Recipe
-from components.ldc.settings import LdcSettings
-from components.ldc.shape import FORMS, Form, Shape, shape_for
-from components.ldc.sources import HeldViews, LiveViews
-from components.ldc.training import EpochLoss, Training, train_ldc
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.ldc.deconfused import Pair, deconfused, mean_residual
+    from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
+    from components.ldc.head import MIXED, LdcHead
+    from components.ldc.loss import TERMS, loss_terms
+    from components.ldc.model import LDC, Outputs, zero_shot_logits
+    from components.ldc.optimiser import AdamW, cosine_rate
+    from components.ldc.recipe import OURS, PUBLISHED, PUBLISHED_WEIGHTS, Recipe
+    from components.ldc.settings import LdcSettings
+    from components.ldc.shape import FORMS, Form, Shape, shape_for
+    from components.ldc.sources import HeldViews, LiveViews
+    from components.ldc.training import EpochLoss, Training, train_ldc
 
 __all__ = [
     "FORMS",
@@ -50,4 +54,4 @@ __all__ = [
     "zero_shot_logits",
 ]
 
-register_head(LdcHead)
+on_demand(__name__)

@@ -12,9 +12,11 @@ from components.backbone import Projector
 from components.features.carriers import Features
 from components.features.keys import LevelMode
 from components.heads.protocol import HeadState
+from components.heads.registry import register_head
 from components.heads.support import Support
 from components.ldc.model import LDC, Outputs
 from components.ldc.recipe import Recipe
+from components.ldc.settings import LDC_HEAD
 from components.ldc.shape import Shape
 from components.ldc.start import StoredStart, ZeroShotStart, start_from_state
 from components.ldc.training import load_parts, outputs_of
@@ -39,7 +41,7 @@ class LdcHead:
         level_mode: the form of levels that `scores` reads; finer ones are averaged.
     """
 
-    name: ClassVar[str] = "ldc"
+    name: ClassVar[str] = LDC_HEAD
     needs_text: ClassVar[bool] = False
 
     model_: LDC
@@ -122,3 +124,7 @@ def _listed(settings: dict[str, object]) -> dict[str, object]:
 
 def _tupled(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+
+
+# What was saved of it can be read back by whoever has imported this module.
+register_head(LdcHead)

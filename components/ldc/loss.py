@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from components.ldc.model import Outputs
+from components.ldc.recipe import PUBLISHED_WEIGHTS
 
-__all__ = ["PUBLISHED_WEIGHTS", "TERMS", "loss_terms"]
+__all__ = ["TERMS", "loss_terms"]
 
 TERMS = ("ce_mlp", "ce_icd", "ce_alf", "l1_mlp", "l1_icd")
-PUBLISHED_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 def loss_terms(outputs: Outputs, labels: Tensor, weights: Sequence[float] = PUBLISHED_WEIGHTS) -> Tensor:

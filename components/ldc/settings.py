@@ -10,7 +10,10 @@ from pydantic.dataclasses import dataclass
 from components.ldc.recipe import Start
 from components.ldc.shape import Form
 
-__all__ = ["LdcSettings"]
+__all__ = ["LDC_HEAD", "LdcSettings"]
+
+LDC_HEAD = "ldc"
+"""What LDC is called among the heads."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from components.backbone import Projector
+if TYPE_CHECKING:
+    from components.backbone import Projector
 
 __all__ = ["FORMS", "Form", "Shape", "shape_for"]
 

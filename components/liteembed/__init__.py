@@ -6,15 +6,20 @@ score stands beside the known classes' calibrated logits, with its evidence and 
 the known classes that the next arrival meets. The ledger, versions and the gate are other rooms' work.
 """
 
-from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, own_offset, try_forms
-from components.liteembed.background import WholeVocabulary
-from components.liteembed.carriers import Columns, KnownClasses, NewClasses
-from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
-from components.liteembed.explanation import Explanation, Misfit, Neighbour
-from components.liteembed.name_gate import asked_of_names, name_scores
-from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
-from components.liteembed.settings import EmbeddingSettings, FormName, LiteEmbedSettings, TokenSettings
-from components.liteembed.vocabulary import Axes, Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.liteembed.add import Addition, ClassEmbedding, add_classes, make_forms, own_offset, try_forms
+    from components.liteembed.background import WholeVocabulary
+    from components.liteembed.carriers import Columns, KnownClasses, NewClasses
+    from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
+    from components.liteembed.explanation import Explanation, Misfit, Neighbour
+    from components.liteembed.name_gate import asked_of_names, name_scores
+    from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
+    from components.liteembed.settings import EmbeddingSettings, FormName, LiteEmbedSettings, TokenSettings
+    from components.liteembed.vocabulary import Axes, Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
 
 __all__ = [
     "Addition",
@@ -50,3 +55,5 @@ __all__ = [
     "try_form",
     "try_forms",
 ]
+
+on_demand(__name__)

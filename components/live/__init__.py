@@ -4,11 +4,16 @@ In: arrivals, removals, renames, rollbacks, new bundles. Out: the version that a
 replaced atomically.
 """
 
-from components.live.bundle_gate import BundleVerdict, judge_bundle
-from components.live.changes import Change, Changes, Stamp
-from components.live.gate import GateVerdict, judge
-from components.live.settings import GateSettings
-from components.live.versions import Pointer, Version, Versions, version_name
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.live.bundle_gate import BundleVerdict, judge_bundle
+    from components.live.changes import Change, Changes, Stamp
+    from components.live.gate import GateVerdict, judge
+    from components.live.settings import GateSettings
+    from components.live.versions import Pointer, Version, Versions, version_name
 
 __all__ = [
     "BundleVerdict",
@@ -24,3 +29,5 @@ __all__ = [
     "judge_bundle",
     "version_name",
 ]
+
+on_demand(__name__)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from filelock import FileLock
-from torch.nn.functional import normalize
 
-from components.bank import Bank
-from components.classifier import Bundle
 from components.files import write_json
 from components.live.versions import Pointer, Versions
-from components.store import ClassRow, ClassStore, LiveRow
 from components.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.bank import Bank
+    from components.classifier import Bundle
+    from components.store import ClassRow
 
 __all__ = ["OnlineClasses", "class_rows_of"]
 
@@ -65,6 +65,8 @@ class OnlineClasses:
         return written
 
     def _write(self, pointer: Pointer) -> None:
+        from components.store import ClassStore, LiveRow
+
         store = ClassStore(self._workspace.feature_store, self._workspace.features / "embeddings.parquet")
         workspace = self._workspace.identity
         there = store.live(workspace)
@@ -104,6 +106,11 @@ def class_rows_of(bundle: Bundle, bank: Bank) -> list[ClassRow]:
     `logit_scale * <x, embedding> + offset`. A trained class is scored by the bundle's head; its row holds its text
     embedding, or where the backbone has no words the mean of its photos.
     """
+    import torch
+    from torch.nn.functional import normalize
+
+    from components.store import ClassRow
+
     known = bank.known
     rows = []
     for place, name in enumerate((*bundle.class_names, *bank.names)):

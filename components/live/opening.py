@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from components.backbone import Backbone, BackboneSettings, load_backbone
-from components.bank import ArrivalPhotos, Arriver, Bank, Ledger, states
+from components.bank import ArrivalPhotos, Arriver, Bank, Ledger
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
@@ -50,7 +50,7 @@ class LiveWorkspace:
         self._settings = parameters.section("liteembed", LiteEmbedSettings)
         self._ingest = parameters.section("ingest", IngestSettings)
         self._mode = parameters.section("features", FeaturesSettings).mode
-        self.ledger = Ledger(workspace.arrivals / "ledger.jsonl")
+        self.ledger = Ledger(workspace.ledger)
         self.photos = ArrivalPhotos(workspace.arrivals / "photos")
         self.versions = Versions(workspace.live)
         self.consolidation = Consolidation(workspace.raw, self.photos, self.ledger, self._ingest.listing)
@@ -71,14 +71,6 @@ class LiveWorkspace:
         if live.versions.current_name() is None and (workspace.bundle / "bundle.json").is_file():
             live.changes.adopt(workspace.bundle, live.stamp())
         return live
-
-    def waiting(self) -> dict[str, tuple[str, ...]]:
-        """Photos that came for trained classes of the live bundle and wait for consolidation, by class."""
-        version = self.versions.current()
-        if version is None:
-            return {}
-        trained = frozenset(self.versions.load(version)[0].class_names)
-        return states(self.ledger.entries(), trained)[-1].waiting
 
     def loaded(self) -> tuple[Bundle, Bank]:
         """Bundle and bank of what is live.

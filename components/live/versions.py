@@ -10,11 +10,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.bank import Bank
-from components.classifier import Bundle, saved_version
+from components.bank.facts import BankFacts
+from components.classifier.facts import BundleFacts, saved_version
 from components.errors import UserInputError
 from components.files import digest, write_json
+
+if TYPE_CHECKING:
+    from components.bank import Bank
+    from components.classifier import Bundle
 
 __all__ = ["Pointer", "Version", "Versions", "version_name"]
 
@@ -137,11 +142,19 @@ class Versions:
 
     def load(self, version: Version) -> tuple[Bundle, Bank]:
         """Its bundle and bank; the last one stays in memory, since nobody changes them."""
+        from components.bank import Bank
+        from components.classifier import Bundle
+
         if self._loaded is None or self._loaded[0] != version.name:
             kept = self._loaded[1] if self._loaded is not None and self._loaded[1].version == version.bundle else None
             bundle = kept or Bundle.load(self.path(version) / "bundle")
             self._loaded = version.name, bundle, Bank.load(self.path(version) / "bank", bundle)
         return self._loaded[1:]
+
+    def facts(self, version: Version) -> tuple[BundleFacts, BankFacts]:
+        """Its trained classes and its added ones, without loading what answers."""
+        folder = self.path(version)
+        return BundleFacts.read(folder / "bundle"), BankFacts.read(folder / "bank")
 
     def publish(
         self, bundle_folder: Path, bank: Bank, *, entry: int, made: str, beside: Iterable[Path] = ()

@@ -30,7 +30,7 @@ def read_arrivals(
     Raises:
         UserInputError: a photo is missing, or must be encoded and the backbone is not that one.
     """
-    state = states(Ledger(workspace.arrivals / "ledger.jsonl").entries(), frozenset(trained["class"].to_pylist()))[-1]
+    state = states(Ledger(workspace.ledger).entries(), frozenset(trained["class"].to_pylist()))[-1]
     class_of = {photo: each.name for each in state.classes.values() for photo in each.photos}
     class_of |= {photo: name for name, photos in state.waiting.items() for photo in photos}
     known = set(trained["id"].to_pylist())

@@ -74,7 +74,7 @@ class Photos:
         backbone = json.loads(facts.read_text(encoding="utf-8"))
         ids, embeddings = read_clean_embeddings(path)
         table, not_drawn = _places(workspace, ids)
-        if not _is_empty(workspace.arrivals / "ledger.jsonl"):
+        if not _is_empty(workspace.ledger):
             from components.retrieval.arrivals import read_arrivals  # loads torch, which the rest does without
 
             added, added_embeddings = read_arrivals(workspace, table, backbone)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from components.bank import Bank
-from components.classifier import Bundle
+if TYPE_CHECKING:
+    from components.bank import Bank, BankFacts
+    from components.classifier import Bundle, BundleFacts
 
 __all__ = ["class_rows"]
 
 
-def class_rows(bundle: Bundle, bank: Bank) -> list[dict[str, Any]]:
+def class_rows(bundle: Bundle | BundleFacts, bank: Bank | BankFacts) -> list[dict[str, Any]]:
     """One a class, trained ones first: `class`, `kind` (`trained`, `added`), `since` (ISO 8601, None for trained), `photos`."""
     trained = [
         {"class": name, "kind": "trained", "since": None, "photos": len(bundle.split[name])}

@@ -21,7 +21,7 @@ from components.serving.answers import PhotoClassifier
 __all__ = ["build_bento"]
 
 _ROOMS = ("backbone", "bank", "classifier", "features", "heads", "ingest", "ldc", "liteembed", "live", "serving")
-_MODULES = ("__init__.py", "errors.py", "files.py", "threads.py")
+_MODULES = ("__init__.py", "errors.py", "files.py", "on_demand.py", "threads.py")
 _REQUIREMENTS = (
     "aiohttp",
     "bentoml",

@@ -72,7 +72,7 @@ class LatestPhotos:
         sources = (
             self._workspace.features / "embeddings.parquet",
             self._workspace.validated / "manifest.parquet",
-            self._workspace.arrivals / "ledger.jsonl",
+            self._workspace.ledger,
         )
         state = [(path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None for path in sources]
         if self._read is None or self._read[0] != state:

@@ -5,10 +5,15 @@ asked-for views by a point-in-time join, as many rows as were asked for, in thei
 from the file; a version's classes by name.
 """
 
-from components.store.classes import ClassRow, ClassStore, LiveRow
-from components.store.embeddings import EmbeddingStore
-from components.store.settings import StoreSettings
-from components.store.table import EMBEDDING_SCHEMA, read_clean_embeddings, view_id, write_embeddings
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.store.classes import ClassRow, ClassStore, LiveRow
+    from components.store.embeddings import EmbeddingStore
+    from components.store.settings import StoreSettings
+    from components.store.table import EMBEDDING_SCHEMA, read_clean_embeddings, view_id, write_embeddings
 
 __all__ = [
     "EMBEDDING_SCHEMA",
@@ -21,3 +26,5 @@ __all__ = [
     "view_id",
     "write_embeddings",
 ]
+
+on_demand(__name__)

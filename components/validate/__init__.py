@@ -5,8 +5,15 @@ validated tables, an answer per check with the rows that failed, and pages that 
 failures stop the run (`Verdict.stop_if_critical`), bad rows are quarantined, warnings are reported.
 """
 
-from components.validate.expectations import Answer
-from components.validate.settings import ValidateSettings
-from components.validate.verdict import ValidationError, Verdict, validate
+from typing import TYPE_CHECKING
+
+from components.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from components.validate.expectations import Answer
+    from components.validate.settings import ValidateSettings
+    from components.validate.verdict import ValidationError, Verdict, validate
 
 __all__ = ["Answer", "ValidateSettings", "ValidationError", "Verdict", "validate"]
+
+on_demand(__name__)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from components.errors import UserInputError
 from components.files import write_text
 from components.workspace.identity import workspace_identity
@@ -60,6 +58,8 @@ class Workspace:
         wanted = {name: value for name, value in values.items() if value is not None}
         if not wanted:
             return
+        from ruamel.yaml import YAML
+
         yaml = YAML()  # round trip
         yaml.preserve_quotes = True
         yaml.indent(mapping=2, sequence=4, offset=2)
@@ -87,6 +87,11 @@ class Workspace:
     def arrivals(self) -> Path:
         """Photos of added classes, and their ledger."""
         return self.root / "data/arrivals"
+
+    @property
+    def ledger(self) -> Path:
+        """What was added, removed, renamed, rolled back or consolidated."""
+        return self.arrivals / "ledger.jsonl"
 
     @property
     def ingested(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,16 +28,22 @@ def classify(
 ) -> None:
     """Say what is on photos."""
     from components.backbone import BackboneSettings
-    from components.serving.answers import Answer, PhotoClassifier
+    from components.ingest import PhotoError
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
     settings = place.parameters.section("backbone", BackboneSettings)
     _tell_what_is_not_live(place)
-    classifier = PhotoClassifier.load(place.models, settings, top=top or (5 if as_json else 3))
+    answers: Iterable[tuple[Path, Any]]
+    if any(path.exists() for path in images):
+        from components.serving.answers import PhotoClassifier
+
+        answers = PhotoClassifier.load(place.models, settings, top=top or (5 if as_json else 3)).answer_files(images)
+    else:  # seen at once, without waiting for a model
+        answers = _not_there(images)
     failed = False
-    for path, answer in classifier.answer_files(images):
-        if isinstance(answer, Answer):
+    for path, answer in answers:
+        if not isinstance(answer, PhotoError):
             line = (
                 json.dumps({"path": str(path), **answer.to_json()}, ensure_ascii=False)
                 if as_json
@@ -123,6 +130,17 @@ def serve(
     os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
     arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
+
+
+def _not_there(images: list[Path]) -> Iterator[tuple[Path, Any]]:
+    """Each path, of which there is none, with what is to be said of it."""
+    from components.ingest import Limits, PhotoError, read_photo
+
+    for path in images:
+        try:
+            read_photo(path, Limits(), name=str(path))
+        except PhotoError as error:
+            yield path, error
 
 
 def _tell_what_is_not_live(workspace: Any) -> None:

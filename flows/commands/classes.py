@@ -15,13 +15,14 @@ from flows.commands.shared import (
     expect_prefect,
     keep_online,
     live_version,
+    live_versions,
     live_workspace,
     quiet_prefect,
 )
 from flows.wording import counted
 
 if TYPE_CHECKING:
-    from components.bank import Bank
+    from components.bank import BankFacts
 
 __all__ = ["commands"]
 
@@ -34,11 +35,13 @@ def classes(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the classes that are live, and where each comes from."""
+    from components.bank import Ledger, states
     from components.serving.classes import class_rows
 
-    live = live_workspace(workspace)
-    waiting = live.waiting()
-    for row in class_rows(*live.versions.load(live_version(live.versions))):
+    place, known = live_versions(workspace)
+    bundle, bank = known.facts(live_version(known))
+    waiting = states(Ledger(place.ledger).entries(), frozenset(bundle.class_names))[-1].waiting
+    for row in class_rows(bundle, bank):
         row["waiting"] = len(waiting.get(row["class"], ()))
         if as_json:
             typer.echo(json.dumps(row, ensure_ascii=False))
@@ -57,10 +60,11 @@ def add_class(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
+    place = checked_workspace(workspace)
+    _check_arrival(name, images)
     from flows.classes import add, explain
     from flows.console import console
 
-    place = checked_workspace(workspace)
     outcome = add(place, {name: images}, force=force)
     keep_online(place)
     for refused in outcome.refused:
@@ -175,6 +179,8 @@ def rollback(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Make an earlier version live again."""
+    if version is not None:
+        live_versions(workspace)[1].find(version)
     live = live_workspace(workspace)
     change = live.changes.roll_back(live.stamp(), version)
     typer.echo(_moved(change))
@@ -185,8 +191,7 @@ def rollback(
 @commands.command()
 def versions(workspace: WorkspaceOption = None) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
-
-    known = live_workspace(workspace).versions
+    _, known = live_versions(workspace)
     current = live_version(known)
     for version in known.all():
         added = f"  with {', '.join(version.classes)}" if version.classes else ""
@@ -204,13 +209,13 @@ def diff(
     """Say how two versions differ: bundle, classes, photos."""
     from components.serving.classes import class_rows
 
-    known = live_workspace(workspace).versions
+    _, known = live_versions(workspace)
     before, after = known.find(first), known.find(second)
     if before.bundle != after.bundle:
         typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
-    loaded = [known.load(each) for each in (before, after)]
-    rows = [{row["class"]: row for row in class_rows(*each)} for each in loaded]
-    renamed = _renamed(*(bank for _, bank in loaded))
+    facts = [known.facts(each) for each in (before, after)]
+    rows = [{row["class"]: row for row in class_rows(*each)} for each in facts]
+    renamed = _renamed(*(bank for _, bank in facts))
     lines = [f"~ {old}  is called {new}" for old, new in renamed.items()]
     for name in dict.fromkeys([*rows[0], *rows[1]]):
         here, there = rows[0].get(name), rows[1].get(name)
@@ -243,11 +248,29 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
     typer.echo(f"{words:,} words")
 
 
-def _renamed(before: Bank, after: Bank) -> dict[str, str]:
+def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:
     """Old and new names of added classes that are called otherwise; a rename keeps the photos and when they came."""
     earlier = {(each.since, each.photos): each.name for each in before.classes}
     pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
     return {old: new for old, new in pairs if old is not None and old != new}
+
+
+def _check_arrival(name: str, images: list[Path]) -> None:
+    """Refuse what can be seen at once, without waiting for a model.
+
+    Raises:
+        UserInputError: a name that cannot be, or not one of the paths is there.
+    """
+    from components.bank import class_name
+    from components.errors import UserInputError
+
+    class_name(name)
+    if not any(path.exists() for path in images):
+        raise UserInputError(
+            f"none of its photos can be used; the first, {images[0]}: there is no such file",
+            on=name,
+            remedy="give at least one JPEG, PNG or WebP photo",
+        )
 
 
 def _moved(change: Any) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "expect_prefect",
     "keep_online",
     "live_version",
+    "live_versions",
     "live_workspace",
     "quiet_prefect",
 ]
@@ -54,12 +55,25 @@ def live_workspace(workspace: Path | None) -> Any:
     return LiveWorkspace.open(place)
 
 
+def live_versions(workspace: Path | None) -> tuple[Any, Any]:
+    """The `Workspace` and its `Versions`, for commands that only look; no model is loaded."""
+    from components.live import Versions
+
+    place = checked_workspace(workspace)
+    versions = Versions(place.live)
+    if versions.current_name() is None:  # what the stages wrote becomes live first
+        return place, live_workspace(workspace).versions
+    afterwards.callback(keep_online, place)
+    return place, versions
+
+
 def keep_online(workspace: Any) -> None:
     """Begin to bring Feast's online store up to date where it is behind."""
     from flows import online
-    from flows.console import console
 
     if failure := online.keep_online(workspace):
+        from flows.console import console
+
         console.print(
             f"Feast's online store was behind, and is tried again: {failure}", markup=False, soft_wrap=True, style="dim"
         )

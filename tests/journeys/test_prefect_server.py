@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,24 @@ def test_what_a_watcher_takes_is_seen_there(server: str, copy_of_trained: Path, 
 
     assert (run["state_name"], run["parameters"]["name"]) == ("Completed", "paint, teal")
     assert states(server, run["id"]) == dict.fromkeys(("read", "encode", "change"), "Completed")
+
+
+def test_the_servers_own_commands_are_answered(server: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path)}
+    listings = {
+        name: subprocess.Popen(
+            [str(Path(sys.executable).with_name("prefect")), name, "ls"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in ("deployment", "flow-run", "work-pool")
+    }
+
+    for name, listing in listings.items():
+        printed, _ = listing.communicate(timeout=120)
+        assert listing.returncode == 0, f"prefect {name} ls\n{printed}"
 
 
 def runs(api: str, flow: str) -> list[dict[str, Any]]:
