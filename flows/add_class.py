@@ -49,7 +49,9 @@ def add_class(inbox: str, name: str, workspace: str = ".") -> State[dict[str, An
     told = taken.explain()
     for line in told.splitlines():
         get_run_logger().info("%s", line)
-    refused = bool(taken.refused or taken.refused_photos)
+    for folder, error in taken.failed.items():
+        get_run_logger().error("%s: %s; it stays in the inbox", folder, error)
+    refused = bool(taken.refused or taken.refused_photos or taken.failed)
     state = "Completed" if taken.outcomes else "Refused" if refused else "Nothing"
     return Completed(name=state, message=told[:1000], data=taken.to_json())
 

@@ -10,21 +10,22 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from components.errors import ShotlineError
-from components.inbox import Arrival, Inbox, InboxSettings, Settling
+from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
 from flows.classes import Step, run
 from flows.intake import Taken, open_inbox, take_in
 from flows.online import keep_online
 
-__all__ = ["Announcing", "Handler", "Taking", "stopped_by_signals", "watch"]
+__all__ = ["Announcing", "Handled", "Handler", "Taking", "stopped_by_signals", "watch"]
 
 _LONGEST_PAUSE_S = 300.0
 _ANNOUNCE_AGAIN_S = 120.0
@@ -34,11 +35,24 @@ T = TypeVar("T")
 Tell = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Handled:
+    """What a handler could not finish.
+
+    Attributes:
+        failed: by the name of the arrival; it is tried again after a pause.
+        unfinished: what is to be left alone until it changes or can be judged.
+    """
+
+    failed: Mapping[str, Exception] = field(default_factory=dict)
+    unfinished: Sequence[Found] = ()
+
+
 class Handler(Protocol):
     """Does something with arrivals that have settled."""
 
-    def __call__(self, arrivals: Sequence[Arrival], /) -> None:
-        """Do it; called again with those that are still there and as they were."""
+    def __call__(self, arrivals: Sequence[Arrival], /) -> Handled | None:
+        """Do it; called again with those that are still there and as they were. None: all of it is done."""
 
 
 def watch(
@@ -49,27 +63,36 @@ def watch(
     Args:
         inbox: what is watched.
         settings: how.
-        handle: called with what has settled, and where that fails with each arrival by itself.
+        handle: called with what has settled, and where that fails with each arrival by itself that is as it was.
         stop: ends it.
         tell: hears of what goes wrong.
         pause_s: before an arrival that failed is tried again; twice as long after each further time. Others go on.
     """
-    settling = Settling(settings.settle_s)
+    settling = Settling(settings.settle_s, unfinished_s=settings.unfinished_s)
     failed: dict[Arrival, tuple[float, float]] = {}  # when it may be tried again, and the pause before that
     reachable = True
+
+    def fail(arrival: Arrival, error: Exception) -> None:
+        pause = min(2 * failed[arrival][1] if arrival in failed else pause_s, _LONGEST_PAUSE_S)
+        failed[arrival] = (time.monotonic() + pause, pause)
+        tell(f"{arrival.name}: {_named(error)}; it stays in the inbox and is tried again in {pause:.0f} s")
 
     def attempt(arrivals: Sequence[Arrival]) -> None:
         try:
             # Not in the main thread: a signal would break into it wherever it is, and Prefect takes signals there.
-            aside.submit(handle, arrivals).result()
+            handled = aside.submit(handle, arrivals).result() or Handled()
         except Exception as error:  # noqa: BLE001 (a watcher that dies of one arrival takes none of the next)
-            if len(arrivals) > 1:
-                for arrival in arrivals:
-                    attempt([arrival])
+            if len(arrivals) == 1:
+                fail(arrivals[0], error)
                 return
-            pause = min(2 * failed[arrivals[0]][1] if arrivals[0] in failed else pause_s, _LONGEST_PAUSE_S)
-            failed[arrivals[0]] = (time.monotonic() + pause, pause)
-            tell(f"{arrivals[0].name}: {_named(error)}; it stays in the inbox and is tried again in {pause:.0f} s")
+            for arrival in arrivals:
+                if arrival.is_unchanged():  # else it was taken before the other failed, or is looked at anew
+                    attempt([arrival])
+            return
+        settling.leave(handled.unfinished)
+        for arrival in arrivals:
+            if error_of_it := handled.failed.get(arrival.name):
+                fail(arrival, error_of_it)
 
     with ThreadPoolExecutor(1, thread_name_prefix="arrival") as aside:
         while not stop.is_set():
@@ -83,6 +106,10 @@ def watch(
                 continue
             reachable = True
             settled = settling.settled(there)
+            for found in settling.abandoned():
+                tell(
+                    f"{found.path.parent.name}/{found.path.name}: not whole yet, by its name; waiting for its own name"
+                )
             failed = {arrival: when for arrival, when in failed.items() if arrival in settled}
             now = time.monotonic()
             if due := [arrival for arrival in settled if failed.get(arrival, (now, 0.0))[0] <= now]:
@@ -118,7 +145,7 @@ class Taking:
         self._live = LiveWorkspace.open(workspace)
         self._live.warm()
 
-    def __call__(self, arrivals: Sequence[Arrival]) -> None:
+    def __call__(self, arrivals: Sequence[Arrival]) -> Handled:
         """Take them in, and say what came of it."""
         names = [arrival.name for arrival in arrivals]
         counts = [
@@ -136,6 +163,7 @@ class Taking:
         self._tell(f"{taken.explain()}\n{time.monotonic() - start:.1f} s ({steps})")
         if failure := keep_online(self._workspace):
             self._tell(f"Feast's online store is behind: {failure}")
+        return Handled(taken.failed, list(taken.unfinished))
 
     def _shown(self, names: list[str], take: Callable[[Step], Taken]) -> Taken:
         assert self._flow is not None

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from components.bank.out_of_git import keep_out_of_git
 from components.errors import ShotlineError, UserInputError
 from components.files import write_bytes
 
@@ -124,6 +125,7 @@ class Ledger:
         first = len(before) + 1
         numbered = [replace(entry, number=first + place, arrival=first) for place, entry in enumerate(entries)]
         lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in numbered)
+        keep_out_of_git(self.path.parent)
         # Beside and renamed: the file may be a link into DVC's cache, which must not be written through.
         write_bytes(self.path, whole + lines.encode())
         return numbered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from components.errors import UserInputError
 
@@ -14,13 +15,23 @@ _ABSTAINED = "unknown"
 _REMEDY = f"call it by words, at most {MOST_LETTERS} letters, without slashes"
 
 
-def class_name(text: str) -> str:
+def class_name(text: str, known: Collection[str] = ()) -> str:
     """The name as it is kept: in Unicode's composed form, single spaces, none at the ends.
+
+    A class that is there may be called as it is, whatever its name holds: a list may call one `TV/monitor`. A new class
+    may then hold the same letters, since its photos go into a list too; else only letters that a folder's name can.
+
+    Args:
+        text: what somebody calls it.
+        known: names of the classes that are there.
 
     Raises:
         UserInputError: no name, or none that could be a folder's on every system.
     """
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    composed = unicodedata.normalize("NFC", text)
+    name = " ".join(composed.split())
+    if existing := [each for each in (composed, name) if each in known]:
+        return existing[0]
     if not any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in name):
         raise UserInputError("the class has no name", on=repr(text[:50]), remedy=_REMEDY)
     if spelling(name) == _ABSTAINED:
@@ -31,7 +42,8 @@ def class_name(text: str) -> str:
         )
     if len(name) > MOST_LETTERS:
         raise UserInputError(f"the name has {len(name)} letters", on=f"{name[:50]}...", remedy=_REMEDY)
-    wrong = [letter for letter in name if letter in '/\\:*?"<>|' or not letter.isprintable()]
+    refused = set('/\\:*?"<>|') - set("".join(known))
+    wrong = [letter for letter in name if letter in refused or not letter.isprintable()]
     if wrong or name.startswith(".") or name.endswith("."):
         raise UserInputError(
             f"the name holds {wrong[0]!r}" if wrong else "the name begins or ends with a dot", on=name, remedy=_REMEDY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from components.bank.out_of_git import keep_out_of_git
 from components.errors import UserInputError
 from components.files import sha256_bytes, write_bytes
 
@@ -25,6 +26,7 @@ class ArrivalPhotos:
         """Write a photo where it is not yet there; its SHA-256."""
         name = sha256_bytes(content)
         if not self.path(name).is_file():
+            keep_out_of_git(self.folder.parent)
             write_bytes(self.path(name), content)
         return name
 

@@ -52,6 +52,7 @@ def encode_missing(
     *,
     mode: LevelMode = "grid",
     limits: Limits | None = None,
+    images: Mapping[str, Image.Image] | None = None,
     progress: Progress | None = None,
 ) -> EncodeSummary:
     """Encode those of `views` that the cache lacks, and write them to it.
@@ -63,6 +64,7 @@ def encode_missing(
     Args:
         files: image id to its file.
         limits: what a photo may be; as it was ingested.
+        images: image id to its pixels, of photos that the caller has decoded; their files are not read.
         progress: called with (views done, views to do).
 
     Raises:
@@ -75,7 +77,7 @@ def encode_missing(
     done = 0
 
     def run(partition: list[View]) -> tuple[list[View], Features]:
-        return partition, encode_views(partition, files, backbone, mode, limits)
+        return partition, encode_views(partition, files, backbone, mode, limits, images)
 
     before = torch.get_num_threads()
     workers = min(len(partitions), os.cpu_count() or 1) or 1
@@ -109,6 +111,7 @@ def encode_views(
     backbone: Backbone,
     mode: LevelMode,
     limits: Limits | None = None,
+    images: Mapping[str, Image.Image] | None = None,
 ) -> Features:
     """The features of some views: a pure function of the photos' bytes and the backbone.
 
@@ -120,7 +123,8 @@ def encode_views(
         rows: list[Tensor] = []
         for view in partition[start : start + BATCH]:
             if view.image_id != image_id or image is None:
-                image_id, image = view.image_id, _read(view.image_id, files[view.image_id], limits)
+                image_id = view.image_id
+                image = (images or {}).get(image_id) or _read(image_id, files[image_id], limits)
             rows.append(backbone.preprocess(augment(image, view)))
         pixels = torch.stack(rows)
         padded = F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, BATCH - len(rows)))

@@ -2,11 +2,28 @@
 
 In: the inbox as it is now. Out: which classes' photos have settled (`Settling` has the rule), and folders `.done/TIME`
 and `.rejected/TIME` that take what was dealt with, with a text that says what came of it. Nothing is ever deleted, no
-link is followed, and nothing that changed meanwhile is moved. The inbox may lie on a network share: it is polled.
+link is followed, and nothing that changed meanwhile is moved. What cannot be moved stays and is remembered. The inbox
+may lie on a network share: it is polled.
 """
 
-from components.inbox.inbox import Arrival, Filing, Found, Inbox
+from components.inbox.filing import Filing
+from components.inbox.found import Arrival, Found
+from components.inbox.inbox import Inbox
+from components.inbox.names import is_doubtful, is_under_way
 from components.inbox.settings import InboxSettings
-from components.inbox.settling import Settling, is_being_written
+from components.inbox.settling import Settling
+from components.inbox.wholeness import what_is_missing
+from components.inbox.writers import is_being_written
 
-__all__ = ["Arrival", "Filing", "Found", "Inbox", "InboxSettings", "Settling", "is_being_written"]
+__all__ = [
+    "Arrival",
+    "Filing",
+    "Found",
+    "Inbox",
+    "InboxSettings",
+    "Settling",
+    "is_being_written",
+    "is_doubtful",
+    "is_under_way",
+    "what_is_missing",
+]

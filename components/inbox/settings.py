@@ -17,10 +17,14 @@ class InboxSettings:
     Attributes:
         settle_s: for how long nothing in a class's folder may have changed before its photos are taken. A network
             share may show changes late: more than its clients keep attributes (NFS: up to 60) is safe there.
+        unfinished_s: for how long what looks unfinished must not have changed before it is judged: a file that is cut
+            off, empty or not named as photos are, and what lies where no photo is taken. Until then it is left alone,
+            and it is taken as soon as it is whole.
         poll_s: pause between two looks.
         most_photos: a class may bring at once.
     """
 
     settle_s: Seconds = 2.0
+    unfinished_s: Seconds = 60.0
     poll_s: Seconds = 0.5
     most_photos: Annotated[int, Field(ge=1)] = 1000

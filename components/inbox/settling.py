@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.inbox.inbox import Arrival, Found
+from components.inbox.found import Arrival, Found
+from components.inbox.names import is_doubtful
+from components.inbox.writers import is_being_written
 
-if sys.platform == "linux":
-    import fcntl
+__all__ = ["Settling"]
 
-__all__ = ["Settling", "is_being_written"]
+_AT_LAST = 10  # times `unfinished_s`: then a file is judged although others keep coming
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was found in a class's folder.
+
+    Attributes:
+        found: all of it.
+        since: since when it is so.
+        came: when something came or changed there; that something went is none of its writers' doing.
+        each: since when each of it is as it is.
+    """
+
+    found: tuple[Found, ...]
+    since: float
+    came: float
+    each: dict[Found, float]
 
 
 class Settling:
@@ -26,56 +41,95 @@ class Settling:
     writing (which it can say of this machine's processes only). Times are this process's own: a share's clock may
     differ.
 
+    What looks unfinished is given longer. A file with a doubtful name, and one that was looked at and left
+    (`leave`), come again when they change, or have not changed for `unfinished_s` while nothing came to their folder.
+
     Args:
         settle_s: see `InboxSettings`.
         clock: seconds that never go back.
+        unfinished_s: see `InboxSettings`.
     """
 
-    def __init__(self, settle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settle_s: float, clock: Callable[[], float] = time.monotonic, *, unfinished_s: float = 60.0
+    ) -> None:
         self._settle_s = settle_s
+        self._unfinished_s = unfinished_s
         self._clock = clock
-        self._seen: dict[str, tuple[tuple[Found, ...], float]] = {}  # what was found, and since when
+        self._seen: dict[str, _Seen] = {}
+        self._left: set[Found] = set()
+        self._told: set[Found] = set()
 
     def settled(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """Those of what lies there now that have settled.
+        """Those of what lies there now that have settled, without what is left for later.
 
         Args:
             arrivals: all that `Inbox.look` gave; what is not among them any more is forgotten.
         """
         now = self._clock()
-        seen = {}
-        for arrival in arrivals:
-            found, since = self._seen.get(arrival.name, ((), now))
-            seen[arrival.name] = (arrival.found, since if found == arrival.found else now)
-        self._seen = seen
+        self._seen = {arrival.name: _seen(arrival.found, self._seen.get(arrival.name), now) for arrival in arrivals}
+        there = {found for arrival in arrivals for found in arrival.found}
+        self._left &= there
+        self._told &= there
+        quiet = [arrival for arrival in arrivals if now - self._seen[arrival.name].since >= self._settle_s]
+        ripe = [replace(arrival, found=self._due(arrival, now), young=self._young(arrival, now)) for arrival in quiet]
         return [
             arrival
-            for arrival in arrivals
-            if now - seen[arrival.name][1] >= self._settle_s
-            and not any(is_being_written(each.path) for each in arrival.found if each.kind == "file")
+            for arrival in ripe
+            if arrival.takable and not any(is_being_written(each.path) for each in arrival.found if each.kind == "file")
         ]
 
+    def leave(self, found: Sequence[Found]) -> None:
+        """Leave these alone until they change, or can be judged."""
+        self._left.update(found)
 
-def is_being_written(path: Path) -> bool:
-    """Whether a process of this machine has the file open for writing; False where the system cannot tell.
+    def is_left(self, arrival: Arrival) -> bool:
+        """Whether all of an arrival that `Inbox.look` gave is left for later."""
+        return not any(each.kind != "under_way" for each in self._due(arrival, self._clock()))
 
-    Linux grants a lease for reading only where nobody writes. It cannot be asked of other users' files, nor on most
-    network shares.
-    """
-    if sys.platform != "linux":
-        return False
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Who opens the file for writing while the lease is held makes the system tell us, by a signal that would end
-        # the process if it were not one that is ignored.
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError as error:
-        return error.errno == errno.EAGAIN
-    finally:
-        os.close(descriptor)
-    return False
+    def abandoned(self) -> list[Found]:
+        """Files that a program calls unfinished, and that have not changed for `unfinished_s`; each is given once.
+
+        Hidden files are not among them: they are nobody's photos.
+        """
+        now = self._clock()
+        found = [
+            each
+            for seen in self._seen.values()
+            for each, since in seen.each.items()
+            if each.kind == "under_way" and not each.path.name.startswith(".") and now - since >= self._unfinished_s
+        ]
+        new = [each for each in found if each not in self._told]
+        self._told.update(new)
+        return new
+
+    def _due(self, arrival: Arrival, now: float) -> tuple[Found, ...]:
+        return tuple(
+            each
+            for each in arrival.found
+            if self._is_final(arrival.name, each, now) or not (each in self._left or _must_wait(each))
+        )
+
+    def _young(self, arrival: Arrival, now: float) -> frozenset[Path]:
+        return frozenset(each.path for each in arrival.found if not self._is_final(arrival.name, each, now))
+
+    def _is_final(self, name: str, found: Found, now: float) -> bool:
+        seen = self._seen.get(name)
+        if seen is None or found not in seen.each:
+            return False
+        age = now - seen.each[found]
+        return age >= self._unfinished_s and (
+            now - seen.came >= self._unfinished_s or age >= _AT_LAST * self._unfinished_s
+        )
+
+
+def _seen(found: tuple[Found, ...], before: _Seen | None, now: float) -> _Seen:
+    if before is None:
+        return _Seen(found, now, now, dict.fromkeys(found, now))
+    each = {one: before.each.get(one, now) for one in found}
+    came = now if any(one not in before.each for one in found) else before.came
+    return _Seen(found, before.since if found == before.found else now, came, each)
+
+
+def _must_wait(found: Found) -> bool:
+    return found.kind == "file" and is_doubtful(found.path.name)

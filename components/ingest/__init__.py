@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
     from components.ingest.manifest import Ingested, Progress, ingest
     from components.ingest.names import words_of
-    from components.ingest.near_duplicates import groups_of
+    from components.ingest.near_duplicates import groups_of, thumbnail_of
     from components.ingest.placing import Placement, check_placed, plan_placement
     from components.ingest.sampling import draw_sample
     from components.ingest.settings import IngestSettings
     from components.ingest.sources import Note, unreadable_paths
+    from components.ingest.twins import Twin, find_twins
 
 __all__ = [
     "IngestSettings",
@@ -29,16 +30,19 @@ __all__ = [
     "PhotoError",
     "Placement",
     "Progress",
+    "Twin",
     "check_placed",
     "copy_photos",
     "count_pixels",
     "draw_sample",
+    "find_twins",
     "groups_of",
     "ingest",
     "load_image",
     "plan_copy",
     "plan_placement",
     "read_photo",
+    "thumbnail_of",
     "unreadable_paths",
     "words_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,8 @@ from components.ingest.sources import Entry, Listing, normalised
 from components.ingest.table_files import TEXT_SUFFIXES, added_rows
 
 __all__ = ["Placement", "check_placed", "plan_placement"]
+
+_NO_FOLDER = re.compile(r'^\.+|[/\\:*?"<>|\x00-\x1f]|[. ]$')  # what a folder is not called
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,9 @@ def _folder(source: Listing, label: str, base: str) -> str:
             if source.layout != "manifest" and normalised(parts[depth]) != label:
                 return "/".join(parts[:-1])  # a CoOp list whose classes lie deeper, or under other names
             return "/".join(parts[: depth + 1])
-    return f"{base}/{label}" if base else label
+    # A list says which class it is, so that the folder need not: a class may be called `TV/monitor`, or `../away`.
+    folder = label if source.layout in ("folders", "split_folders") else _NO_FOLDER.sub("_", label)
+    return f"{base}/{folder}" if base else folder
 
 
 def _suffix(file: Path) -> str:

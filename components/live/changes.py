@@ -113,10 +113,10 @@ class Changes:
             UserInputError: a name that cannot be, or no photo; nothing is changed.
             RefusedByGateError: it would do harm; nothing is changed.
         """
-        wanted = {class_name(name): tuple(photos) for name, photos in arrival.items()}
-        if len(wanted) < len(arrival):
-            raise UserInputError("a class comes twice", on=", ".join(arrival), remedy="give all its photos at once")
         with self._turn(stamp) as now:
+            wanted = {class_name(name, now.names): tuple(photos) for name, photos in arrival.items()}
+            if len(wanted) < len(arrival):
+                raise UserInputError("a class comes twice", on=", ".join(arrival), remedy="give all its photos at once")
             fresh = now.fresh(wanted)
             if not fresh:  # the same arrival again
                 return Change(
@@ -147,6 +147,7 @@ class Changes:
             UserInputError: it is no added class, and no photos wait for it.
         """
         with self._turn(stamp) as now:
+            name = now.called(name)
             if name not in now.state.waiting:
                 now.require_added(name)
             return self._change(now, Entry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
@@ -157,8 +158,8 @@ class Changes:
         Raises:
             UserInputError: it is no added class, or the new name cannot be or is taken.
         """
-        new_name = class_name(new_name)
         with self._turn(stamp) as now:
+            name, new_name = now.called(name), class_name(new_name, now.names)
             now.require_added(name)
             if new_name == name:
                 raise UserInputError("it is called so already", on=name, remedy="give another name")

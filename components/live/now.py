@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,16 @@ class Now:
         """The bundle's classes."""
         return frozenset(self.bundle.class_names)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all classes that are there: the bundle's, then the added ones."""
+        return (*self.bundle.class_names, *self.state.classes)
+
+    def called(self, text: str) -> str:
+        """The class that is meant by `text`, which may be spaced or composed otherwise; `text` if there is none."""
+        name = " ".join(unicodedata.normalize("NFC", text).split())
+        return name if name in self.names and text not in self.names else text
+
     def numbered(self, entries: Sequence[Entry]) -> list[Entry]:
         """Entries of one arrival as the ledger will number them."""
         first = len(self.entries) + 1
@@ -47,7 +58,8 @@ class Now:
         Raises:
             UserInputError: a class comes without a photo, is spelt unlike the one there is, or has another's photos.
         """
-        fresh = {}
+        fresh: dict[str, tuple[str, ...]] = {}
+        come: dict[str, str] = {}  # photo to the class that it comes for
         for name, photos in wanted.items():
             if not photos:
                 raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
@@ -60,6 +72,12 @@ class Now:
                         on=name,
                         remedy="give other photos" + ("" if other in self.trained else ", or rename that class"),
                     )
+            if twice := [photo for photo in photos if come.setdefault(photo, name) != name]:
+                raise UserInputError(
+                    f"{len(twice)} of its {len(photos)} photos come for {come[twice[0]]} too",
+                    on=name,
+                    remedy="give each photo to one class",
+                )
             known = self.state.classes.get(name)
             has = {*(known.photos if known else self.state.waiting.get(name, ())), *self.bundle.split.get(name, ())}
             if left := tuple(photo for photo in dict.fromkeys(photos) if photo not in has):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -12,11 +12,11 @@ from pathlib import Path
 from PIL import Image
 
 from components.backbone import Backbone, BackboneSettings, load_backbone
-from components.bank import ArrivalPhotos, Arriver, Ledger
+from components.bank import ArrivalPhotos, Arriver, Bank, Ledger
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
-from components.ingest import IngestSettings
+from components.ingest import IngestSettings, Twin, find_twins
 from components.liteembed import LiteEmbedSettings, Vocabulary, WholeVocabulary, build_vocabulary
 from components.live.changes import Changes, Stamp
 from components.live.consolidation import Consolidation
@@ -47,13 +47,12 @@ class LiveWorkspace:
         self._words = words
         parameters = workspace.parameters
         self._settings = parameters.section("liteembed", LiteEmbedSettings)
+        self._ingest = parameters.section("ingest", IngestSettings)
         self._mode = parameters.section("features", FeaturesSettings).mode
         self.ledger = Ledger(workspace.ledger)
         self.photos = ArrivalPhotos(workspace.arrivals / "photos")
         self.versions = Versions(workspace.live)
-        self.consolidation = Consolidation(
-            workspace.raw, self.photos, self.ledger, parameters.section("ingest", IngestSettings).listing
-        )
+        self.consolidation = Consolidation(workspace.raw, self.photos, self.ledger, self._ingest.listing)
         self._backbone_for = cache(self._load_backbone)
         self.changes = Changes(
             self.ledger,
@@ -72,8 +71,8 @@ class LiveWorkspace:
             live.changes.adopt(workspace.bundle, live.stamp())
         return live
 
-    def warm(self) -> None:
-        """Load what the first arrival would wait for: backbone and vocabulary; and take a first step with each.
+    def loaded(self) -> tuple[Bundle, Bank]:
+        """Bundle and bank of what is live.
 
         Raises:
             UserInputError: nothing is live yet.
@@ -83,7 +82,24 @@ class LiveWorkspace:
             raise UserInputError(
                 "nothing is live yet", on=str(self.versions.folder), remedy="train first: shotline train PHOTOS"
             )
-        bundle = self.versions.load(version)[0]
+        return self.versions.load(version)
+
+    def class_names(self) -> tuple[str, ...]:
+        """Of what is live: the trained classes, then the added ones; raises as `loaded`."""
+        bundle, bank = self.loaded()
+        return (*bundle.class_names, *bank.names)
+
+    def twins_of(self, thumbnails: Mapping[str, bytes]) -> dict[str, Twin]:
+        """Photos that nearly equal one of the photo folder, or one that came before them; see `find_twins`."""
+        return find_twins(thumbnails, self._workspace.ingested / "manifest.parquet", self._ingest.near_duplicate)
+
+    def warm(self) -> None:
+        """Load what the first arrival would wait for: backbone and vocabulary; and take a first step with each.
+
+        Raises:
+            UserInputError: nothing is live yet.
+        """
+        bundle = self.loaded()[0]
         backbone = self._backbone_for(bundle.backbone["name"])
         backbone.encode_images(backbone.preprocess(Image.new("RGB", (64, 64)))[None], levels=True)
         self.vocabulary_kind(bundle)
@@ -100,15 +116,30 @@ class LiveWorkspace:
             self._progress,
         )
 
-    def encode(self, photos: Sequence[str], bundle: Bundle) -> None:
-        """Encode those of the arrivals' photos that are not cached yet, so that `features_of` only reads."""
-        self.features_of(photos, bundle, self._backbone_for(bundle.backbone["name"]))
+    def encode(
+        self, photos: Sequence[str], bundle: Bundle, images: Mapping[str, Image.Image] | None = None
+    ) -> Features:
+        """Features of arrivals' photos, levels as the head reads them; what is not cached is encoded.
 
-    def features_of(self, photos: Sequence[str], bundle: Bundle, backbone: Backbone) -> Features:
-        """Features of arrivals' photos, levels as the head reads them; what is not cached is encoded."""
+        Args:
+            photos: their SHA-256.
+            bundle: that is live.
+            images: pixels of those that are decoded already, by SHA-256.
+        """
+        return self.features_of(photos, bundle, self._backbone_for(bundle.backbone["name"]), images)
+
+    def features_of(
+        self,
+        photos: Sequence[str],
+        bundle: Bundle,
+        backbone: Backbone,
+        images: Mapping[str, Image.Image] | None = None,
+    ) -> Features:
+        """See `encode`."""
         views = [View(photo) for photo in photos]
         folder = FeatureCache(self._workspace.features_cache)
-        encode_missing(views, self.photos.files(photos), backbone, folder, mode=self._mode, limits=bundle.limits)
+        files = self.photos.files(photos)
+        encode_missing(views, files, backbone, folder, mode=self._mode, limits=bundle.limits, images=images)
         read = folder.read([feature_key(view, backbone.identity.digest, self._mode) for view in views])
         return read.pooled() if bundle.head.level_mode == "pooled" else read
 

@@ -80,6 +80,7 @@ class Versions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._loaded: tuple[str, Bundle, Bank] | None = None
 
     def current(self) -> Version | None:
         """What the pointer names, None where nothing is live yet.
@@ -140,12 +141,15 @@ class Versions:
         return self.folder / version.name
 
     def load(self, version: Version) -> tuple[Bundle, Bank]:
-        """Its bundle and bank."""
+        """Its bundle and bank; the last one stays in memory, since nobody changes them."""
         from components.bank import Bank
         from components.classifier import Bundle
 
-        bundle = Bundle.load(self.path(version) / "bundle")
-        return bundle, Bank.load(self.path(version) / "bank", bundle)
+        if self._loaded is None or self._loaded[0] != version.name:
+            kept = self._loaded[1] if self._loaded is not None and self._loaded[1].version == version.bundle else None
+            bundle = kept or Bundle.load(self.path(version) / "bundle")
+            self._loaded = version.name, bundle, Bank.load(self.path(version) / "bank", bundle)
+        return self._loaded[1:]
 
     def facts(self, version: Version) -> tuple[BundleFacts, BankFacts]:
         """Its trained classes and its added ones, without loading what answers."""

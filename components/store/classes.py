@@ -120,7 +120,7 @@ class ClassStore:
         (row,) = self._read("live_version", features, [{"workspace": workspace}])
         if row["version"] is None:
             return None
-        threshold = float(row["threshold"])
+        threshold = row["threshold"]  # Feast keeps NaN as no value, and gives None for it
         return LiveRow(
             workspace,
             row["version"],
@@ -128,7 +128,7 @@ class ClassStore:
             row["moved"],
             tuple(row["classes"]),
             float(row["logit_scale"]),
-            None if np.isnan(threshold) else threshold,
+            None if threshold is None or np.isnan(threshold) else float(threshold),
             row["backbone"],
         )
 

@@ -14,7 +14,7 @@ import pytest
 
 from components.errors import UserInputError
 from components.inbox import Arrival, Inbox, InboxSettings
-from flows.watch import Announcing, Handler, stopped_by_signals, watch
+from flows.watch import Announcing, Handled, Handler, stopped_by_signals, watch
 
 QUICK = InboxSettings(settle_s=0.01, poll_s=0.01)
 
@@ -69,6 +69,55 @@ def test_one_that_breaks_delays_no_other_and_is_tried_again_after_longer_pauses(
     assert recorder.calls == [["dent", "rust"], ["dent"], ["rust"], ["dent"], ["dent"]]
     assert [line.partition("again in ")[2] for line in recorder.told] == ["1 s", "1 s"]
     assert "RuntimeError: dent broke it" in recorder.told[0]
+
+
+def test_one_that_fails_after_others_were_taken_is_no_reason_to_take_those_again(inbox: Inbox) -> None:
+    stop, calls, told = threading.Event(), list[list[str]](), list[str]()
+
+    def takes_one_and_breaks(arrivals: Sequence[Arrival]) -> None:
+        calls.append([arrival.name for arrival in arrivals])
+        if (inbox.folder / "dent/1.jpg").exists():
+            (inbox.folder / "dent/1.jpg").unlink()
+            raise RuntimeError("rust broke it")
+        shutil.rmtree(inbox.folder / "rust")
+        stop.set()
+
+    run(inbox, takes_one_and_breaks, stop, told)
+    assert calls == [["dent", "rust"], ["rust"]]
+    assert told == []
+
+
+def test_what_a_handler_could_not_finish_is_told_and_tried_again_alone(inbox: Inbox) -> None:
+    stop, calls, told = threading.Event(), list[list[str]](), list[str]()
+
+    def takes_what_it_can(arrivals: Sequence[Arrival]) -> Handled:
+        calls.append([arrival.name for arrival in arrivals])
+        if "dent" in calls[-1]:
+            shutil.rmtree(inbox.folder / "dent")
+            return Handled(failed={"rust": OSError(28, "No space left on device")})
+        stop.set()
+        return Handled()
+
+    run(inbox, takes_what_it_can, stop, told)
+    assert calls == [["dent", "rust"], ["rust"]]
+    assert [line.partition(":")[0] for line in told] == ["rust"]
+    assert "No space left" in told[0]
+
+
+def test_what_looks_unfinished_is_left_alone_until_it_changes(inbox: Inbox) -> None:
+    stop, calls = threading.Event(), list[list[int]]()
+    shutil.rmtree(inbox.folder / "rust")
+
+    def looks_at_it(arrivals: Sequence[Arrival]) -> Handled:
+        (found,) = arrivals[0].takable
+        calls.append([found.path.stat().st_size])
+        if len(calls) == 3:
+            stop.set()
+        threading.Timer(0.1, found.path.write_bytes, [b"photo" * (len(calls) + 1)]).start()  # many looks later
+        return Handled(unfinished=[found])
+
+    run(inbox, looks_at_it, stop, [])
+    assert calls == [[5], [10], [15]]
 
 
 def test_an_inbox_that_goes_away_is_waited_for(inbox: Inbox) -> None:

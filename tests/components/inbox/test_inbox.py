@@ -56,7 +56,7 @@ def test_everything_is_seen_as_what_it_is(inbox: Inbox) -> None:
 
 def test_what_is_dealt_with_lies_under_its_class_with_a_text(inbox: Inbox, tmp_path: Path) -> None:
     filing = Filing(inbox.folder, NOON)
-    filing.done(found(inbox, "rust/1.jpg"))
+    filing.done([found(inbox, "rust/1.jpg")])
     filing.reject(found(inbox, "beside.jpg"), REASON)
     filing.reject(found(inbox, "rust/4.jpg"), REASON)
     filing.reject(found(inbox, "rust/more"), REASON)
@@ -76,9 +76,9 @@ def test_nothing_is_made_for_nothing_and_nothing_is_overwritten(inbox: Inbox) ->
     Filing(inbox.folder, NOON).write("nothing")
     assert not (inbox.folder / ".rejected").exists()
     first, second = Filing(inbox.folder, NOON), Filing(inbox.folder, NOON)
-    first.done(found(inbox, "rust/1.jpg"))
+    first.done([found(inbox, "rust/1.jpg")])
     (inbox.folder / "rust/1.jpg").write_bytes(b"another of that name")
-    second.done(found(inbox, "rust/1.jpg"))
+    second.done([found(inbox, "rust/1.jpg")])
 
     assert [folder.name for folder in sorted((inbox.folder / ".done").iterdir())] == [
         "2026-03-01T12-00-00Z",
@@ -91,8 +91,9 @@ def test_what_changed_meanwhile_stays(inbox: Inbox, into: str) -> None:
     filing, photo = Filing(inbox.folder, NOON), found(inbox, "rust/1.jpg")
     photo.path.write_bytes(b"a better photo")
 
-    moved = filing.done(photo) if into == "done" else filing.reject(photo, REASON)
-    assert moved is None
+    moved = filing.done([photo]) if into == "done" else filing.reject(photo, REASON)
+    assert not moved
+    assert found(Inbox(inbox.folder), "rust/1.jpg").kind == "file"  # to be taken anew
     assert photo.path.read_bytes() == b"a better photo"
 
 

@@ -100,3 +100,86 @@ def test_whether_somebody_writes_is_asked_of_files_alone(tmp_path: Path) -> None
     with (tmp_path / "photo").open("wb"):
         assert not is_being_written(tmp_path / "link")
     assert not is_being_written(tmp_path / "nobody")
+
+
+class Unfinished(Watched):
+    """As `Watched`, with 60 s for what looks unfinished."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.settling = self._settling = Settling(2.0, self._clock, unfinished_s=60.0)
+
+    def names_after(self, seconds: float) -> list[str]:
+        """Files of the class that may be taken then."""
+        self._clock.now += seconds
+        return [each.path.name for arrival in self._settling.settled(self._inbox.look()) for each in arrival.takable]
+
+    def young(self) -> set[str]:
+        return {path.name for arrival in self._settling.settled(self._inbox.look()) for path in arrival.young}
+
+    def leave(self, name: str) -> None:
+        (arrival,) = self._inbox.look()
+        self.settling.leave([each for each in arrival.found if each.path.name == name])
+
+
+@pytest.fixture
+def unfinished(tmp_path: Path) -> Unfinished:
+    return Unfinished(tmp_path)
+
+
+def test_what_was_left_keeps_nobody_waiting_and_comes_again_at_last(unfinished: Unfinished) -> None:
+    half = unfinished.photos / "half.jpg"
+    half.write_bytes(b"half")
+    unfinished.names_after(0)
+    assert unfinished.names_after(2) == ["1.jpg", "half.jpg"]
+    assert unfinished.young() == {"1.jpg", "half.jpg"}
+    unfinished.leave("half.jpg")
+    (unfinished.photos / "1.jpg").unlink()  # taken, which begins no wait anew
+    assert unfinished.names_after(3) == []
+    assert unfinished.names_after(54) == []
+    assert unfinished.names_after(1) == ["half.jpg"]
+    assert unfinished.young() == set()
+
+
+def test_what_was_left_comes_as_soon_as_it_has_changed(unfinished: Unfinished) -> None:
+    half = unfinished.photos / "1.jpg"
+    for size in range(1, 5):
+        half.write_bytes(b"x" * size)
+        unfinished.names_after(0)
+        assert unfinished.names_after(3) == ["1.jpg"]
+        assert unfinished.young() == {"1.jpg"}
+        unfinished.leave("1.jpg")
+        assert unfinished.names_after(0) == []
+
+
+def test_placeholders_wait_while_others_are_still_filled(unfinished: Unfinished) -> None:
+    unfinished.names_after(0)
+    unfinished.names_after(2)
+    unfinished.leave("1.jpg")
+    for number in range(10):
+        (unfinished.photos / f"{number + 2}.jpg").write_bytes(b"x")
+        unfinished.names_after(0)
+        unfinished.names_after(30)
+        assert "1.jpg" in unfinished.young()
+    for number in range(10, 20):
+        (unfinished.photos / f"{number + 2}.jpg").write_bytes(b"x")
+        unfinished.names_after(0)
+        unfinished.names_after(30)
+    assert "1.jpg" not in unfinished.young()  # after ten minutes, whatever else comes
+
+
+def test_a_doubtful_name_waits_longer_and_is_then_taken(unfinished: Unfinished) -> None:
+    (unfinished.photos / "1.jpg").rename(unfinished.photos / "1.jpg_")
+    unfinished.names_after(0)
+    assert unfinished.names_after(59) == []
+    assert unfinished.names_after(1) == ["1.jpg_"]
+
+
+def test_what_a_program_left_unfinished_is_told_once(unfinished: Unfinished) -> None:
+    for name in ("2.jpg.part", ".3.jpg.AbC"):
+        (unfinished.photos / name).write_bytes(b"half")
+    unfinished.names_after(0)
+    assert unfinished.settling.abandoned() == []
+    unfinished.names_after(60)
+    assert [found.path.name for found in unfinished.settling.abandoned()] == ["2.jpg.part"]
+    assert unfinished.settling.abandoned() == []

@@ -137,3 +137,19 @@ def test_a_parquet_list_that_cannot_hold_them_says_so(two_classes: Path, arrived
     pq.write_table(pa.Table.from_pylist(rows), two_classes / "list.parquet")
     with pytest.raises(UserInputError, match="cannot hold the new photos"):
         place(two_classes, arrived)
+
+
+@pytest.mark.parametrize("name", ["TV/monitor", "../away", "/etc", "..", "a\\b", "con."])
+def test_a_list_may_call_a_class_what_no_folder_is_called(
+    two_classes: Path, arrived: dict[str, list[Path]], name: str
+) -> None:
+    for number, photo in enumerate(sorted(two_classes.glob("crack/*"))):
+        photo.rename(two_classes / f"{number}.png")
+    rows = [f"{number}.png,{name}" for number in range(3)] + [f"pit/{number}.png,pit" for number in range(3)]
+    (two_classes / "manifest.csv").write_text("\n".join(["path,class", *rows, ""]))
+
+    placed = place(two_classes, {name: arrived["hairline crack"]})
+
+    assert len(placed) == 2
+    assert all((two_classes / path).resolve().is_relative_to(two_classes.resolve()) for path in placed)
+    assert learnt(two_classes)[name] == 5

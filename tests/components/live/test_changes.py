@@ -65,6 +65,35 @@ def test_a_class_is_called_what_it_was_called(place: Place, name: str) -> None:
     assert torch.equal(place.answers(), before)
 
 
+def test_a_class_may_be_called_as_it_is_whatever_its_name_holds(tmp_path: Path) -> None:
+    of_a_list = drawn_bundle(drawn_support(7, shots=4), ["gda"], ["TV/monitor", "rosé"])[0]
+    place = Place(tmp_path, of_a_list)
+    assert place.changes.add({"TV/monitor": photos_of("rust", 1)}, stamp()).waiting == ("TV/monitor",)
+    place.changes.add({" rose\N{COMBINING ACUTE ACCENT}": photos_of("dent", 1)}, stamp())
+    place.changes.remove("rose\N{COMBINING ACUTE ACCENT}", stamp())
+    place.changes.remove("TV/monitor", stamp())
+    with pytest.raises(UserInputError, match="no photos wait for it"):
+        place.changes.remove("TV/monitor", stamp())
+
+    # a new class of such a list may hold what its others hold, and nothing more
+    place.changes.add({"TV/radio": photos_of("rust", 1, 2)}, stamp())
+    assert place.changes.rename("TV/radio", "hi/fi", stamp()).version.classes == ("hi/fi",)
+    for name in ("a:b", "../away", "/", "TV/radio."):
+        with pytest.raises(UserInputError, match=r"holds|dot|no name"):
+            place.changes.add({name: photos_of("rust", 3)}, stamp())
+
+
+def test_where_folders_name_classes_a_new_one_can_be_a_folder(place: Place) -> None:
+    with pytest.raises(UserInputError, match="the name holds '/'"):
+        place.changes.add({"TV/radio": photos_of("rust", 1, 2)}, stamp())
+
+
+def test_a_photo_that_comes_for_two_classes_at_once_is_told(place: Place) -> None:
+    with pytest.raises(UserInputError, match="1 of its 2 photos come for rust too"):
+        place.changes.add({"rust": photos_of("rust", 1, 2), "dent": photos_of("rust", 2, 3)}, stamp())
+    assert place.ledger.entries() == []
+
+
 def test_a_new_name_is_none_that_people_would_take_for_another_class_s(place: Place) -> None:
     place.changes.add({"rust": photos_of("rust", 1, 2), "dent": photos_of("dent", 1)}, stamp())
     for taken in ("cls 00", "Dent", "den-t"):

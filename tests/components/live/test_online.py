@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,17 @@ def test_it_follows_removal_and_rollback_and_keeps_earlier_versions(place: Place
     place.changes.roll_back(stamp(), added.name)
     found.classes.bring_up_to_date()
     assert found.live().version == added.name
+
+
+def test_no_threshold_is_a_value_like_any_other(tmp_path: Path, place: Place, bundle: Bundle) -> None:
+    replace(bundle, threshold=None).save(place.bundle_folder)
+    place.changes.adopt(place.bundle_folder, stamp())
+    found = Online(tmp_path)
+    found.classes.bring_up_to_date()
+    assert found.live().threshold is None
+
+    version = place.changes.add({"rust": photos_of("rust", 1)}, stamp()).version
+    assert found.classes.bring_up_to_date() == version.name
 
 
 def test_an_older_version_is_never_written_over_a_newer_one(place: Place, tmp_path: Path) -> None:
