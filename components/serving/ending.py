@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["EndsInTime"]
 
 _log = logging.getLogger("bentoml.shotline")  # BentoML writes what comes under its own name
-_WITHIN_S = 3.0
+_WITHIN_S = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class EndsInTime:
-    """ASGI middleware: SIGTERM and SIGINT end the process within three seconds, and at once while it starts.
+    """ASGI middleware: SIGTERM and SIGINT end the process within two seconds, and at once while it starts.
 
     What is under way has that long to finish. uvicorn alone waits for every request and every model that loads, and
     BentoML waits a day for uvicorn.

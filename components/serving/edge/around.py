@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -41,9 +42,9 @@ class EdgeAround:
 
 
 def layers(app: ASGIApp, readiness: Readiness, limits: Limits | None = None) -> ASGIApp:
-    """From outside to inside: other sites' pages, the form of errors, the path's prefix, probes, uploads."""
+    """From outside to inside: other sites' pages, the form of errors, what is logged, the prefix, probes, uploads."""
     app = Probes(Uploads(app, paths=PATHS_WITH_BODY, limits=limits), readiness)
-    app = ErrorForm(Prefix(app, root_path()))
+    app = ErrorForm(Printable(Prefix(app, root_path())))
     options = cors_options()
     return app if options is None else Cors(app, **options)
 
@@ -74,4 +75,26 @@ class Prefix:
             if path == self._prefix or path.startswith(f"{self._prefix}/"):
                 rest = path.removeprefix(self._prefix) or "/"
                 scope |= {"path": rest, "raw_path": rest.encode()}
+        await self._app(scope, receive, send)
+
+
+class Printable:
+    """ASGI middleware: what BentoML writes of a request into its log is one line of text, else it would fail there.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through, with "?" for bytes that HTTP does not allow in these places."""
+        if scope["type"] == "http":
+            headers = [
+                (name, re.sub(rb"[^\x20-\x7e]", b"?", value) if name in (b"content-type", b"content-length") else value)
+                for name, value in scope["headers"]
+            ]
+            path = "".join(each if each.isprintable() else "?" for each in scope["path"])
+            scope = {**scope, "headers": headers, "path": path}
         await self._app(scope, receive, send)

@@ -28,6 +28,7 @@ MAX_PARTS = 1_000  # of any name: a form of a few kilobytes may hold hundreds of
 _PHOTOS = ("images", "image")
 _TEXTS = ("texts", "text")
 _TOP = "top"
+_CHARSETS = re.compile(r"(?i)utf-?(8|16)|(us-)?ascii|(iso-8859|windows)-\d+|shift_jis|euc-\w+|gb\w+|big5|koi8-\w")
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what the client is told anyway
 
@@ -214,7 +215,7 @@ def _strings(content: dict[str, Any], name: str) -> list[str]:
     value = content.get(name)
     values = [] if value is None else value if isinstance(value, list) else [value]
     for place, each in enumerate(values):
-        if not isinstance(each, str):
+        if not isinstance(each, str) or re.search("[\ud800-\udfff]", each):  # JSON can hold half a character
             raise _unreadable(f"{name}[{place}] is no text", f"send {name} as a text, or as a list of texts")
     return values
 
@@ -241,10 +242,11 @@ def _not_blank(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _decoded(text: bytes, charset: str | None = None) -> str:
     """In the charset that is named, else in UTF-8; bytes that are neither are Latin-1, which any bytes are."""
-    for each in (charset or "utf-8", "utf-8"):
+    named = [charset] if charset and _CHARSETS.fullmatch(charset) else []
+    for each in (*named, "utf-8"):
         try:
             return text.decode(each)
-        except (UnicodeError, LookupError, ValueError):
+        except (UnicodeError, LookupError):
             continue
     return text.decode("latin-1")
 

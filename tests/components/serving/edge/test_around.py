@@ -119,11 +119,16 @@ def test_a_preflight_is_answered_and_one_that_is_refused_has_our_form(monkeypatc
     assert "access-control-allow-origin" not in foreign.headers
 
 
-def test_bentomls_own_switch_for_it_works_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"allow_origins": ["https://page.example"], "allow_methods": None}
-    monkeypatch.setattr(BentoMLContainer.http.cors.enabled, "get", lambda: True)
-    monkeypatch.setattr(BentoMLContainer.access_control_options, "get", lambda: options)
-    [answer] = ask({"url": "/nothing", "headers": PAGE})
+def test_bentomls_own_switch_for_it_works_as_well() -> None:
+    switch, origins = BentoMLContainer.http.cors.enabled, BentoMLContainer.cors.access_control_allow_origins
+    before = switch.get(), origins.get()
+    switch.set(True)
+    origins.set(["https://page.example"])
+    try:
+        [answer] = ask({"url": "/nothing", "headers": PAGE})
+    finally:
+        switch.set(before[0])
+        origins.set(before[1])
     assert answer.headers["access-control-allow-origin"] == "https://page.example"
 
 
@@ -141,3 +146,21 @@ def test_a_prefix_is_taken_off_where_a_proxy_has_not(prefix: str, monkeypatch: p
     )
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 404, 404]
     assert f"URL{whole}/classify" in json.dumps(answers[0].json())
+
+
+@pytest.mark.parametrize("content_type", [b"multipart/form-data;boundary=\xff", b"\xff\xfe", b"a\tb"])
+def test_what_is_logged_of_a_request_is_one_line_of_text(content_type: bytes) -> None:
+    """BentoML's log decodes these bytes as UTF-8, and a request would fail there."""
+    seen: list[Any] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["path"], dict(scope["headers"])[b"content-type"]))
+        await Response()(scope, receive, send)
+
+    async def nothing(*_: Any) -> Any: ...
+
+    scope = {"type": "http", "method": "GET", "path": "/a\nb\u2028", "headers": [(b"content-type", content_type)]}
+    asyncio.run(layers(behind, Readiness(never))(scope, nothing, nothing))
+    [(path, logged)] = seen
+    assert path == "/a?b?"
+    assert logged.decode("ascii").isprintable()

@@ -82,6 +82,8 @@ def test_both_spellings_of_a_field_are_read_and_others_are_named() -> None:
         ("text/plain; charset=iso-8859-1", b"na\xefve", "naïve"),
         ("text/plain; charset=UTF-8", "naïve".encode(), "naïve"),
         ("text/plain; charset=nonsense", "naïve".encode(), "naïve"),
+        ("text/plain; charset=unicode_escape", b"\\ud800", "\\ud800"),
+        ("text/plain; charset=utf-16", "naïve".encode("utf-16"), "naïve"),
         ("text/plain", b"na\xefve", "naïve"),
     ],
 )
@@ -157,6 +159,7 @@ def test_a_form_that_is_cut_anywhere_is_told_so() -> None:
         ("application/json", b'{"images": {"a": "b"}}', "images[0] is no text"),
         ("application/json", b'{"images": ["AAAA", "no photo!"]}', "images[1] is not base64"),
         ("application/json", '{"image": "é"}'.encode(), "image[0] is not base64"),
+        ("application/json", b'{"texts": ["\\ud800"]}', "texts[0] is no text"),
     ],
 )
 def test_what_is_missing_in_a_request_is_told(content_type: str, body: bytes, message: str) -> None:
