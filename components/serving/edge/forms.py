@@ -30,6 +30,8 @@ _TEXTS = ("texts", "text")
 _TOP = "top"
 _CHARSETS = re.compile(r"(?i)utf-?(8|16)|(us-)?ascii|(iso-8859|windows)-\d+|shift_jis|euc-\w+|gb\w+|big5|koi8-\w")
 
+_PATH = re.compile(rb"(?i)[^\x00-\x1f]{0,250}\.(avif|bmp|gif|heic|jpe?g|png|tiff?|webp)")
+
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what the client is told anyway
 
 
@@ -110,6 +112,8 @@ def _of_multipart(content_type: str, body: bytes) -> Form:
         name = part.name()
         if name in _PHOTOS:
             file_name, content = part.file_name(), part.content()
+            if file_name is None and _PATH.fullmatch(content):
+                raise _path_sent(name, content)
             if content or file_name:  # a browser sends an empty part without a name where no file was chosen
                 photos.append((file_name or None, content))
         elif name in _TEXTS:
@@ -249,6 +253,16 @@ def _decoded(text: bytes, charset: str | None = None) -> str:
         except (UnicodeError, LookupError):
             continue
     return text.decode("latin-1")
+
+
+def _path_sent(field_name: str, path: bytes) -> RefusedError:
+    sent = _short(_decoded(path))
+    return RefusedError(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "not_a_file",
+        f"the field {field_name} holds the text {sent!r}, not a photo",
+        f"send the file itself: curl -F {field_name}=@{sent}",
+    )
 
 
 def _short(text: str) -> str:

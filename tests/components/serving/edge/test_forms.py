@@ -126,6 +126,12 @@ def test_no_file_chosen_in_a_browser_is_no_photo_and_an_empty_file_is_one() -> N
     assert read(('Content-Disposition: form-data; name="images"; filename="a.jpg"', b"")).photos == (("a.jpg", b""),)
 
 
+def test_a_path_in_place_of_a_photo_is_told_so() -> None:
+    body = multipart(('Content-Disposition: form-data; name="image"', b"some folder/photo.JPG"))
+    told = refusal("multipart/form-data; boundary=Y", body)
+    assert (told["code"], "-F image=@" in told["remedy"]) == ("not_a_file", True)
+
+
 def test_a_form_that_is_cut_anywhere_is_told_so() -> None:
     whole = multipart(
         ('Content-Disposition: form-data; name="images"; filename="a.jpg"', JPEG),
