@@ -38,7 +38,7 @@ from tests.journeys.conftest import Run
 class Service:
     """A running service, spoken to over HTTP."""
 
-    def __init__(self, port: int, process: int, log: Path) -> None:
+    def __init__(self, port: int, process: int, log: Path = Path(os.devnull)) -> None:
         self.port = port
         self.base = f"http://127.0.0.1:{port}"
         self._process = process
