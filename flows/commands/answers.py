@@ -111,6 +111,13 @@ def export(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="A site whose pages may use it, such as https://a.example; * for all."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="The path under which a proxy offers it, such as /shotline.")
+    ] = "",
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve what is live over HTTP: POST /classify, /embed, /search."""
@@ -128,6 +135,10 @@ def serve(
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
     os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
+    if cors:
+        os.environ["SHOTLINE_CORS"] = " ".join(cors)
+    if root_path:
+        os.environ["SHOTLINE_ROOT_PATH"] = root_path
     arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
 

@@ -20,7 +20,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,11 @@ from tests.journeys.conftest import Run
 class Service:
     """A running service, spoken to over HTTP."""
 
-    def __init__(self, port: int, process: int) -> None:
+    def __init__(self, port: int, process: int, log: Path = Path(os.devnull)) -> None:
         self.port = port
         self.base = f"http://127.0.0.1:{port}"
         self._process = process
+        self._log = log
 
     def get(self, path: str) -> tuple[int, Any]:
         return self._ask(urllib.request.Request(self.base + path))
@@ -86,6 +87,10 @@ class Service:
                 return process
         raise AssertionError("the classifier has no process")
 
+    def log(self) -> str:
+        """What the service has written so far."""
+        return self._log.read_text()
+
     def _ask(self, request: urllib.request.Request) -> tuple[int, Any]:
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
@@ -93,12 +98,26 @@ class Service:
         except urllib.error.HTTPError as error:
             content, status = error.read(), error.code
             error.close()
-        return status, json.loads(content) if content.strip() else None
+        return status, json.loads(content) if content.strip() and content != b"ok\n" else None
 
 
 @contextmanager
 def serving(bento: Path, folder: Path, programs: Path, variables: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """The Bento, served from its own folder by the `bentoml` in `programs`, with fp32 arithmetic."""
+    """The Bento, as `starting` serves it, once it answers."""
+    with starting(bento, folder, programs, variables) as (running, process):
+        deadline = time.monotonic() + 120
+        while not _answers(running):
+            assert process.poll() is None, running.log()
+            assert time.monotonic() < deadline, running.log()
+            time.sleep(0.2)
+        yield running
+
+
+@contextmanager
+def starting(
+    bento: Path, folder: Path, programs: Path, variables: Mapping[str, str] | None = None
+) -> Iterator[tuple[Service, subprocess.Popen[bytes]]]:
+    """The Bento, served from its own folder by the `bentoml` in `programs`, with fp32 arithmetic; and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -120,13 +139,7 @@ def serving(bento: Path, folder: Path, programs: Path, variables: Mapping[str, s
             start_new_session=True,
         )
         try:
-            running = Service(port, process.pid)
-            deadline = time.monotonic() + 120
-            while not _answers(running):
-                assert process.poll() is None, log_path.read_text()
-                assert time.monotonic() < deadline, log_path.read_text()
-                time.sleep(0.2)
-            yield running
+            yield Service(port, process.pid, log_path), process
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
@@ -389,24 +402,40 @@ def test_a_photo_beyond_the_limits_of_the_training_is_refused(strict: Service) -
 
 
 def test_overload_and_slow_requests_are_told_in_our_form(strict: Service, photos: list[Path]) -> None:
-    with socket.create_connection(("127.0.0.1", strict.port)) as slow:
-        # A request that never ends: it takes the one place there is, until its time is over.
-        slow.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n")
-        slow.sendall(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n")
-        deadline = time.monotonic() + 5
-        while (status_error := strict.get("/classes"))[0] == 200:  # until the slow one is in
-            assert time.monotonic() < deadline
-        assert status_error[0] == 429
-        assert status_error[1]["code"] == "too_many_requests"
-        assert status_error[1].keys() == {"code", "message", "remedy"}
+    photo = [("a.jpg", photos[0].read_bytes())]
+    process = strict.classifier_process()
+    process.suspend()
+    try:
+        with ThreadPoolExecutor(2) as pool:  # one takes the one place there is, until its time is over
+            told = dict(pool.map(lambda _: strict.post_photos(photo), range(2)))
+    finally:
+        process.resume()
+    assert {status: error["code"] for status, error in told.items()} == {
+        429: "too_many_requests",
+        504: "gateway_timeout",
+    }
+    assert all(error.keys() == {"code", "message", "remedy"} for error in told.values())
+    assert strict.post_photos(photo)[0] == 200
 
-        slow.settimeout(60)
-        answer = http.client.HTTPResponse(slow)  # headers and body come in pieces of their own
+
+def test_slow_and_broken_uploads_take_no_place_and_leave_one_line_each(strict: Service, photos: list[Path]) -> None:
+    head = b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 128000000\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+    before = len(strict.log().splitlines())
+    with ExitStack() as stack:  # more than 512 MB are announced, and four times the places that there are
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", strict.port))) for _ in range(5)]
+        for each in slow:
+            each.sendall(head)
+        assert strict.post_photos([("a.jpg", photos[0].read_bytes())])[0] == 200
+        for each in slow[1:]:
+            each.close()
+        slow[0].settimeout(60)
+        answer = http.client.HTTPResponse(slow[0])  # headers and body come in pieces of their own
         answer.begin()
-        body = json.loads(answer.read())
-    assert answer.status == 504
-    assert body["code"] == "gateway_timeout"
-    assert strict.post_photos([("a.jpg", photos[0].read_bytes())])[0] == 200
+        assert (answer.status, json.loads(answer.read())["code"]) == (408, "request_timeout")
+
+    lines = [line for line in strict.log().splitlines()[before:] if "path=/classify" in line or "Traceback" in line]
+    assert sorted(re.findall(r"status=(\d+)|Traceback", "\n".join(lines))) == ["200", "200", "408", *["499"] * 4]
 
 
 def test_a_classifier_that_hangs_or_dies_is_told_and_comes_back(strict: Service, photos: list[Path]) -> None:
@@ -434,3 +463,27 @@ def test_a_classifier_that_hangs_or_dies_is_told_and_comes_back(strict: Service,
     for status, error in seen.items():
         assert status in (200, 503, 504)
         assert status == 200 or error.keys() == {"code", "message", "remedy"}
+
+
+def test_a_service_that_loads_says_so_at_once_and_ends_when_it_is_told(trained: Path, tmp_path: Path) -> None:
+    bento = Path(shutil.copytree(trained / "models/bento", tmp_path / "bento"))
+    with starting(bento, tmp_path, Path(sys.executable).parent) as (service, process):
+        deadline = time.monotonic() + 120
+        while True:
+            begun = time.monotonic()
+            try:
+                status, error = service.get("/readyz")
+                break
+            except OSError:  # refused, not kept waiting, before it can answer
+                assert time.monotonic() - begun < 2
+                assert time.monotonic() < deadline, service.log()
+                time.sleep(0.05)
+        assert time.monotonic() - begun < 2
+        assert (status, error["code"]) == (503, "not_ready")
+        assert service.get("/livez")[0] == 200
+
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        assert time.monotonic() - begun < 5
+        assert "Traceback" not in service.log()

@@ -1,7 +1,6 @@
 """The edge of the service, over a classifier that fails in every way that BentoML's client has."""
 
 import asyncio
-from collections.abc import Callable
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +9,12 @@ import aiohttp
 import httpx
 import pytest
 from bentoml.exceptions import BentoMLException, ServiceUnavailable
+from starlette.types import ASGIApp
 
-from components.serving import service
+from components.serving.edge import edge_application
+from components.serving.edge.limits import Limits, Uploads
+from components.serving.edge.probes import Readiness
+from components.serving.edge.routes import PATHS_WITH_BODY
 
 ANSWER = [{"top": [{"class": "red", "probability": 1.0}], "abstained": False, "bank": "b"}]
 
@@ -31,25 +34,30 @@ class Failing:
         return ANSWER * len(photos)
 
 
-@pytest.fixture
-def ask() -> Callable[..., httpx.Response]:
+async def never() -> bool:
+    return False
+
+
+def edge(classifier: Any, limits: Limits | None = None) -> ASGIApp:
+    """The routes behind the layer that reads uploads."""
+    routes = edge_application(lambda: classifier.to_async, Readiness(never))
+    return Uploads(routes, paths=PATHS_WITH_BODY, limits=limits)
+
+
+def send(app: ASGIApp, **request: Any) -> httpx.Response:
+    """The answer to one request; POST /classify where nothing else is said."""
+
+    async def answer() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(**{"method": "POST", "url": "/classify", **request})
+
+    return asyncio.run(answer())
+
+
+def ask(classifier: Failing, *, size_bytes: int = 5, limits: Limits | None = None, **request: Any) -> httpx.Response:
     """POST /classify with one photo, to an edge over the given classifier."""
-
-    def ask(classifier: Failing, size_bytes: int = 5, declared_bytes: int | None = None) -> httpx.Response:
-        Edge = type("Edge", (service.Shotline.inner,), {"classifier": classifier})
-        Edge()
-
-        async def post() -> httpx.Response:
-            transport = httpx.ASGITransport(service.edge, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                request = client.build_request("POST", "/classify", files=[("images", ("a.jpg", b"x" * size_bytes))])
-                if declared_bytes is not None:
-                    request.headers["content-length"] = str(declared_bytes)
-                return await client.send(request)
-
-        return asyncio.run(post())
-
-    return ask
+    return send(edge(classifier, limits), files=[("images", ("a.jpg", b"x" * size_bytes))], **request)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +75,7 @@ def ask() -> Callable[..., httpx.Response]:
         (aiohttp.ClientPayloadError(), 503, "service_unavailable"),
     ],
 )
-def test_a_failure_of_the_classifier_comes_out_in_our_form(
-    ask: Callable[..., httpx.Response], error: Exception, status: int, code: str
-) -> None:
+def test_a_failure_of_the_classifier_comes_out_in_our_form(error: Exception, status: int, code: str) -> None:
     answer = ask(Failing(error, error))
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -77,7 +83,7 @@ def test_a_failure_of_the_classifier_comes_out_in_our_form(
     assert "secret" not in answer.text
 
 
-def test_a_connection_that_broke_is_asked_over_once_more(ask: Callable[..., httpx.Response]) -> None:
+def test_a_connection_that_broke_is_asked_over_once_more() -> None:
     classifier = Failing(aiohttp.ServerDisconnectedError())
     assert ask(classifier).json() == [{"path": "a.jpg", **ANSWER[0]}]
     assert classifier.asked == 2
@@ -87,17 +93,16 @@ def test_a_connection_that_broke_is_asked_over_once_more(ask: Callable[..., http
     assert overloaded.asked == 1
 
 
-def test_requests_under_way_are_bounded_in_bytes(
-    ask: Callable[..., httpx.Response], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "MAX_BYTES_AT_ONCE", 10_000)
-    assert ask(Failing(), size_bytes=8_000).status_code == 200
-    answer = ask(Failing(), size_bytes=12_000)
+def test_requests_under_way_are_bounded_in_bytes() -> None:
+    limits = Limits(bytes_at_once=10_000)
+    assert ask(Failing(), size_bytes=8_000, limits=limits).status_code == 200
+    answer = ask(Failing(), size_bytes=12_000, limits=limits)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert answer.headers["retry-after"]
 
 
-def test_a_request_that_is_too_long_is_not_read(ask: Callable[..., httpx.Response]) -> None:
-    answer = ask(Failing(), declared_bytes=service.MAX_BODY_BYTES + 1)
+def test_a_request_that_is_too_long_is_not_read() -> None:
+    answer = ask(Failing(), headers={"content-length": "128000001"})
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
@@ -125,19 +130,16 @@ class Searching:
 def test_a_search_embeds_its_question_and_gives_what_is_like_it() -> None:
     photos = [{"path": "data/raw/red/1.jpg", "class": "red", "similarity": 0.5}]
     classifier = Searching({"photos": photos})
-    Edge = type("Edge", (service.Shotline.inner,), {"classifier": classifier})
-    Edge()
+    app = edge(classifier)
 
-    async def post(**form: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(service.edge, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.post("/search", **form)
+    def post(**form: Any) -> httpx.Response:
+        return send(app, url="/search", **form)
 
-    by_photo = asyncio.run(post(files={"image": ("a.jpg", b"pixels"), "top": (None, "7")}))
-    by_text = asyncio.run(post(files={"text": (None, "rust")}))
+    by_photo = post(files={"image": ("a.jpg", b"pixels"), "top": (None, "7")})
+    by_text = post(files={"text": (None, "rust")})
     assert by_photo.json() == by_text.json() == photos
     assert classifier.asked == [[b"pixels"], ([1.0, 0.0], 7), ["rust"], ([0.0, 1.0], 20)]
 
     classifier.found = {"error": {"code": "not_searchable", "message": "m", "remedy": "r"}, "status": 409}
-    refused = asyncio.run(post(files={"text": (None, "rust")}))
+    refused = post(files={"text": (None, "rust")})
     assert (refused.status_code, refused.json()["code"]) == (409, "not_searchable")

@@ -6,16 +6,18 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["ErrorForm", "ErrorFormAround", "error_response", "status_response"]
+__all__ = ["CLIENT_GONE", "ErrorForm", "RefusedError", "error_response", "status_response"]
+
+CLIENT_GONE = 499  # nginx's number for it: nobody reads the answer, logs and metrics book it as the client's
 
 _FORM = {"code", "message", "remedy"}
-_KEPT_HEADERS = ("allow", "retry-after", "www-authenticate")  # what a client's next step may depend on
+_KEPT_HEADERS = ("allow", "connection", "retry-after", "www-authenticate")  # what a client's next step may depend on
 _LATER = "try again in a moment"
+_RETRY_AFTER = {"retry-after": "1"}
 _TOLD = {
     HTTPStatus.NOT_FOUND: ("there is nothing at this address", "see GET / for what there is"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("this address does not take this method", "see GET / for what there is"),
@@ -28,10 +30,30 @@ _TOLD = {
 }
 
 
+class RefusedError(Exception):
+    """A request that is not answered as asked; raised where it is read, caught by `edge_application`.
+
+    Args:
+        status: the HTTP status.
+        code: one word for programs.
+        message: what is wrong with the request.
+        remedy: what to send instead.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, remedy: str, *, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.response = error_response(status, code, message, remedy, headers=headers)
+
+
 def error_response(
     status: int, code: str, message: str, remedy: str, *, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """An error as every route answers it."""
+    """An error as every route answers it; one that passes says when to try again."""
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        headers = {**_RETRY_AFTER, **(headers or {})}
     return JSONResponse({"code": code, "message": message, "remedy": remedy}, status, headers)
 
 
@@ -44,8 +66,6 @@ def status_response(number: int, *, headers: dict[str, str] | None = None) -> JS
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     remedy = f"{_LATER}; see the service's log if it stays" if number >= 500 else "see GET / for what there is"
     message, remedy = _TOLD.get(status, (status.description or status.phrase, remedy))
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers = {"retry-after": "1", **(headers or {})}
     return error_response(number, code, message, remedy, headers=headers)
 
 
@@ -91,27 +111,9 @@ class ErrorForm:
                 await status_response(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
 
 
-class ErrorFormAround:
-    """ASGI middleware that puts `ErrorForm` round the whole Starlette application in which it stands, at its start.
-
-    BentoML places a service's own middleware inside its limits of time and of number, whose errors would not pass it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through."""
-        if scope["type"] == "lifespan":
-            whole: Starlette = scope["app"]
-            assert whole.middleware_stack is not None  # it is what called this
-            whole.middleware_stack = ErrorForm(whole.middleware_stack)
-        await self._app(scope, receive, send)
-
-
 def _is_ours(body: bytes) -> bool:
     try:
         content: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.keys() == _FORM

@@ -13,9 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from components.serving.error_form import ErrorFormAround, error_response
+from components.serving.edge import EdgeAround
+from components.serving.edge.errors import error_response
+from components.serving.edge.probes import Readiness
 
 FORM = {"code", "message", "remedy"}
+
+
+async def never() -> bool:
+    return False
 
 
 async def fail(request: Request) -> Response:
@@ -55,7 +61,7 @@ def application() -> Starlette:
         middleware=[
             Middleware(TimeoutMiddleware, timeout=0.3),
             Middleware(MaxConcurrencyMiddleware, max_concurrency=2),
-            Middleware(ErrorFormAround),
+            Middleware(EdgeAround, readiness=Readiness(never)),
         ],
     )
 

@@ -1,0 +1,138 @@
+"""What BentoML batches: photos and texts of concurrent requests, joined into one forward pass.
+
+The process that runs it holds the model. `SHOTLINE_DEVICE` and `SHOTLINE_PRECISION` say where and how it computes (see
+`components.backbone.load_backbone`), `SHOTLINE_WORKSPACE` what is served (see `components.serving.place`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+from bentoml.exceptions import ServiceUnavailable
+
+from components.errors import ShotlineError
+from components.serving.ending import EndsInTime
+from components.serving.place import Place
+
+if TYPE_CHECKING:
+    from components.ingest import PhotoError
+    from components.serving.answers import PhotoClassifier
+    from components.serving.search import LatestPhotos
+
+__all__ = ["Classifier"]
+
+_log = logging.getLogger(__name__)
+
+_FOREVER = 10**12
+
+
+def _without_stack(record: logging.LogRecord) -> bool:
+    """Where there is more to do than is done in time, BentoML logs where it noticed: 40 lines for each request."""
+    if record.exc_info and isinstance(record.exc_info[1], ServiceUnavailable):
+        record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_stack)
+
+
+@bentoml.service(
+    name="classifier",
+    threads=1,
+    traffic={"timeout": 60},
+    # After so many requests or seconds BentoML closes the edge's connections, and every request under way on them.
+    runner_connection={"max_requests": _FOREVER, "max_age": float(_FOREVER)},
+)
+class Classifier:
+    """Photos to answers, batched over requests."""
+
+    def __init__(self) -> None:
+        from components.backbone import BackboneSettings
+        from components.serving.answers import PhotoClassifier
+
+        settings = BackboneSettings(
+            device=os.environ.get("SHOTLINE_DEVICE", "auto"), precision=os.environ.get("SHOTLINE_PRECISION", "auto")
+        )
+        self._place = Place.said()
+        self._classifier = PhotoClassifier.load(self._place.models, settings)
+        self._photos: LatestPhotos | None = None
+
+    @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
+    def classify(self, photos: list[bytes]) -> list[dict[str, Any]]:
+        """One object a photo: an answer, or `error` with what is wrong with the photo."""
+        from components.serving.answers import Answer
+
+        return [
+            answer.to_json() if isinstance(answer, Answer) else _photo_error(answer)
+            for answer in self._followed().answer(photos)
+        ]
+
+    @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
+    def embed(self, photos: list[bytes]) -> list[dict[str, Any]]:
+        """One object a photo: its unit vector, or `error` with what is wrong with the photo."""
+        from components.ingest import PhotoError
+
+        classifier = self._followed()
+        return [
+            _photo_error(each) if isinstance(each, PhotoError) else _embedded(each.tolist(), classifier)
+            for each in classifier.embed(photos)
+        ]
+
+    @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
+    def embed_texts(self, texts: list[str]) -> list[dict[str, Any]]:
+        """One object a text: its unit vector."""
+        classifier = self._followed()
+        return [_embedded(each, classifier) for each in classifier.backbone.encode_texts(texts).tolist()]
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    def like(self, query: list[float], top: int) -> dict[str, Any]:
+        """The workspace's photos most alike to a unit vector: `photos`, or `error` and its `status`."""
+        if self._place.workspace is None:
+            return _refused(
+                HTTPStatus.NOT_FOUND,
+                "no_photos",
+                "a Bento carries no photos to search",
+                "search where the photos are: `shotline serve` or `shotline search` in the workspace",
+            )
+        from components.serving.search import LatestPhotos  # a Bento has none of what this needs
+
+        self._photos = self._photos or LatestPhotos(self._place.workspace)
+        try:
+            photos = self._photos.read(self._followed().backbone)
+        except ShotlineError as error:
+            return _refused(HTTPStatus.CONFLICT, "not_searchable", error.what, error.remedy)
+        return {"photos": [found.to_json() for found in photos.like(query, top)]}
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    def classes(self) -> list[dict[str, Any]]:
+        """The classes that answers can name."""
+        return self._followed().classes()
+
+    def _followed(self) -> PhotoClassifier:
+        """The classifier, of the version that is live now."""
+        try:
+            self._classifier.follow()
+        except ShotlineError as error:  # what was live goes on answering
+            _log.error("%s", error)
+        return self._classifier
+
+
+Classifier.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
+
+
+def _photo_error(error: PhotoError) -> dict[str, Any]:
+    return {"error": {"code": error.reason, "message": error.what, "remedy": error.remedy}}
+
+
+def _embedded(embedding: list[float], classifier: PhotoClassifier) -> dict[str, Any]:
+    """Vectors are comparable where `backbone` is the same."""
+    return {"embedding": embedding, "backbone": classifier.backbone.identity.weights[:12]}
+
+
+def _refused(status: HTTPStatus, code: str, message: str, remedy: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "remedy": remedy}, "status": int(status)}

@@ -1,0 +1,11 @@
+"""The HTTP side of the service: what is taken from clients and in which form they are answered. It loads no model.
+
+In: a client of the classifier (`embed`, `classify`, ... of `components.serving.batched`). Out: `edge_application`, the
+routes, and `EdgeAround`, the layers that stand round BentoML's whole application: `cors`, `errors` (one form), the
+path's prefix and the probes (`probes`), and `limits` (how much is read, and how slowly). `forms` reads what was sent.
+"""
+
+from components.serving.edge.around import EdgeAround
+from components.serving.edge.routes import edge_application
+
+__all__ = ["EdgeAround", "edge_application"]

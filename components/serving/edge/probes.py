@@ -1,0 +1,100 @@
+"""Whether the service lives and whether it can answer, told at once whatever it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from time import monotonic
+
+import aiohttp
+from bentoml.exceptions import BentoMLException
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from components.serving.edge.errors import error_response, status_response
+
+__all__ = ["Probes", "Readiness"]
+
+_ALIVE = ("/livez", "/healthz")
+_READY = "/readyz"
+_PERIOD_S = 0.5
+_PATIENCE_S = 6.0  # a classifier that is busy may take that long to say so; one that is gone is noticed by who asks it
+
+
+class Readiness:
+    """Whether the classifier answers, found out in the background: a probe that asked it might wait for it.
+
+    BentoML's own `/readyz` does, while a classifier loads, and keeps the service from ending afterwards.
+
+    Args:
+        ask: whether the classifier is ready; may take as long as it likes, or raise what its client raises.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        self._ask = ask
+        self._answered: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has answered lately."""
+        return self._answered is not None and monotonic() - self._answered < _PATIENCE_S
+
+    def lost(self) -> None:
+        """The connection to it broke: it is away until it answers again."""
+        self._answered = None
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Keep asking meanwhile."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _watch(self) -> None:
+        while True:
+            begun = monotonic()
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    if await self._ask():
+                        self._answered = begun
+            except (TimeoutError, aiohttp.ClientError, BentoMLException, OSError, RuntimeError):
+                pass  # RuntimeError: aiohttp's session is closed, as the service ends
+            await asyncio.sleep(_PERIOD_S)
+
+
+class Probes:
+    """ASGI middleware that answers `/livez`, `/healthz` and `/readyz` itself.
+
+    Args:
+        app: what answers the rest.
+        readiness: of the classifier.
+    """
+
+    def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
+        self._app = app
+        self._readiness = readiness
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything else through."""
+        if scope["type"] != "http" or scope["path"] not in (*_ALIVE, _READY):
+            await self._app(scope, receive, send)
+        else:
+            await self._answer(scope)(scope, receive, send)
+
+    def _answer(self, scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD"):
+            return status_response(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": "GET, HEAD"})
+        if scope["path"] in _ALIVE or self._readiness.ready:
+            return PlainTextResponse("ok\n")
+        return error_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "not_ready",
+            "the classifier is starting, or is away",
+            "try again in a moment",
+        )

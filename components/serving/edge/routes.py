@@ -1,0 +1,199 @@
+"""The routes: from a form to the classifier's question, and from its answer to the client's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from bentoml.exceptions import BentoMLException
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from components.serving.edge.errors import RefusedError, status_response
+from components.serving.edge.forms import Form, read_form
+from components.serving.edge.limits import refused
+from components.serving.edge.probes import Readiness
+
+__all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
+
+MAX_IMAGES = 64  # in one request
+MAX_TEXTS = 64
+MAX_TEXT_CHARACTERS = 2_000  # a CLIP reads some 77 tokens
+MAX_TOP = 1_000
+
+_USE = {
+    "/classify": "send photos in the field images: curl -F images=@photo.jpg URL/classify",
+    "/embed": "send photos in the field images, texts in texts: curl -F images=@photo.jpg -F texts=rust URL/embed",
+    "/search": "send a photo in the field image, or a text in text: curl -F text=rust -F top=20 URL/search",
+}
+PREFIX = "shotline.prefix"  # the request's: where the service's own addresses begin
+PATHS_WITH_BODY = frozenset(_USE)
+_JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": ["rust"], "top": 20}'
+_LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+
+def edge_application(classifier: Callable[[], Any], readiness: Readiness) -> Starlette:
+    """The routes `/`, `/classes`, `/classify`, `/embed` and `/search`.
+
+    Args:
+        classifier: the client of `components.serving.batched.Classifier`, asked for when a request comes; its methods
+            are awaited.
+        readiness: told where the way to the classifier breaks, and watched over while the application runs.
+    """
+    routes = _Routes(classifier, readiness)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with readiness.watching():
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/", routes.about),
+            Route("/classes", routes.classes),
+            Route("/classify", routes.classify, methods=["POST"]),
+            Route("/embed", routes.embed, methods=["POST"]),
+            Route("/search", routes.search, methods=["POST"]),
+        ],
+        middleware=[Middleware(refused)],
+        exception_handlers={
+            RefusedError: _told,
+            **dict.fromkeys((BentoMLException, aiohttp.ClientError, TimeoutError), _classifier_failed),
+        },
+        lifespan=lifespan,
+    )
+
+
+class _Routes:
+    """What each address answers."""
+
+    def __init__(self, classifier: Callable[[], Any], readiness: Readiness) -> None:
+        self._classifier = classifier
+        self._readiness = readiness
+
+    async def about(self, request: Request) -> Response:
+        prefix = request.scope.get(PREFIX, "")
+        use = {f"POST {prefix}{route}": use.replace("URL", f"URL{prefix}") for route, use in _USE.items()}
+        return JSONResponse({"service": "shotline", "use": use, "send": _JSON})
+
+    async def classes(self, request: Request) -> Response:
+        return JSONResponse(await self._ask("classes"))
+
+    async def classify(self, request: Request) -> Response:
+        form = await _form(request)
+        photos = _photos(form)
+        if not photos:
+            raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
+        answers = await self._ask("classify", [content for _, content in photos])
+        return _each([{"path": name} for name, _ in photos], answers)
+
+    async def embed(self, request: Request) -> Response:
+        form = await _form(request)
+        photos, texts = _photos(form), _texts(form)
+        if not photos and not texts:
+            message = "the request has neither a photo in images nor a text in texts"
+            raise _missing("/embed", "no_input", message, form)
+        answers: list[dict[str, Any]] = []
+        if photos:
+            answers += await self._ask("embed", [content for _, content in photos])
+        if texts:
+            answers += await self._ask("embed_texts", list(texts))
+        return _each([*({"path": name} for name, _ in photos), *({"text": text} for text in texts)], answers)
+
+    async def search(self, request: Request) -> Response:
+        form = await _form(request)
+        photos, texts = _photos(form), _texts(form)
+        top = (form.top or "20").strip()
+        if len(photos) + len(texts) != 1:
+            message = "the request must have one photo in image or one text in text"
+            raise _missing("/search", "no_query", message, form)
+        if not (top.isascii() and top.isdigit() and len(top) < 20 and 1 <= int(top) <= MAX_TOP):
+            raise _missing("/search", "bad_top", f"top is {top[:20]!r}, no number from 1 to {MAX_TOP}", form)
+        if photos:
+            [embedded] = await self._ask("embed", [photos[0][1]])
+        else:
+            [embedded] = await self._ask("embed_texts", list(texts))
+        if "error" in embedded:
+            return JSONResponse(embedded["error"], HTTPStatus.UNPROCESSABLE_ENTITY)
+        found = await self._ask("like", embedded["embedding"], int(top))
+        if "error" in found:
+            return JSONResponse(found["error"], found["status"])
+        return JSONResponse(found["photos"])
+
+    async def _ask(self, question: str, *inputs: Any) -> Any:
+        """The classifier's answer; asked once more where the connection broke, as an idle one may just then."""
+        ask: Callable[..., Awaitable[Any]] = getattr(self._classifier(), question)
+        try:
+            return await ask(*inputs)
+        except aiohttp.ClientConnectionError:
+            try:
+                return await ask(*inputs)
+            except aiohttp.ClientConnectionError:
+                self._readiness.lost()
+                raise
+
+
+async def _form(request: Request) -> Form:
+    """Read beside the event loop: of a large or a hostile form that takes seconds, and others are to be answered."""
+    return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
+
+
+def _photos(form: Form) -> tuple[tuple[str | None, bytes], ...]:
+    if len(form.photos) > MAX_IMAGES:
+        raise _too_many(f"{len(form.photos)} photos; at most {MAX_IMAGES} are read")
+    return form.photos
+
+
+def _texts(form: Form) -> tuple[str, ...]:
+    if len(form.texts) > MAX_TEXTS:
+        raise _too_many(f"{len(form.texts)} texts; at most {MAX_TEXTS} are read")
+    if (longest := max(map(len, form.texts), default=0)) > MAX_TEXT_CHARACTERS:
+        raise RefusedError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "text_too_long",
+            f"a text has {longest} characters; at most {MAX_TEXT_CHARACTERS} are read",
+            "send a shorter text: a CLIP reads some 77 tokens of it",
+        )
+    return form.texts
+
+
+def _too_many(what: str) -> RefusedError:
+    return RefusedError(
+        HTTPStatus.BAD_REQUEST, "bad_request", f"the request has {what}", "send the rest in requests of their own"
+    )
+
+
+def _missing(path: str, code: str, message: str, form: Form) -> RefusedError:
+    if form.others:
+        names = ", ".join(dict.fromkeys(name[:40] or "(no name)" for name in form.others[:5]))
+        message = f"{message}; fields that are not read: {names}"
+    return RefusedError(HTTPStatus.BAD_REQUEST, code, message, _USE[path])
+
+
+def _each(inputs: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Response:
+    """Each input with its answer; a single one that cannot be used is an error of the request."""
+    if len(answers) == 1 and "error" in answers[0]:
+        return JSONResponse(answers[0]["error"], HTTPStatus.UNPROCESSABLE_ENTITY)
+    return JSONResponse([{**given, **answer} for given, answer in zip(inputs, answers, strict=True)])
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return error.response
+
+
+async def _classifier_failed(request: Request, error: Exception) -> Response:
+    """What the classifier's own limits, or the way to it, make of a request."""
+    if isinstance(error, TimeoutError):
+        return status_response(HTTPStatus.GATEWAY_TIMEOUT)
+    if isinstance(error, aiohttp.ClientError):
+        return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+    status = getattr(error, "error_code", None)
+    return status_response(status if status in _LIMITS else HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,31 @@
+"""Where a service finds what it serves: a workspace that is named, or else the Bento in which its code lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Place"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is served, and whether photos to search are there.
+
+    Attributes:
+        models: the folder of the bundle, the bank and what is live.
+        workspace: the workspace's root; None in a Bento, which carries no photos.
+    """
+
+    models: Path
+    workspace: Path | None
+
+    @classmethod
+    def said(cls, environment: Mapping[str, str] | None = None) -> Place:
+        """The workspace that `SHOTLINE_WORKSPACE` names; where it names none, the Bento that this code lies in."""
+        named = (os.environ if environment is None else environment).get("SHOTLINE_WORKSPACE")
+        if named:
+            return cls(Path(named) / "models", Path(named))
+        return cls(Path(__file__).resolve().parents[2] / "models", None)
