@@ -2,9 +2,11 @@
 
 In: the ledger's entries (added, removed, renamed, rolled back, consolidated), the bundle, features of photos by their
 hash. Out: the `Bank` after each entry, whose columns stand beside the bundle's calibrated logits. `replay` goes through
-the whole ledger, `step` takes one arrival more; both give the very same vectors.
+the whole ledger, `step` takes one arrival more; both give the very same vectors. `Answering` is the rule from a photo's
+features to an answer.
 """
 
+from components.bank.answering import Answering, Answers
 from components.bank.arrival import Arriver
 from components.bank.bank import Bank, BankedClass
 from components.bank.history import AddedClass, State, states
@@ -16,6 +18,8 @@ from components.bank.replay import Arrive, arrivals, replay, step
 __all__ = [
     "Action",
     "AddedClass",
+    "Answering",
+    "Answers",
     "ArrivalPhotos",
     "Arrive",
     "Arriver",

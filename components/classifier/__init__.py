@@ -11,7 +11,9 @@ from components.classifier.calibration import (
     abstention_threshold,
     expected_calibration_error,
     fit_temperature,
+    least_temperature,
     reliability,
+    threshold_between,
 )
 from components.classifier.candidates import (
     Candidate,
@@ -42,8 +44,10 @@ __all__ = [
     "fit_candidates",
     "fit_temperature",
     "held_out",
+    "least_temperature",
     "load_candidates",
     "reliability",
     "save_candidates",
     "saved_version",
+    "threshold_between",
 ]

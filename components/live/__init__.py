@@ -6,7 +6,7 @@ replaced atomically.
 
 from components.live.bundle_gate import BundleVerdict, judge_bundle
 from components.live.changes import Change, Changes, Stamp
-from components.live.gate import GateVerdict, judge
+from components.live.gate import GateVerdict, KnownChange, compare_known, judge
 from components.live.settings import GateSettings
 from components.live.versions import Pointer, Version, Versions, version_name
 
@@ -16,10 +16,12 @@ __all__ = [
     "Changes",
     "GateSettings",
     "GateVerdict",
+    "KnownChange",
     "Pointer",
     "Stamp",
     "Version",
     "Versions",
+    "compare_known",
     "judge",
     "judge_bundle",
     "version_name",

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 from torch.nn.functional import normalize
 
-from components.bank import Bank
+from components.bank import Answering, Bank
 from components.classifier import Bundle
 from components.files import write_json
 from components.live.versions import Pointer, Versions
@@ -84,7 +84,7 @@ class OnlineClasses:
                 moved=pointer.moved,
                 classes=tuple(row.name for row in rows),
                 logit_scale=bundle.logit_scale,
-                threshold=bundle.threshold,
+                threshold=Answering(bundle, bank).threshold,
                 backbone=str(bundle.backbone["weights"]),
             )
         )
