@@ -6,7 +6,7 @@ the whole ledger, `step` takes one arrival more; both give the very same vectors
 features to an answer.
 """
 
-from components.bank.answering import Answering, Answers
+from components.bank.answering import Answering, Answers, threshold_beside
 from components.bank.arrival import Arriver
 from components.bank.bank import Bank, BankedClass
 from components.bank.history import AddedClass, State, states
@@ -34,4 +34,5 @@ __all__ = [
     "spelling",
     "states",
     "step",
+    "threshold_beside",
 ]

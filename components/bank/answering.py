@@ -15,8 +15,9 @@ from torch import Tensor
 from components.bank.bank import Bank
 from components.classifier import Bundle, threshold_between
 from components.features import Features
+from components.liteembed import KnownClasses
 
-__all__ = ["Answering", "Answers"]
+__all__ = ["Answering", "Answers", "threshold_beside"]
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,8 @@ class Answering:
 
     @cached_property
     def threshold(self) -> float | None:
-        """A photo whose highest probability is lower is unknown; None: no photo is.
-
-        The bundle's own as long as nothing was added. Each added class takes a little probability from every photo: on
-        easy classes, whose photos are all about equally sure, the old threshold would then make nearly all of them
-        unknown. It is therefore lowered until as many held-out photos of the trained classes are answered as before.
-        It is never raised, so that what is answered now goes on being answered.
-        """
-        before, known, n_trained = self.bundle.threshold, self.bank.known, self.bank.n_trained
-        if before is None or not len(self.bank):
-            return before
-        of_trained = known.labels < n_trained
-        if (of_trained & known.held_out).any():  # else one photo a class: all have been learnt from
-            of_trained = of_trained & known.held_out
-        logits = known.logits[of_trained].double()
-        alone = torch.softmax(logits[:, :n_trained], 1).max(1).values
-        beside = torch.softmax(logits, 1).max(1).values
-        return min(before, threshold_between(beside, int((alone < before).sum())))
+        """A photo whose highest probability is lower is unknown; None: no photo is. See `threshold_beside`."""
+        return threshold_beside(self.bundle.threshold, self.bank.known, self.bank.n_trained)
 
     def answer(self, features: Features) -> Answers:
         """Answers to photos, levels as the bundle's head reads them."""
@@ -95,3 +81,27 @@ class Answering:
         if not len(bank):
             return self.of_logits(trained)
         return self.of_logits(torch.cat([trained, bank.columns.scores(known.embeddings, known.logit_scale)], 1))
+
+
+def threshold_beside(threshold: float | None, known: KnownClasses, n_trained: int) -> float | None:
+    """The threshold of trained classes beside added ones; the very same as long as nothing was added.
+
+    Each added class takes a little probability from every photo: on easy classes, whose photos are all about equally
+    sure, the old threshold would then make nearly all of them unknown. It is therefore lowered until as many held-out
+    photos of the trained classes are answered as before. It is never raised, so that what is answered by trained classes
+    alone goes on being answered.
+
+    Args:
+        threshold: of the trained classes alone; None: no photo is unknown, then and now.
+        known: trained and added classes with their photos, trained ones first.
+        n_trained: C.
+    """
+    if threshold is None or known.n_classes == n_trained:
+        return threshold
+    rows = known.labels < n_trained
+    if (rows & known.held_out).any():  # else one photo a class: all have been learnt from
+        rows = rows & known.held_out
+    logits = known.logits[rows].double()
+    alone = torch.softmax(logits[:, :n_trained], 1).max(1).values
+    beside = torch.softmax(logits, 1).max(1).values
+    return min(threshold, threshold_between(beside, int((alone < threshold).sum())))

@@ -136,7 +136,9 @@ def _abstaining(evaluation: Evaluation) -> list[str]:
     if evaluation.threshold is None:
         return []
     answered = ~evaluation.abstained
-    of_them = "none" if not answered.any() else f"{_percent(float(_right(evaluation)[answered].double().mean()))} %"
+    if not answered.any():
+        return [f"Under {_percent(evaluation.threshold)} % it abstains: none of the photos is answered."]
+    of_them = f"{_percent(float(_right(evaluation)[answered].double().mean()))} %"
     return [
         f"Under {_percent(evaluation.threshold)} % it abstains: {_percent(float(answered.double().mean()))} % of "
         f"the photos are answered, {of_them} of those rightly."

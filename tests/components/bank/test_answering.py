@@ -85,14 +85,6 @@ def test_answers_to_known_photos_are_those_of_classify(easy: Bundle, beside: Ban
     torch.testing.assert_close(known.probabilities[36:], answering.answer(features_of(photos)).probabilities)
 
 
-def test_a_single_trained_class_knows_its_own_photos_after_another_was_added() -> None:
-    support = drawn_support(1, shots=8, noise=0.05)
-    bundle = drawn_bundle(support, ["gda"])[0]
-    assert bundle.threshold is None
-    bank = arriver_for(bundle)(Bank.empty(bundle), added("rust"), "")
-    assert not Answering(bundle, bank).answer(support.features).abstained.any()
-
-
 def _sureness(bundle: Bundle, bank: Bank) -> torch.Tensor:
     """Highest probability of the trained classes' held-out photos."""
     known = bank.known

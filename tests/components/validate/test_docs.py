@@ -68,6 +68,7 @@ def test_nothing_is_fetched_and_nothing_runs(docs: Path) -> None:
 def test_the_overview_shows_what_failed_where_and_what_to_do(docs: Path) -> None:
     text = Page(docs / "index.html").text
     assert "The run stops here" in text  # a class has no name
+    assert "would go on, drawn from" in text
     for name in STRANGE:
         assert f"train/crack/{name}.png" in text
         assert f"train/{name}/1.png" in text
