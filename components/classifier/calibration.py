@@ -28,6 +28,8 @@ __all__ = [
 _N_BINS = 15
 _LEAST_SURE = 0.05  # share of rows, and one photo at least, that does not count where all are said to be too sure
 _MARGIN = 0.01  # of log-odds, between a threshold and the next photo; far above what rounding moves
+_SUREST = 0.9  # quantile of the held-out photos' log-odds that stands for the surest ones
+_CLEARLY = math.log(2)  # of log-odds: clearly less sure
 _BRACKET = (1e-9, 1e9)  # temperatures
 _HALVINGS = 100
 
@@ -146,7 +148,9 @@ def abstention_threshold(probabilities: Tensor, unknown_share: float, n_photos: 
 def threshold_between(confidence: Tensor, n_below: int) -> float:
     """The threshold below which the `n_below` least sure rows lie, in the middle of the gap to the next one.
 
-    It never stands on a photo, where rounding would decide: rows about as sure as the next one stay above it too.
+    It never stands on a photo, where rounding would decide: rows about as sure as the next one stay above it too. And a
+    photo is unknown only where its odds are less than half of the surest photos': on an easy set all held-out photos are
+    equally sure but for a hair, and so is the final head, by another hair.
 
     Args:
         confidence: (m,) highest probability of each of at least one row.
@@ -156,4 +160,5 @@ def threshold_between(confidence: Tensor, n_below: int) -> float:
     next_one = log_odds[min(n_below, len(log_odds) - 1)]
     below = log_odds[log_odds < next_one - 2 * _MARGIN]
     level = (next_one + below[-1]) / 2 if len(below) and n_below > 0 else next_one - _MARGIN
-    return float(torch.sigmoid(level))
+    surest = torch.quantile(log_odds, _SUREST)
+    return float(torch.sigmoid(torch.minimum(level, surest - _CLEARLY)))

@@ -151,7 +151,10 @@ def _confused(evaluation: Evaluation) -> list[str]:
     if not pairs:
         return []
     names, before = evaluation.display_names, _BEFORE.get(evaluation.before, evaluation.before)
-    lines = [f"\nTaken for another most often (share of the class's photos, by {before} -> by {evaluation.shipped}):"]
+    lines = [
+        f"\nTaken for another most often, by {before} -> by {evaluation.shipped}",
+        "(share of the class's photos):",
+    ]
     return lines + [
         f"  {names[pair.label]} for {names[pair.taken_for]}: {100 * pair.before:.0f} % -> {100 * pair.after:.0f} %"
         for pair in pairs

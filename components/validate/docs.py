@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from components.files import write_text
-from components.validate.expectations import Answer, Suite
+from components.validate.expectations import Answer, Suite, shown
 
 __all__ = ["standing_alone", "write_docs"]
 
@@ -96,9 +96,9 @@ def _failed(answer: Answer) -> str:
 def _rows(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return ""
-    shown = [list(row.values()) for row in rows[:_ROWS_SHOWN]]
-    more = len(rows) - len(shown)
-    return _table([title.replace("_", " ") for title in rows[0]], shown) + (
+    cells = [[shown(value) for value in row.values()] for row in rows[:_ROWS_SHOWN]]
+    more = len(rows) - len(cells)
+    return _table([title.replace("_", " ") for title in rows[0]], cells) + (
         f"<p>… and {more:,} more in the verdict</p>" if more > 0 else ""
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from components.validate import Verdict
 from components.validate.docs import standing_alone
+from components.validate.expectations import shown
 
 PAGES = ["classes.html", "files.html", "index.html", "photos.html", "sample.html"]
 STRANGE = ["<script>alert(1)</script>", "$5 {off} 50%", '"quoted" & <img src=x onerror=alert(1)>', "缺陷 🔩"]
@@ -108,3 +109,16 @@ def test_what_would_be_fetched_or_run_is_taken_out_and_the_rest_stays(tmp_path: 
     assert "<title>&lt;T&gt;</title>" in text
     parsed = Page(tmp_path / "page.html")
     assert (parsed.fetched, parsed.run) == ([], [])
+
+
+def test_figures_are_as_people_read_them() -> None:
+    assert [shown(value) for value in (1 / 3000, -0.0, 0.25, 12.5, 45000.0, 20, "a.png", None)] == [
+        "0.000333",
+        "0",
+        "0.25",
+        "12.5",
+        "45000.0",
+        "20",
+        "a.png",
+        "None",
+    ]
