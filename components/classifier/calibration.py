@@ -27,7 +27,7 @@ __all__ = [
 
 _N_BINS = 15
 _LEAST_SURE = 0.05  # share of rows, and one photo at least, that does not count where all are said to be too sure
-_MARGIN = 0.01  # of log-odds, between a threshold and the next photo; far above what rounding moves
+_MARGIN = 1e-4  # of log-odds, between a threshold and the next photo; far above what rounding moves
 _SUREST = 0.9  # quantile of the held-out photos' log-odds that stands for the surest ones
 _CLEARLY = math.log(2)  # of log-odds: clearly less sure
 _BRACKET = (1e-9, 1e9)  # temperatures

@@ -105,7 +105,11 @@ def test_where_ldc_is_shipped_the_pairs_are_those_that_it_parts_and_leaves() -> 
     support = drawn(4, 6, noise=2.0)
     fit = fit_ldc(support, LdcSettings(epochs=20, learning_rate=1e-2, l1_weight=0.0, fusion=2))
     bundle, others = drawn_bundle(support, ["zero_shot", "nearest_mean"])
-    bundle, candidates = replace(bundle, head=fit.head), [*others, Candidate("ldc", fit.head, fit.out_of_fold)]
+    held_out = replace(bundle.support, out_of_fold=fit.out_of_fold[0])
+    bundle, candidates = (
+        replace(bundle, head=fit.head, support=held_out),
+        [*others, Candidate("ldc", fit.head, fit.out_of_fold)],
+    )
     asked = drawn(4, 20, noise=2.0)  # other photos of the same classes
     query = Query(asked.features, asked.labels)
 
