@@ -9,8 +9,9 @@ each), a quarter arrives at once with 1, 4 or 8 photos each, a quarter stays unk
 
 Three tables: expected calibration error (ECE, %) of the trained classes alone, on their own photos, and of trained and
 added ones on photos of both; what is answered (coverage) and rightly so, of all photos, those of unknown classes
-included, at the trained classes' threshold, which is what is served (5 % of their held-out photos lie under it), beside it
-what a threshold made anew with the added classes would answer of known ones, with the area under the curve of
+included, at the threshold that is served (`threshold_beside`: as many held-out photos of trained classes are answered as by
+these alone), beside it what the trained classes' own threshold (*own*), and one made anew with the added classes, would
+answer of known ones, with the area under the curve of
 unknown against other photos; and the added classes' accuracy under their own names, under part numbers (for
 embeddings alone: words drawn at random), and without any name.
 """
@@ -33,6 +34,7 @@ from photo_sets import MODELS
 from torch import Tensor
 
 from components.backbone import load_backbone
+from components.bank import threshold_beside
 from components.classifier import abstention_threshold, expected_calibration_error
 from components.features import class_embeddings
 from components.liteembed import Addition, LiteEmbedSettings, NewClasses, add_classes
@@ -98,8 +100,9 @@ def measure(task: Task, shots: int, numbers: Tensor) -> dict[str, float]:
     of_unknown = answers(addition, other_x[~is_added], other_logits[~is_added])
     mixed = torch.cat([of_known, of_added])
     truth = torch.cat([labels, added_y + known.n_classes])
-    threshold = task.choice.threshold or 0.0
+    own = task.choice.threshold or 0.0
     both = addition.extend(known, new)
+    threshold = threshold_beside(own, both, known.n_classes) or 0.0
     anew = abstention_threshold(torch.softmax(both.logits[both.held_out], 1), UNKNOWN_SHARE) or 0.0
     answered, answered_unknown = mixed.max(1).values >= threshold, of_unknown.max(1).values >= threshold
     right = (mixed.argmax(1) == truth) & answered
@@ -112,6 +115,7 @@ def measure(task: Task, shots: int, numbers: Tensor) -> dict[str, float]:
         "accuracy_mixed": 100 * float((mixed.argmax(1) == truth).double().mean()),
         "coverage": 100 * float(answered.sum() + answered_unknown.sum()) / n_all,
         "coverage_known": 100 * float(answered.double().mean()),
+        "coverage_known_own": 100 * float((mixed.max(1).values >= own).double().mean()),
         "coverage_known_anew": 100 * float((mixed.max(1).values >= anew).double().mean()),
         "coverage_unknown": 100 * float(answered_unknown.double().mean()),
         "accuracy_answered": 100 * float(right.sum()) / max(1, int(answered.sum() + answered_unknown.sum())),
@@ -155,6 +159,7 @@ def print_tables(rows: list[dict[str, Any]]) -> None:
             "accuracy_answered",
             "accuracy_all",
             "coverage_known",
+            "coverage_known_own",
             "coverage_known_anew",
             "coverage_unknown",
             "auroc",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -87,6 +87,7 @@ class Outcome:
             "version": self.change.version.name,
             "before": self.change.before.name,
             "base_drop": None if verdict is None else verdict.base_drop,
+            "known_photos": None if verdict is None else asdict(verdict.change),
             "overruled": [] if verdict is None else list(verdict.refusals),
             "waiting": list(self.change.waiting),
             "misfits": [
@@ -325,10 +326,7 @@ def explain(outcome: Outcome) -> str:
         lines.append(f"live: {change.version.name}, as before")
         return "\n".join(lines)
     if change.verdict is not None:
-        lines.append(
-            f"known classes lose {change.verdict.base_drop:.1%} of their photos by it, mean over classes; "
-            f"the gate allows {change.verdict.most_base_drop:.1%}"
-        )
+        lines.append(change.verdict.told)
         lines += [f"forced although {reason}" for reason in change.verdict.refusals]
     lines.append(f"live: {change.version.name} (back: shotline rollback {change.before.name})")
     return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 In: the ledger's entries (added, removed, renamed, rolled back, consolidated), the bundle, features of photos by their
 hash. Out: the `Bank` after each entry, whose columns stand beside the bundle's calibrated logits. `replay` goes through
-the whole ledger, `step` takes one arrival more; both give the very same vectors.
+the whole ledger, `step` takes one arrival more; both give the very same vectors. `Answering` is the rule from a photo's
+features to an answer.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
+    from components.bank.answering import Answering, Answers, threshold_beside
     from components.bank.arrival import Arriver
     from components.bank.bank import Bank
     from components.bank.facts import BankedClass, BankFacts
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "AddedClass",
+    "Answering",
+    "Answers",
     "ArrivalPhotos",
     "Arrive",
     "Arriver",
@@ -37,6 +41,7 @@ __all__ = [
     "spelling",
     "states",
     "step",
+    "threshold_beside",
 ]
 
 on_demand(__name__)

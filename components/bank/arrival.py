@@ -31,6 +31,7 @@ class Arriver:
         vocabulary_of: the vocabulary of a kind (`starter`, `full`), None for the empty kind.
         progress: told the name of each form before it is tried.
         last: the last arrival: the classes before it, its own, and what it came to.
+        beside: the bank that the last arrival was added to.
     """
 
     bundle: Bundle
@@ -40,6 +41,7 @@ class Arriver:
     vocabulary_of: Callable[[str], Vocabulary | None]
     progress: Callable[[str], None] | None = None
     last: tuple[KnownClasses, NewClasses, Addition] | None = None
+    beside: Bank | None = None
 
     def __call__(self, bank: Bank, classes: Sequence[AddedClass], vocabulary: str) -> Bank:
         """The bank with columns for these classes; see `components.bank.replay.Arrive`.
@@ -71,5 +73,5 @@ class Arriver:
                 prompt=prompt,
                 progress=self.progress,
             )
-        self.last = (bank.known, new, addition)
+        self.last, self.beside = (bank.known, new, addition), bank
         return bank.added(new, addition, classes)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
         abstention_threshold,
         expected_calibration_error,
         fit_temperature,
+        least_temperature,
         reliability,
+        threshold_between,
     )
     from components.classifier.candidates import (
         Candidate,
@@ -63,10 +65,12 @@ __all__ = [
     "head_from_state",
     "head_kind",
     "held_out",
+    "least_temperature",
     "load_candidates",
     "reliability",
     "save_candidates",
     "saved_version",
+    "threshold_between",
     "usable_heads",
 ]
 

@@ -7,6 +7,7 @@ second model, and goes on meaning the same when classes are added.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,9 +15,23 @@ from torch import Tensor
 
 from components.heads.pooling import pool_weights
 
-__all__ = ["Reliability", "abstention_threshold", "expected_calibration_error", "fit_temperature", "reliability"]
+__all__ = [
+    "Reliability",
+    "abstention_threshold",
+    "expected_calibration_error",
+    "fit_temperature",
+    "least_temperature",
+    "reliability",
+    "threshold_between",
+]
 
 _N_BINS = 15
+_LEAST_SURE = 0.05  # share of rows, and one photo at least, that does not count where all are said to be too sure
+_MARGIN = 1e-4  # of log-odds, between a threshold and the next photo; far above what rounding moves
+_SUREST = 0.9  # quantile of the held-out photos' log-odds that stands for the surest ones
+_CLEARLY = math.log(2)  # of log-odds: clearly less sure
+_BRACKET = (1e-9, 1e9)  # temperatures
+_HALVINGS = 100
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -73,8 +88,77 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, n_bins: in
     return distance / max(len(labels), 1)
 
 
-def abstention_threshold(probabilities: Tensor, unknown_share: float) -> float | None:
-    """The highest probability below which `unknown_share` of held-out rows lie; None where there are no rows."""
-    if len(probabilities) == 0:
+def least_temperature(logits: Tensor, n_photos: int) -> float:
+    """The lowest temperature at which answers claim no more than so many photos can prove.
+
+    Where all held-out photos are answered rightly, the log-loss falls as long as the temperature does, and everything
+    is then answered with 100 %, photos of something else too. n photos without a mistake prove a share of right answers
+    of (n + 1/2) / (n + 1) (Krichevsky and Trofimov, "The performance of universal encoding", 1981); the mean confidence
+    stays at or below it. The least sure twentieth is left out of the mean, one photo at least: a hard photo does not
+    make the others prove more. It binds on easy sets alone, elsewhere the log-loss asks for more.
+
+    Args:
+        logits: (m, C), of rows that the head was not fitted on; a photo may come several times.
+        n_photos: n, how many photos they show.
+
+    Returns:
+        At least 0; 0 where there is nothing to bound: no rows, or a single class, which is always sure.
+    """
+    if len(logits) == 0 or logits.shape[1] < 2:
+        return 0.0
+    most, rows = (n_photos + 0.5) / (n_photos + 1), logits.double()
+    n_left_out = min(max(math.ceil(_LEAST_SURE * len(rows)), len(rows) // n_photos), len(rows) - 1)
+
+    def too_sure(temperature: float) -> bool:
+        confidence = torch.softmax(rows / temperature, 1).max(1).values.sort().values
+        return float(confidence[n_left_out:].mean()) > most
+
+    low, high = _BRACKET
+    if not too_sure(low):
+        return 0.0
+    for _ in range(_HALVINGS):  # confidence falls as the temperature rises
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if too_sure(middle) else (low, middle)
+    return high
+
+
+def abstention_threshold(probabilities: Tensor, unknown_share: float, n_photos: int | None = None) -> float | None:
+    """The highest probability below which a photo is unknown: `unknown_share` of further photos will be, or fewer.
+
+    Of n held-out photos as many may lie below as leave that share of n + 1, the next photo being one of them (split
+    conformal prediction: Vovk et al., "Algorithmic Learning in a Random World", 2005); with fewer than about
+    1 / unknown_share photos none does.
+
+    Args:
+        probabilities: (m, C) calibrated, of rows that the head was not fitted on; a photo may come several times.
+        unknown_share: 0 to 1.
+        n_photos: how many photos they show; m where None.
+
+    Returns:
+        Below 1; None where nothing says where to draw it: no rows, or a single class, which always has probability 1.
+    """
+    n_rows = len(probabilities)
+    if n_rows == 0 or probabilities.shape[1] < 2:
         return None
-    return float(torch.quantile(probabilities.double().max(1).values, unknown_share))
+    n = n_rows if n_photos is None else n_photos
+    n_below = int(unknown_share * (n + 1) * n_rows / n + 1e-9)
+    return threshold_between(probabilities.double().max(1).values, n_below)
+
+
+def threshold_between(confidence: Tensor, n_below: int) -> float:
+    """The threshold below which the `n_below` least sure rows lie, in the middle of the gap to the next one.
+
+    It never stands on a photo, where rounding would decide: rows about as sure as the next one stay above it too. And a
+    photo is unknown only where its odds are less than half of the surest photos': on an easy set all held-out photos are
+    equally sure but for a hair, and so is the final head, by another hair.
+
+    Args:
+        confidence: (m,) highest probability of each of at least one row.
+        n_below: 0 to m; one row at least stays above.
+    """
+    log_odds = torch.logit(confidence.double(), eps=1e-12).sort().values
+    next_one = log_odds[min(n_below, len(log_odds) - 1)]
+    below = log_odds[log_odds < next_one - 2 * _MARGIN]
+    level = (next_one + below[-1]) / 2 if len(below) and n_below > 0 else next_one - _MARGIN
+    surest = torch.quantile(log_odds, _SUREST)
+    return float(torch.sigmoid(torch.minimum(level, surest - _CLEARLY)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from components.classifier.calibration import abstention_threshold, fit_temperature
+from components.classifier.calibration import abstention_threshold, fit_temperature, least_temperature
 from components.classifier.candidates import Candidate, HeldOut, held_out
 from components.errors import UserInputError
 from components.heads import Head, Support
@@ -108,7 +108,7 @@ def choose(
         name=name,
         head=chosen.head,
         temperature=verdicts[name].temperature,
-        threshold=abstention_threshold(probabilities, unknown_share),
+        threshold=abstention_threshold(probabilities, unknown_share, len(found.images.unique())),
         evidence=kind,
         why=_reason(name, verdicts, kind, len(evidence[name].images.unique())),
         verdicts=verdicts,
@@ -171,10 +171,14 @@ def _verdicts(evidence: dict[str, HeldOut], calibrating: dict[str, HeldOut]) -> 
         verdicts[name] = Verdict(
             log_loss=log_loss(rows.logits.double() / temperature, rows.labels),
             top1=float((rows.logits.argmax(1) == rows.labels).double().mean()),
-            temperature=fit_temperature(calibrating[name].logits, calibrating[name].labels),
+            temperature=_temperature(calibrating[name]),
             below_zero_shot=below,
         )
     return verdicts
+
+
+def _temperature(rows: HeldOut) -> float:
+    return max(fit_temperature(rows.logits, rows.labels), least_temperature(rows.logits, len(rows.images.unique())))
 
 
 def _right_by_image(rows: HeldOut) -> dict[int, float]:

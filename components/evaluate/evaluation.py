@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from components.classifier import Bundle, Candidate, expected_calibration_error, held_out
+from components.bank import Answering
+from components.classifier import Candidate, expected_calibration_error, held_out
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
 from components.heads import Support
-from components.ldc import LdcHead, Pair, deconfused
+from components.ldc import LdcHead, Pair
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -27,15 +29,22 @@ class Evaluation:
     Attributes:
         evidence: `query` or `out_of_fold`.
         n_query: number of query images; None without a query split.
-        heads: figures by head; empty where nothing could be measured.
+        heads: figures by head, of photos of trained classes, the shipped head's as it answers beside the added ones;
+            empty where nothing could be measured.
         uncalibrated_ece: of each head's raw logits, by head.
         shipped: name of the head in the bundle.
-        probabilities: (n, C), the shipped head's.
+        class_names: of the C trained and K added classes, as in the data.
+        display_names: the same as words.
+        n_trained: C.
+        n_support: labelled photos behind trained and added classes.
+        threshold: under which a photo is unknown; None: no photo is.
+        probabilities: (n, C + K), what answers. Without a query split the last photos are the added classes' own, each
+            by columns that had not seen it.
         labels: (n,) int64.
         abstained: (n,) bool.
-        confused: pairs of classes mistaken most, before or after.
+        confused: pairs of classes that what is shipped mistakes most, worst first.
         before: whose mistakes `Confused.before` counts: `zero_shot` or `nearest_mean`; where LDC is shipped, what it
-            started from (`ldc_start`), so that the pairs are those that it parts and leaves.
+            started from (`ldc_start`). Of photos of added classes: the trained classes alone.
     """
 
     evidence: str
@@ -43,6 +52,11 @@ class Evaluation:
     heads: dict[str, Figures]
     uncalibrated_ece: dict[str, float]
     shipped: str
+    class_names: tuple[str, ...]
+    display_names: tuple[str, ...]
+    n_trained: int
+    n_support: int
+    threshold: float | None
     probabilities: Tensor
     labels: Tensor
     abstained: Tensor
@@ -52,70 +66,89 @@ class Evaluation:
 
 def evaluate(
     candidates: Sequence[Candidate],
-    bundle: Bundle,
+    answering: Answering,
     support: Support,
     query: Query | None = None,
     *,
     ldc_pairs: Sequence[Pair] = (),
 ) -> Evaluation:
-    """Measure the candidates, and the bundle as it answers, on `query`, or on their out-of-fold logits without one.
+    """Measure the candidates, and what answers, on `query`, or on photos that were held out without one.
 
     Args:
         candidates: with their temperatures (`Choice.calibrated`, `load_candidates`).
-        bundle: whose head is one of them.
+        answering: the bundle, whose head is one of them, with its bank.
         support: what they were fitted on.
         query: None or empty where every photo is support.
         ldc_pairs: those that LDC parts and leaves out of fold; looked at where it is shipped and there is no query.
     """
-    shipped = bundle.head.state().name
-    logits: dict[str, Tensor] = {}
+    bundle, bank = answering.bundle, answering.bank
+    shipped, n_trained = bundle.head.state().name, len(bundle.class_names)
     if query is not None and len(query) > 0:
         labels = query.labels
         logits = {candidate.name: candidate.head.scores(query.features) for candidate in candidates}
-        answers, abstained = bundle.predict(query.features)
+        answers = answering.answer(query.features)
+        alone = torch.empty(0, n_trained)
     else:
         query = None
-        logits, labels = _held_out_by_all(candidates, support)
-        answers = torch.softmax(logits[shipped] / bundle.temperature, 1)
-        abstained = answers.max(1).values < (bundle.threshold or 0.0)
-    if len(labels) == 0:
-        return Evaluation("out_of_fold", None, {}, {}, shipped, answers, labels, abstained, [], shipped)
+        logits, rows = _held_out_by_all(candidates, support)
+        known = bank.known
+        added = torch.nonzero(known.held_out & (known.labels >= n_trained)).flatten()
+        every = torch.cat([rows, added])
+        labels, answers = known.labels[every], answering.of_logits(known.logits[every])
+        alone = known.logits[added][:, :n_trained]
+    n_rows = len(labels) - len(alone)
     calibrated = {
         candidate.name: torch.softmax(logits[candidate.name] / candidate.temperature, 1) for candidate in candidates
     }
-    calibrated[shipped] = answers
+    calibrated[shipped] = answers.probabilities[:n_rows]
     before = next((name for name in _BEFORE if name in calibrated), shipped)
-    confused = confused_pairs(confusion(calibrated[before], labels), confusion(answers, labels))
+    start = calibrated[before]
     if isinstance(bundle.head, LdcHead):
-        if query is not None:
-            outputs = bundle.head.outputs(query.features)
-            ldc_pairs = deconfused(outputs, bundle.head.mixed(outputs), labels)
         before = _LDC_START
-        confused = [Confused(pair.label, pair.taken_for, pair.before, pair.after) for pair in ldc_pairs]
+        start = bundle.head.start_.scores(query.features) if query is not None else start
+    n_classes = n_trained + len(bank)
+    was = confusion(torch.cat([_beside(start, n_classes), _beside(alone, n_classes)]), labels)
+    if before == _LDC_START and query is None:
+        was[:n_trained, :n_trained] = 0.0
+        for pair in ldc_pairs:
+            was[pair.label, pair.taken_for] = pair.before
+    measured = n_rows > 0
     return Evaluation(
         evidence="out_of_fold" if query is None else "query",
         n_query=None if query is None else len(query),
-        heads={name: figures(probabilities, labels) for name, probabilities in calibrated.items()},
+        heads={name: figures(each, labels[:n_rows]) for name, each in calibrated.items() if measured},
         uncalibrated_ece={
-            name: expected_calibration_error(torch.softmax(raw, 1), labels) for name, raw in logits.items()
+            name: expected_calibration_error(torch.softmax(raw, 1), labels[:n_rows])
+            for name, raw in logits.items()
+            if measured
         },
         shipped=shipped,
-        probabilities=answers,
+        class_names=(*bundle.class_names, *bank.names),
+        display_names=(*bundle.display_names, *bank.names),
+        n_trained=n_trained,
+        n_support=len(bank.known.labels),
+        threshold=answering.threshold,
+        probabilities=answers.probabilities,
         labels=labels,
-        abstained=abstained,
-        confused=confused,
+        abstained=answers.abstained,
+        confused=confused_pairs(was, confusion(answers.probabilities, labels)),
         before=before,
     )
 
 
+def _beside(scores: Tensor, n_classes: int) -> Tensor:
+    """Scores (n, C) as (n, n_classes): the classes that they do not know are never their answer."""
+    return torch.nn.functional.pad(scores, (0, n_classes - scores.shape[1]), value=-math.inf)
+
+
 def _held_out_by_all(candidates: Sequence[Candidate], support: Support) -> tuple[dict[str, Tensor], Tensor]:
-    """Each candidate's logits of the same photos, and their labels: the first drawing of folds, which all went through."""
+    """Each candidate's logits of the same photos, and their places among the clean rows of the support set: the first
+    drawing of folds, which all went through."""
     first = [replace(candidate, out_of_fold=candidate.out_of_fold[:1]) for candidate in candidates]
     images = [set(held_out(candidate, support).images.tolist()) for candidate in first]
     shared = torch.tensor(sorted(set.intersection(*images)) if images else [], dtype=torch.int64)
-    logits, labels = {}, torch.empty(0, dtype=torch.int64)
+    logits = {}
     for candidate in first:
         found = held_out(candidate, support)
-        kept = torch.isin(found.images, shared)
-        logits[candidate.name], labels = found.logits[kept], found.labels[kept]
-    return logits, labels
+        logits[candidate.name] = found.logits[torch.isin(found.images, shared)]
+    return logits, torch.nonzero(torch.isin(support.clean.images, shared)).flatten()

@@ -66,10 +66,9 @@ def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def confused_pairs(before: Tensor, after: Tensor, most: int = 10) -> list[Confused]:
-    """The pairs of classes mistaken most, worst first, by the worse of before and after; two (C, C) confusions."""
+    """The pairs of classes that are mistaken most after, worst first, and none that is not; two (C, C) confusions."""
     n_classes = len(before)
-    worst = torch.maximum(before, after)
-    worst.fill_diagonal_(0)
+    worst = after.clone().fill_diagonal_(0)
     order = torch.sort(worst.flatten(), descending=True, stable=True).indices[:most]
     return [
         Confused(place // n_classes, place % n_classes, float(before.flatten()[place]), float(after.flatten()[place]))

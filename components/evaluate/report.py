@@ -11,6 +11,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from components.classifier import Bundle, reliability
 from components.evaluate.evaluation import Evaluation
@@ -19,7 +20,11 @@ from components.files import write_text
 
 __all__ = ["metrics", "table", "write_plots"]
 
-_WIDTH = 100
+_WIDTH = 80
+_PAIRS = 5
+_CLASSES = 4  # named where more photos would help
+_LEAST_TOLD = 0.005  # of a class's photos; less would read as 0 %
+_POOR = 0.7  # mean over classes of the share of right answers, under which it is said what helps
 _BEFORE = {"ldc_start": "what LDC started from"}
 
 
@@ -39,8 +44,8 @@ def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) ->
         "seed": seed,
         "backbone": bundle.backbone.get("name"),
         "data": {
-            "classes": len(bundle.class_names),
-            "support": len(bundle.support.labels),
+            "classes": len(evaluation.class_names),
+            "support": evaluation.n_support,
             "query": evaluation.n_query,
         },
         "evidence": evaluation.evidence,
@@ -53,8 +58,8 @@ def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) ->
         },
         "confused": [
             {
-                "class": bundle.class_names[pair.label],
-                "taken_for": bundle.class_names[pair.taken_for],
+                "class": evaluation.class_names[pair.label],
+                "taken_for": evaluation.class_names[pair.taken_for],
                 "before": pair.before,
                 "after": pair.after,
             }
@@ -63,9 +68,9 @@ def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) ->
     }
 
 
-def write_plots(evaluation: Evaluation, bundle: Bundle, folder: Path) -> None:
+def write_plots(evaluation: Evaluation, folder: Path) -> None:
     """Write `confusion.csv`, `reliability.csv`, `coverage.csv` and `heads.csv`, as `dvc plots` reads them."""
-    names = bundle.class_names
+    names = evaluation.class_names
     answers = evaluation.probabilities.argmax(1).tolist() if len(evaluation.labels) else []
     _write_csv(
         folder / "confusion.csv",
@@ -91,7 +96,7 @@ def write_plots(evaluation: Evaluation, bundle: Bundle, folder: Path) -> None:
 
 
 def table(evaluation: Evaluation, bundle: Bundle) -> str:
-    """The heads side by side, what is shipped and why, what it still confuses; plain text, 100 columns."""
+    """The heads side by side, what is shipped and why, what it still confuses and what helps; plain text, 80 columns."""
     buffer = io.StringIO()
     console = Console(file=buffer, width=_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
     where = (
@@ -103,39 +108,95 @@ def table(evaluation: Evaluation, bundle: Bundle) -> str:
         console.print(_heads_table(evaluation, where))
     else:
         console.print("There is no query split and one photo a class: nothing could be measured.")
-    console.print(f"\nShipped: {evaluation.shipped}. {bundle.why}.", highlight=False, markup=False)
-    if evaluation.heads and bundle.threshold is not None:
-        answered = ~evaluation.abstained
-        right = evaluation.probabilities.argmax(1) == evaluation.labels
-        share = float(right[answered].double().mean()) if answered.any() else 0.0
-        console.print(
-            f"Under {100 * bundle.threshold:.0f} % it abstains: {100 * float(answered.double().mean()):.1f} % of "
-            f"the photos are answered, {100 * share:.1f} % of those rightly.",
-            highlight=False,
-            markup=False,
-        )
-    if evaluation.confused:
-        before = _BEFORE.get(evaluation.before, evaluation.before)
-        console.print(
-            f"\nTaken for another most often (share of the class's photos, by {before} -> by {evaluation.shipped}):",
-            highlight=False,
-            markup=False,
-        )
-        for pair in evaluation.confused[:5]:
-            label, taken_for = bundle.display_names[pair.label], bundle.display_names[pair.taken_for]
-            console.print(
-                f"  {label} for {taken_for}: {100 * pair.before:.0f} % -> {100 * pair.after:.0f} %",
-                highlight=False,
-                markup=False,
-            )
+    told = [f"\nShipped: {evaluation.shipped}. {bundle.why}.", *_added(evaluation)]
+    if evaluation.heads:
+        told += [*_abstaining(evaluation), *_confused(evaluation), *_what_helps(evaluation, bundle)]
+    for line in told:
+        console.print(line, highlight=False, markup=False)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
+def _added(evaluation: Evaluation) -> list[str]:
+    """What is said of added classes, if there are any."""
+    names = evaluation.display_names[evaluation.n_trained :]
+    if not names:
+        return []
+    lines = [f"Beside the added classes {', '.join(names)}, as it answers."]
+    theirs = evaluation.labels >= evaluation.n_trained
+    if theirs.any():
+        right = _right(evaluation)[theirs]
+        lines.append(
+            f"Of the added classes' {len(right)} photos, each left out, {_percent(float(right.double().mean()))} % are "
+            "taken for the right class."
+        )
+    return lines
+
+
+def _abstaining(evaluation: Evaluation) -> list[str]:
+    if evaluation.threshold is None:
+        return []
+    answered = ~evaluation.abstained
+    if not answered.any():
+        return [f"Under {_percent(evaluation.threshold)} % it abstains: none of the photos is answered."]
+    of_them = f"{_percent(float(_right(evaluation)[answered].double().mean()))} %"
+    return [
+        f"Under {_percent(evaluation.threshold)} % it abstains: {_percent(float(answered.double().mean()))} % of "
+        f"the photos are answered, {of_them} of those rightly."
+    ]
+
+
+def _confused(evaluation: Evaluation) -> list[str]:
+    """The pairs that would be read as more than 0 %."""
+    pairs = [pair for pair in evaluation.confused if pair.after >= _LEAST_TOLD][:_PAIRS]
+    if not pairs:
+        return []
+    names, before = evaluation.display_names, _BEFORE.get(evaluation.before, evaluation.before)
+    lines = [
+        f"\nTaken for another most often, by {before} -> by {evaluation.shipped}",
+        "(share of the class's photos):",
+    ]
+    return lines + [
+        f"  {names[pair.label]} for {names[pair.taken_for]}: {100 * pair.before:.0f} % -> {100 * pair.after:.0f} %"
+        for pair in pairs
+    ]
+
+
+def _what_helps(evaluation: Evaluation, bundle: Bundle) -> list[str]:
+    """Advice where the result is poor."""
+    if evaluation.heads[evaluation.shipped].balanced >= _POOR:
+        return []
+    names = evaluation.display_names
+    worst = list(
+        dict.fromkeys(names[each] for pair in evaluation.confused[:_PAIRS] for each in (pair.label, pair.taken_for))
+    )
+    lines = ["\nThis is poor. What helps most:"]
+    if worst:
+        lines.append(f"  more photos of {', '.join(worst[:_CLASSES])}, unlike those that are there;")
+    if bundle.backbone.get("name") == "embedded":
+        lines.append("  a larger backbone: shotline train --backbone ViT-B-32-256/datacomp_s34b_b86k;")
+    else:
+        lines.append(f"  a larger backbone than {bundle.backbone.get('name')} (shotline train --backbone MODEL/TAG);")
+    lines.append("  a look at the photos themselves: reports/validation/index.html.")
+    return lines
+
+
+def _right(evaluation: Evaluation) -> Tensor:
+    return evaluation.probabilities.argmax(1) == evaluation.labels
+
+
+def _percent(share: float) -> str:
+    """One decimal; 100 and 0 only where it is all or nothing."""
+    percent = 100 * share
+    if 0 < percent < 100:
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:.1f}"
+
+
 def _heads_table(evaluation: Evaluation, where: str) -> Table:
-    rows = Table(title=f"On {where}", title_justify="left", box=box.SIMPLE_HEAD)
-    rows.add_column("head")
-    for column in ("top-1 %", "top-5 %", "balanced %", "log-loss", "ECE %", "ECE raw %"):
-        rows.add_column(column, justify="right")
+    rows = Table(title=f"On {where}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows.add_column("head", no_wrap=True)
+    for column in ("top-1 %", "top-5 %", "balanced %", "log-loss", "ECE %", "raw ECE %"):
+        rows.add_column(column, justify="right", no_wrap=True)
     for name, each in sorted(evaluation.heads.items(), key=lambda item: -item[1].top1):
         rows.add_row(
             f"{name} *" if name == evaluation.shipped else name,

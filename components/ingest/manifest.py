@@ -28,6 +28,7 @@ __all__ = ["Ingested", "Photo", "Progress", "check_classes", "examine", "ingest"
 
 Progress = Callable[[int, int], None]  # files done, files in all; called in the caller's thread
 _CHUNK_FILES = 16
+_FOLDERS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -204,13 +205,21 @@ def check_classes(root: Path, listing: Listing) -> None:
     if len(labels) == 1:
         only = root / labels[0]
         inner = sorted(path for path in only.iterdir() if path.is_dir()) if only.is_dir() else []
+        without = _folders_without_photos(listing, labels[0])
+        remedy = f"put photos into {without[0]}" if without else "add a folder of photos for at least one more class"
+        named = ", ".join(without[:_FOLDERS_NAMED]) + (" and more" if len(without) > _FOLDERS_NAMED else "")
         raise UserInputError(
-            f"there is one class only, {labels[0]}",
+            f"there is one class only, {labels[0]}" + (f"; without a photo: {named}" if without else ""),
             on=str(root),
-            remedy=f"if the classes are the folders inside it, give {only}"
-            if len(inner) > 1
-            else "add a folder of photos for at least one more class",
+            remedy=f"if the classes are the folders inside it, give {only}" if len(inner) > 1 else remedy,
         )
+
+
+def _folders_without_photos(listing: Listing, only: str) -> list[str]:
+    """Folders beside the only class that are empty, or of which every file was refused."""
+    empty = {note.message.split(" holds no file")[0] for note in listing.notes if note.code == "empty_class"}
+    refused = {f"{file.label}/" for file in listing.rejected if file.label and file.label != only}
+    return sorted(empty | refused)
 
 
 def _check_photos(root: Path, photos: list[Photo], rejected: list[Rejected]) -> None:

@@ -42,7 +42,7 @@ def mean_residual(outputs: Outputs, labels: Tensor) -> Tensor:
     return _mean_by_class(against, labels)
 
 
-def deconfused(outputs: Outputs, scores: Tensor, labels: Tensor, most: int = 10) -> list[Pair]:
+def deconfused(outputs: Outputs, scores: Tensor, labels: Tensor, most: int = 100) -> list[Pair]:
     """The pairs mistaken most, worst first, by the worse of before and after.
 
     Args:

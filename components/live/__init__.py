@@ -11,7 +11,7 @@ from components.on_demand import on_demand
 if TYPE_CHECKING:
     from components.live.bundle_gate import BundleVerdict, judge_bundle
     from components.live.changes import Change, Changes, Stamp
-    from components.live.gate import GateVerdict, judge
+    from components.live.gate import GateVerdict, KnownChange, compare_known, judge
     from components.live.settings import GateSettings
     from components.live.versions import Pointer, Version, Versions, version_name
 
@@ -21,10 +21,12 @@ __all__ = [
     "Changes",
     "GateSettings",
     "GateVerdict",
+    "KnownChange",
     "Pointer",
     "Stamp",
     "Version",
     "Versions",
+    "compare_known",
     "judge",
     "judge_bundle",
     "version_name",

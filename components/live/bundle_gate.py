@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from components.bank import Bank
+from components.bank import Answering, Bank
 from components.classifier import Bundle
 from components.live.gate import require_none
 from components.live.settings import GateSettings
@@ -108,14 +108,14 @@ def _surely(lost_of: Collection[Sequence[int]]) -> float:
 
 
 def _answers(bundle: Bundle, bank: Bank) -> dict[str, tuple[str, str]]:
-    """Photo to its class and to the class that it is taken for, of all photos that were held out."""
+    """Photo to its class and to the class that it is taken for, of all photos that were held out; "" for unknown."""
     names = (*bundle.class_names, *bank.names)
     photos = [iter(bundle.split[name]) for name in bundle.class_names] + [iter(each.photos) for each in bank.classes]
     known = bank.known
-    answers = known.logits.argmax(1).tolist()
+    answers = Answering(bundle, bank).of_logits(known.logits).classes.tolist()
     found = {}
     for label, answer, held_out in zip(known.labels.tolist(), answers, known.held_out.tolist(), strict=True):
         photo = next(photos[label])  # rows of a class are in the order of its photos
         if held_out:
-            found[photo] = (names[label], names[answer])
+            found[photo] = (names[label], names[answer] if answer >= 0 else "")
     return found

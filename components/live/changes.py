@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.bank import (
+    Answering,
     ArrivalPhotos,
     Arriver,
     Bank,
@@ -30,7 +31,7 @@ from components.bank import (
 from components.classifier import Bundle, OtherBundleVersionError
 from components.errors import UserInputError
 from components.live.bundle_gate import BundleVerdict, judge_bundle
-from components.live.gate import GateVerdict, judge
+from components.live.gate import GateVerdict, compare_known, judge
 from components.live.now import Now
 from components.live.settings import GateSettings
 from components.live.versions import Version, Versions
@@ -129,8 +130,9 @@ class Changes:
             arriver = self._arriver_for(now.bundle)
             bank = self._stepped(now, now.numbered(entries), arriver)
             verdict = None
-            if arriver.last is not None:
-                verdict = judge(*arriver.last, settings=self._gate)
+            if arriver.last is not None and arriver.beside is not None:
+                change = compare_known(Answering(now.bundle, arriver.beside), Answering(now.bundle, bank))
+                verdict = judge(*arriver.last, change, self._gate)
                 if not force:
                     verdict.require()
                 entries = [replace(entry, forced=bool(verdict.refusals)) for entry in entries]

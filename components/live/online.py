@@ -65,6 +65,7 @@ class OnlineClasses:
         return written
 
     def _write(self, pointer: Pointer) -> None:
+        from components.bank import Answering
         from components.store import ClassStore, LiveRow
 
         store = ClassStore(self._workspace.feature_store, self._workspace.features / "embeddings.parquet")
@@ -86,7 +87,7 @@ class OnlineClasses:
                 moved=pointer.moved,
                 classes=tuple(row.name for row in rows),
                 logit_scale=bundle.logit_scale,
-                threshold=bundle.threshold,
+                threshold=Answering(bundle, bank).threshold,
                 backbone=str(bundle.backbone["weights"]),
             )
         )

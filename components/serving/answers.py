@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from components.backbone import Backbone, BackboneSettings, matching_backbone
-from components.bank import Bank
+from components.bank import Answering, Bank
 from components.classifier import Bundle
 from components.features import Features, level_features
 from components.ingest import PhotoError, count_pixels, load_image, read_photo
@@ -206,12 +206,10 @@ class PhotoClassifier:
 
     def _rank(self, features: Features, served: _Served) -> list[Answer]:
         bundle, bank = served.bundle, served.bank
-        probabilities = torch.softmax(bank.logits(bundle, features), 1)
-        highest = probabilities.max(1).values
-        unknown = [False] * len(highest) if bundle.threshold is None else (highest < bundle.threshold).tolist()
+        answers = served.answering.answer(features)
         names = (*bundle.class_names, *bank.names)
         words = (*bundle.display_names, *bank.names)
-        best = probabilities.topk(min(self._top, len(names)), dim=1)
+        best = answers.probabilities.topk(min(self._top, len(names)), dim=1)
         return [
             Answer(
                 tuple(
@@ -221,7 +219,9 @@ class PhotoClassifier:
                 abstained,
                 served.version,
             )
-            for places, values, abstained in zip(best.indices.tolist(), best.values.tolist(), unknown, strict=True)
+            for places, values, abstained in zip(
+                best.indices.tolist(), best.values.tolist(), answers.abstained.tolist(), strict=True
+            )
         ]
 
 
@@ -232,6 +232,10 @@ class _Served:
     bundle: Bundle
     bank: Bank
     backbone: Backbone
+
+    @cached_property
+    def answering(self) -> Answering:
+        return Answering(self.bundle, self.bank)
 
     @cached_property
     def version(self) -> str:

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from components.bank import Bank
+from components.bank import Answering, Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.files import write_bytes
@@ -74,7 +74,7 @@ def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[
         "agreement": float(same.double().mean()),
         "logit_scale": bundle.logit_scale,
         "templates": list(bundle.templates),
-        "threshold": bundle.threshold,
+        "threshold": Answering(bundle, bank).threshold,
         "head": bundle.head.state().name,
         "backbone": bundle.backbone,
         "bank": version_name(bank),

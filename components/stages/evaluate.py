@@ -1,10 +1,11 @@
-"""The stage evaluate: every head measured once, on the query photos or out of fold; nothing is chosen."""
+"""The stage evaluate: every head, and what answers with the added classes, measured once; nothing is chosen."""
 
 from __future__ import annotations
 
 import csv
 from typing import Any
 
+from components.bank import Answering, Bank
 from components.classifier import Bundle, load_candidates
 from components.evaluate import Query, evaluate, metrics, table, write_plots
 from components.files import write_json, write_text
@@ -29,13 +30,13 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     with one_thread():
         evaluation = evaluate(
             candidates,
-            bundle,
+            Answering(bundle, Bank.load(workspace.bank, bundle)),
             read_support(workspace, support),
             Query(query.features, query.labels) if query.image_ids else None,
             ldc_pairs=_ldc_pairs(workspace, bundle),
         )
     write_json(workspace.reports / "metrics.json", metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed))
-    write_plots(evaluation, bundle, workspace.reports / "plots")
+    write_plots(evaluation, workspace.reports / "plots")
     write_text(workspace.reports / "report.txt", table(evaluation, bundle))
     return {"evidence": evaluation.evidence, "query": evaluation.n_query}
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from components.files import write_text
-from components.validate.expectations import Answer, Suite
+from components.validate.expectations import Answer, Suite, shown
 
 __all__ = ["standing_alone", "write_docs"]
 
@@ -34,7 +34,7 @@ def write_docs(
     Args:
         folder: where to; made if need be.
         suites: what came of the checks.
-        photos: how many go on.
+        photos: how many can be used, drawn or not.
         quarantine: files that do not.
         classes: `frames.classes_frame`.
     """
@@ -61,7 +61,7 @@ def _overview(suites: Sequence[Suite], style: str, photos: int, quarantine: pa.T
     n_passed = sum(answer.passed is True for answer in answers)
     parts = [
         f'<h1 class="{"stop" if stops else "go"}">{verdict}</h1>',
-        f"<p>{photos:,} photos of {len(classes)} classes go on, {quarantine.num_rows:,} files are in quarantine. "
+        f"<p>{_what_goes_on(photos, classes, stops)}, {quarantine.num_rows:,} files are in quarantine. "
         f"Of {len(answers)} checks {n_passed} hold, {len(failed)} do not, {len(answers) - n_passed - len(failed)} do not "
         "apply.</p>",
     ]
@@ -73,6 +73,13 @@ def _overview(suites: Sequence[Suite], style: str, photos: int, quarantine: pa.T
     links = " · ".join(f'<a href="{suite.name}.html">{_TITLES[suite.name]}</a>' for suite in suites)
     parts.append(f"<p>Great Expectations' own pages: {links}</p>")
     return _page("Shotline: the photos", style, "\n".join(parts))
+
+
+def _what_goes_on(photos: int, classes: pd.DataFrame, stops: bool) -> str:
+    """How many photos of how many classes are drawn, as the table of classes adds up, and of how many that can be used."""
+    drawn = int(classes[["support", "validation", "query"]].to_numpy().sum())
+    verb = "would go on" if stops else "go on"
+    return f"{drawn:,} photos of {len(classes)} classes {verb}, drawn from {photos:,} that can be used"
 
 
 def _failed(answer: Answer) -> str:
@@ -89,9 +96,9 @@ def _failed(answer: Answer) -> str:
 def _rows(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return ""
-    shown = [list(row.values()) for row in rows[:_ROWS_SHOWN]]
-    more = len(rows) - len(shown)
-    return _table([title.replace("_", " ") for title in rows[0]], shown) + (
+    cells = [[shown(value) for value in row.values()] for row in rows[:_ROWS_SHOWN]]
+    more = len(rows) - len(cells)
+    return _table([title.replace("_", " ") for title in rows[0]], cells) + (
         f"<p>… and {more:,} more in the verdict</p>" if more > 0 else ""
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from components.errors import ShotlineError
 from components.validate.checks import Check
 
-__all__ = ["Answer", "Suite", "run_suite"]
+__all__ = ["Answer", "Suite", "run_suite", "shown"]
 
 _KEYS = {"photos": ["path", "class"], "files": ["path", "class"], "sample": ["path", "role"], "classes": ["class"]}
 
@@ -113,3 +113,8 @@ def _answer(check: Check, result: dict[str, Any], keys: list[str], n_rows: int) 
 def _plain(value: Any) -> Any:
     """A value that JSON knows: not NumPy's own scalars."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def shown(value: Any) -> str:
+    """A value as people read it: a fraction with three digits that count, and no minus before a zero."""
+    return f"{value:z.3g}" if isinstance(value, float) and abs(value) < 1000 else str(value)

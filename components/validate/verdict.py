@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from components.errors import UserInputError
 from components.validate.checks import class_checks, photo_checks
 from components.validate.docs import write_docs
-from components.validate.expectations import Answer, Suite, run_suite
+from components.validate.expectations import Answer, Suite, run_suite, shown
 from components.validate.frames import classes_frame, files_frame, photos_frame, sample_frame
 from components.validate.settings import ValidateSettings
 
@@ -155,7 +155,7 @@ def validate(
 def row_text(row: dict[str, Any]) -> str:
     """One failing row in words: where it is, and what was found there."""
     keys = [key for key in ("path", "class") if row.get(key)]
-    found = [f"{key} {value}" for key, value in row.items() if key not in keys]
+    found = [f"{key} {shown(value)}" for key, value in row.items() if key not in keys]
     return (str(row[keys[0]]) if keys else "") + (f" ({', '.join(found)})" if found else "")
 
 

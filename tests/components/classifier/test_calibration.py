@@ -6,8 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.classifier import abstention_threshold, expected_calibration_error, fit_temperature, reliability
+from components.classifier import (
+    abstention_threshold,
+    choose,
+    expected_calibration_error,
+    fit_candidates,
+    fit_temperature,
+    least_temperature,
+    reliability,
+    threshold_between,
+)
 from components.heads.pooling import log_loss
+from tests.components.heads.drawn import drawn_support
 
 
 def drawn_logits(seed: int, n: int = 300, n_classes: int = 4, scale: float = 3.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -66,3 +76,76 @@ def test_threshold_leaves_the_share_below_it(seed: int, share: float) -> None:
 
 def test_no_threshold_without_rows() -> None:
     assert abstention_threshold(torch.zeros(0, 3), 0.05) is None
+
+
+def easy_logits(n: int, n_classes: int = 2, gap: float = 40.0) -> tuple[torch.Tensor, torch.Tensor]:
+    labels = torch.arange(n) % n_classes
+    random = torch.Generator().manual_seed(n)
+    return gap * torch.nn.functional.one_hot(labels, n_classes) + torch.randn(n, n_classes, generator=random), labels
+
+
+@pytest.mark.parametrize("n", [2, 10, 36, 1000])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_photos_without_a_mistake_prove_no_more_than_their_number_can(n: int, n_classes: int) -> None:
+    logits, _ = easy_logits(n, n_classes)
+    proved = (n + 0.5) / (n + 1)
+    for scale in (1e-3, 1.0, 1e3):  # however loud the head is
+        temperature = least_temperature(scale * logits, n)
+        confidence = torch.softmax(scale * logits.double() / temperature, 1).max(1).values
+        assert confidence.mean() <= proved + 1e-6
+        assert confidence.mean() == pytest.approx(proved, abs=0.06)
+
+
+def test_a_hard_photo_among_easy_ones_proves_nothing_more() -> None:
+    logits, _ = easy_logits(20)
+    logits[3] = 0.0
+    others = torch.softmax(logits.double() / least_temperature(logits, 20), 1).max(1).values.sort().values[1:]
+    assert others.mean() <= 20.5 / 21 + 1e-6
+
+
+def test_photos_that_come_twice_prove_no_more() -> None:
+    logits, _ = easy_logits(10)
+    assert least_temperature(logits.repeat(2, 1), 10) == pytest.approx(least_temperature(logits, 10), rel=0.1)
+
+
+def test_where_photos_are_hard_the_log_loss_alone_decides() -> None:
+    logits, labels = drawn_logits(0)
+    assert least_temperature(logits, len(labels)) < fit_temperature(logits, labels)
+
+
+def test_nothing_to_bound_without_rows_or_with_one_class() -> None:
+    assert least_temperature(torch.zeros(0, 3), 0) == 0.0
+    assert least_temperature(torch.zeros(5, 1), 5) == 0.0
+    assert least_temperature(torch.zeros(5, 3), 5) == 0.0
+
+
+def test_an_easy_set_of_ten_photos_is_answered_with_less_than_all_certainty() -> None:
+    support = drawn_support(2, shots=5, noise=0.02)
+    choice = choose(fit_candidates(support, ["gda", "nearest_mean"]), support)
+    assert choice.threshold is not None
+    assert choice.threshold < 0.99
+    answers = torch.softmax(choice.head.scores(support.features) / choice.temperature, 1).max(1).values
+    assert answers.max() < 0.995  # not "100 %"
+    assert answers.min() > choice.threshold
+
+
+def test_a_single_class_is_always_sure_and_says_nothing_of_a_threshold() -> None:
+    assert abstention_threshold(torch.ones(9, 1), 0.05) is None
+
+
+def test_a_threshold_stands_on_no_photo() -> None:
+    alike = torch.full((30, 2), 0.5) + torch.tensor([0.4, -0.4])
+    threshold = abstention_threshold(alike, 0.05)
+    assert threshold is not None
+    assert 0.8 < threshold < 0.85  # half of their odds of 9
+    confidence = torch.tensor([0.6, 0.8, 0.9, 0.95])
+    assert threshold_between(confidence, 1) == pytest.approx(0.7, abs=0.02)
+    assert 0.59 < threshold_between(confidence, 0) < 0.6
+    assert threshold_between(confidence, 4) < 0.95  # one at least is answered
+
+
+def test_few_photos_leave_none_below_so_that_the_promised_share_of_new_ones_is_answered() -> None:
+    confidence = torch.linspace(0.6, 0.9, 10)
+    threshold = abstention_threshold(torch.stack([confidence, 1 - confidence], 1), 0.05)
+    assert threshold is not None
+    assert threshold < 0.6

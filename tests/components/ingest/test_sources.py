@@ -180,6 +180,12 @@ def one_class(root: Path, draw: Draw) -> None:
     draw(root / "crack" / "1.png")
 
 
+def one_class_beside_empty_folders(root: Path, draw: Draw) -> None:
+    draw(root / "crack" / "1.png", 1)
+    for name in ("scratch", "pit"):
+        (root / name).mkdir()
+
+
 def classes_one_level_down(root: Path, draw: Draw) -> None:
     for seed, label in enumerate(("crack", "pit")):
         draw(root / "photos" / label / "1.png", seed)
@@ -248,6 +254,11 @@ def two_bases(root: Path, draw: Draw) -> None:
         (empty, "neither class folders nor a list", "one folder of photos per class"),
         (loose_photos, "2 photos lie directly in the folder", "a folder of its own, or write a manifest.csv"),
         (one_class, "there is one class only, crack", "at least one more class"),
+        (
+            one_class_beside_empty_folders,
+            "one class only, crack; without a photo: pit/, scratch/",
+            "put photos into pit/",
+        ),
         (classes_one_level_down, "there is one class only, photos", "give "),
         (no_files, "the folders hold no files", "put photos into each class's folder"),
         (no_photos, "no class has a photo that can be learnt from; refused: 2 not_an_image", "crack/notes.txt"),

@@ -25,7 +25,9 @@ def answering(bundle: Bundle, answers: Mapping[int, list[int | None]]) -> tuple[
     for row, answer in enumerate(answered):
         if answer is not None:
             logits[row] = torch.nn.functional.one_hot(torch.tensor(answer), logits.shape[1])
-    found = dataclasses.replace(bundle, support=dataclasses.replace(bundle.support, out_of_fold=logits))
+    # These logits say nothing of how sure it is, so nothing is unknown.
+    support = dataclasses.replace(bundle.support, out_of_fold=logits)
+    found = dataclasses.replace(bundle, support=support, threshold=None)
     return found, Bank.empty(found)
 
 
@@ -115,3 +117,11 @@ def test_an_added_class_is_compared_with_the_trained_one_that_it_becomes(bundle:
     verdict = judge_bundle(before, lost, GateSettings(most_drop_bundle=1.0))
     assert verdict.n_photos == 24
     assert verdict.refusals == ("4 of the 4 photos of rust would no longer be found",)
+
+
+def test_a_photo_that_becomes_unknown_is_lost(bundle: Bundle) -> None:
+    before, bank = answering(bundle, {})
+    after = dataclasses.replace(before, threshold=0.999)
+    verdict = judge_bundle((before, bank), (after, Bank.empty(after)), GateSettings())
+    assert (verdict.right_before, verdict.right_after) == (1.0, 0.0)
+    assert verdict.refusals

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from components.bank import Bank
+from components.bank import Answering, Bank
 from components.classifier import Bundle
 from components.live import online
 from components.live.online import OnlineClasses, class_rows_of
@@ -62,7 +62,7 @@ def test_it_holds_what_is_live_and_a_reader_can_score_with_it(place: Place, tmp_
     assert (live.version, live.bundle, live.threshold) == (
         version.name,
         bundle.version,
-        pytest.approx(bundle.threshold),
+        pytest.approx(Answering(bundle, bank).threshold),
     )
     assert live.classes == (*bundle.class_names, "rust")
     rows = found.store.classes(live.version, live.classes)

@@ -10,6 +10,7 @@ import pytest
 
 from components.validate import Verdict
 from components.validate.docs import standing_alone
+from components.validate.expectations import shown
 
 PAGES = ["classes.html", "files.html", "index.html", "photos.html", "sample.html"]
 STRANGE = ["<script>alert(1)</script>", "$5 {off} 50%", '"quoted" & <img src=x onerror=alert(1)>', "缺陷 🔩"]
@@ -68,6 +69,7 @@ def test_nothing_is_fetched_and_nothing_runs(docs: Path) -> None:
 def test_the_overview_shows_what_failed_where_and_what_to_do(docs: Path) -> None:
     text = Page(docs / "index.html").text
     assert "The run stops here" in text  # a class has no name
+    assert "would go on, drawn from" in text
     for name in STRANGE:
         assert f"train/crack/{name}.png" in text
         assert f"train/{name}/1.png" in text
@@ -107,3 +109,16 @@ def test_what_would_be_fetched_or_run_is_taken_out_and_the_rest_stays(tmp_path: 
     assert "<title>&lt;T&gt;</title>" in text
     parsed = Page(tmp_path / "page.html")
     assert (parsed.fetched, parsed.run) == ([], [])
+
+
+def test_figures_are_as_people_read_them() -> None:
+    assert [shown(value) for value in (1 / 3000, -0.0, 0.25, 12.5, 45000.0, 20, "a.png", None)] == [
+        "0.000333",
+        "0",
+        "0.25",
+        "12.5",
+        "45000.0",
+        "20",
+        "a.png",
+        "None",
+    ]

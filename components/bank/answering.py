@@ -1,0 +1,107 @@
+"""The rule from a photo's features to an answer: one, wherever somebody asks.
+
+`classify`, the service, the gate, `evaluate`, exports and Feast's online classes all answer by it, so that what is
+measured and judged is what people get.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from components.bank.bank import Bank
+from components.classifier import Bundle, threshold_between
+from components.features import Features
+from components.liteembed import KnownClasses
+
+__all__ = ["Answering", "Answers", "threshold_beside"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is said of n photos.
+
+    Attributes:
+        probabilities: (n, C + K) float32, calibrated; trained classes first, then the added ones.
+        abstained: (n,) bool; the photo is probably none of the classes.
+    """
+
+    probabilities: Tensor
+    abstained: Tensor
+
+    @property
+    def classes(self) -> Tensor:
+        """(n,) int64: the class that each photo is taken for, -1 where the answer is "unknown"."""
+        return torch.where(self.abstained, -1, self.probabilities.argmax(1))
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A bundle and the bank beside it, as they answer.
+
+    Attributes:
+        bundle: the trained classes.
+        bank: the added ones; it belongs to the bundle.
+    """
+
+    bundle: Bundle
+    bank: Bank
+
+    @classmethod
+    def of(cls, bundle: Bundle, bank: Bank | None = None) -> Answering:
+        """The same; without a bank the bundle answers alone."""
+        return cls(bundle, Bank.empty(bundle) if bank is None else bank)
+
+    @cached_property
+    def threshold(self) -> float | None:
+        """A photo whose highest probability is lower is unknown; None: no photo is. See `threshold_beside`."""
+        return threshold_beside(self.bundle.threshold, self.bank.known, self.bank.n_trained)
+
+    def answer(self, features: Features) -> Answers:
+        """Answers to photos, levels as the bundle's head reads them."""
+        return self.of_logits(self.bank.logits(self.bundle, features))
+
+    def of_logits(self, logits: Tensor) -> Answers:
+        """The answers that calibrated logits (n, C + K) come to."""
+        probabilities = torch.softmax(logits, 1)
+        if self.threshold is None:
+            return Answers(probabilities, torch.zeros(len(probabilities), dtype=torch.bool))
+        return Answers(probabilities, probabilities.double().max(1).values < self.threshold)
+
+    def to_known_photos(self) -> Answers:
+        """The answers to the photos of `bank.known`, in their order, as `classify` gives them: by heads and columns that
+        have learnt from them."""
+        bundle, bank = self.bundle, self.bank
+        known, n_trained = bank.known, bank.n_trained
+        n_support = len(bundle.support.labels)
+        trained = torch.cat([bundle.support.fitted.float() / bundle.temperature, known.logits[n_support:, :n_trained]])
+        if not len(bank):
+            return self.of_logits(trained)
+        return self.of_logits(torch.cat([trained, bank.columns.scores(known.embeddings, known.logit_scale)], 1))
+
+
+def threshold_beside(threshold: float | None, known: KnownClasses, n_trained: int) -> float | None:
+    """The threshold of trained classes beside added ones; the very same as long as nothing was added.
+
+    Each added class takes a little probability from every photo: on easy classes, whose photos are all about equally
+    sure, the old threshold would then make nearly all of them unknown. It is therefore lowered until as many held-out
+    photos of the trained classes are answered as before. It is never raised, so that what is answered by trained classes
+    alone goes on being answered.
+
+    Args:
+        threshold: of the trained classes alone; None: no photo is unknown, then and now.
+        known: trained and added classes with their photos, trained ones first.
+        n_trained: C.
+    """
+    if threshold is None or known.n_classes == n_trained:
+        return threshold
+    rows = known.labels < n_trained
+    if (rows & known.held_out).any():  # else one photo a class: all have been learnt from
+        rows = rows & known.held_out
+    logits = known.logits[rows].double()
+    alone = torch.softmax(logits[:, :n_trained], 1).max(1).values
+    beside = torch.softmax(logits, 1).max(1).values
+    return min(threshold, threshold_between(beside, int((alone < threshold).sum())))
