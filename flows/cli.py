@@ -1,7 +1,5 @@
 """`shotline`: the one door for people."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import importlib.metadata
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "main"]
 
 
-def build() -> typer.Typer:
+def build() -> "typer.Typer":
     """All commands; what they need is imported when they run."""
     import typer
 
