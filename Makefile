@@ -27,8 +27,9 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two test processes keep two cores busy: each computes with one thread, where nothing else is said.
 test: install
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not soak"
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -m "not soak"
 
 soak: install
 	$(BIN)/pytest

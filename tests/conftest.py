@@ -30,6 +30,31 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 STORY_HEADS = ("zero_shot", "nearest_mean", "linear_probe", "map_lr", "ldc")
 
 
+# What lasts longest begins first, and beside the story that makes the trained workspace what does not need it.
+BEGIN_FIRST = (
+    "journeys/test_serving",
+    "components/pretrain",
+    "components/ldc",
+    "components/liteembed",
+    "journeys",
+    "flows",
+    "",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests run in one test process: what they share is made once."""
+
+    def place(item: pytest.Item) -> int:
+        module = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(module))
+        return next(number for number, begin in enumerate(BEGIN_FIRST) if module.startswith(begin))
+
+    items.sort(key=place)
+
+
 @dataclass
 class FakeBackbone:
     """A deterministic projection of a photo's colours that counts its forward passes; no weights, no open_clip."""
@@ -102,12 +127,9 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
         Workspace(root).set_parameters({"feature_store.online": False, "liteembed.vocabulary": "starter"})
         # Heads of each kind, and LDC as briefly as it can be: stories train many times.
         Workspace(root).set_parameters({"classifier.heads": list(STORY_HEADS), "ldc.epochs": 4})
-        subprocess.run(["git", "add", "--all"], cwd=root, check=True)
-        subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "start"],
-            cwd=root,
-            check=True,
-        )
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "core.compression=0"]
+        subprocess.run([*git, "add", "--all"], cwd=root, check=True)
+        subprocess.run([*git, "commit", "--quiet", "-m", "start"], cwd=root, check=True)
         return root
 
     return make
@@ -117,9 +139,9 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
 def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a program of this environment (`shotline`, `dvc`) as a user would; fails the test where it exits otherwise.
 
-    A `shotline` that needs no other environment is called in this process: what it prints and how it exits are the
-    same, and the libraries, 3 to 10 seconds a process, are loaded once. A Prefect flow, and what is to be killed or
-    measured, has a process of its own.
+    A `shotline` or `dvc` that needs no other environment is called in this process: what it prints and how it exits
+    are the same, and the libraries, 3 to 10 seconds a process, are loaded once. A Prefect flow, unless it is `called`
+    to be refused before it begins, and what is to be killed or measured, has a process of its own.
     """
     home = tmp_path_factory.mktemp("home")
     environment = {
@@ -133,11 +155,16 @@ def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
     }
 
     def run(
-        *command: str | Path, cwd: Path, expect: int = 0, env: dict[str, str] | None = None, timeout_s: float = 300
+        *command: str | Path,
+        cwd: Path,
+        expect: int = 0,
+        env: dict[str, str] | None = None,
+        timeout_s: float = 300,
+        called: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         flow = command[1:2] in (("train",), ("consolidate",)) and "--plain" not in command
-        if command[0] == "shotline" and env is None and not flow:
-            done = _called([str(part) for part in command[1:]], cwd, environment)
+        if command[0] in _CALLED and env is None and (called or not flow):
+            done = _called(_CALLED[command[0]], [str(part) for part in command[1:]], cwd, environment)
             assert done.returncode == expect, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
             return done
         done = subprocess.run(
@@ -154,10 +181,25 @@ def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
     return run
 
 
-def _called(arguments: list[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """What `shotline` prints and how it exits, called in this process as its console script calls it."""
+def _shotline(arguments: list[str]) -> None:
     from flows.cli import main
 
+    main(arguments)
+
+
+def _dvc(arguments: list[str]) -> int:
+    from dvc.cli import main
+
+    return int(main(arguments))
+
+
+_CALLED: dict[str | Path, Callable[[list[str]], int | None]] = {"shotline": _shotline, "dvc": _dvc}
+
+
+def _called(
+    program: Callable[[list[str]], int | None], arguments: list[str], cwd: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """What a program prints and how it exits, called in this process as its console script calls it."""
     printed, told = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     exit_code = 0
     with (
@@ -169,7 +211,7 @@ def _called(arguments: list[str], cwd: Path, environment: Mapping[str, str]) -> 
     ):
         warnings.simplefilter("ignore")  # as a process of its own does; the rooms' own tests hear them
         try:
-            main(arguments)
+            exit_code = program(arguments) or 0
         except SystemExit as end:
             exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
     texts = [stream.buffer.getvalue().decode() for stream in (printed, told)]  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tenacity
@@ -26,7 +27,7 @@ QUICK_HEADS = ["zero_shot", "nearest_mean", "gda"]
 
 
 @pytest.fixture
-def workspace(copy_of_trained: Path, tmp_path: Path) -> Workspace:
+def added(copy_of_trained: Path, tmp_path: Path) -> Workspace:
     """The trained workspace, with an added class, teal, and a photo that waits for the class red."""
     for number in range(4):
         draw_photo(tmp_path / "teal" / f"{number}.jpg", 900 + number, hue=128)
@@ -34,8 +35,14 @@ def workspace(copy_of_trained: Path, tmp_path: Path) -> Workspace:
     workspace = Workspace.find(copy_of_trained)
     workspace.set_parameters({"classifier.heads": QUICK_HEADS})
     add(workspace, {"teal": [tmp_path / "teal"], "red": [tmp_path / "more.jpg"]})
-    walk(workspace, Notes())
     return workspace
+
+
+@pytest.fixture
+def workspace(added: Workspace) -> Workspace:
+    """The same, trained with the heads that it names."""
+    walk(added, Notes())
+    return added
 
 
 def sources(workspace: Workspace) -> dict[str, object]:
@@ -57,6 +64,7 @@ def not_yet_training(workspace: Workspace, process: subprocess.Popen[bytes]) -> 
     return len(list(workspace.raw.glob("train/teal/*.jpg"))) < 4
 
 
+@pytest.mark.soak  # tests/flows/test_consolidation.py takes each step of it on drawn bundles
 def test_classes_are_consolidated_and_nothing_is_lost_on_the_way(
     workspace: Workspace, run_command: Run, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,16 +89,9 @@ def test_classes_are_consolidated_and_nothing_is_lost_on_the_way(
     assert sources(workspace) == before
 
     # it passes: trained classes now, which DVC has recorded
-    outcome = consolidate_classes(workspace, (), Notes())
-    assert outcome["classes"] == {"teal": 4, "red": 1}
     draw_photo(tmp_path / "query.jpg", 990, hue=128)
     photos = [tmp_path / "query.jpg", *(next((photo_folder / "test" / name).iterdir()) for name in CLASSES)]
-    classifier = PhotoClassifier.load(workspace.models)
-    answers = [answer.top[0].class_name for answer in classifier.answer(photos) if isinstance(answer, Answer)]
-    assert answers == ["teal", *CLASSES]
-    assert {row["kind"] for row in classifier.classes()} == {"trained"}
-    assert len(list(workspace.raw.glob("train/teal/*.jpg"))) == 4
-    assert [entry.action for entry in live.ledger.entries()] == ["add", "add", "consolidate", "consolidate"]
+    outcome, classifier = consolidate(workspace, photos)
     assert "up to date" in run_command("dvc", "status", cwd=workspace.root).stdout
     assert "nothing to consolidate" in consolidate_classes(workspace, (), Notes())["told"][0]
 
@@ -100,6 +101,28 @@ def test_classes_are_consolidated_and_nothing_is_lost_on_the_way(
     assert [row["class"] for row in classifier.classes() if row["kind"] == "added"] == ["teal"]
     walk(workspace, Notes())
     assert live.versions.current_name() == outcome["version"]
+
+
+def consolidate(workspace: Workspace, photos: list[Path]) -> tuple[dict[str, Any], PhotoClassifier]:
+    """What is told, and what answers then: the photos, of teal and of each class, are known."""
+    outcome = consolidate_classes(workspace, (), Notes())
+    assert outcome["classes"] == {"teal": 4, "red": 1}
+    classifier = PhotoClassifier.load(workspace.models)
+    answers = [answer.top[0].class_name for answer in classifier.answer(photos) if isinstance(answer, Answer)]
+    assert answers == ["teal", *CLASSES]
+    assert {row["kind"] for row in classifier.classes()} == {"trained"}
+    assert len(list(workspace.raw.glob("train/teal/*.jpg"))) == 4
+    entries = LiveWorkspace.open(workspace).ledger.entries()
+    assert [entry.action for entry in entries] == ["add", "add", "consolidate", "consolidate"]
+    return outcome, classifier
+
+
+def test_added_classes_become_trained_ones_that_dvc_has_recorded(
+    added: Workspace, run_command: Run, photo_folder: Path, tmp_path: Path
+) -> None:
+    draw_photo(tmp_path / "query.jpg", 990, hue=128)
+    consolidate(added, [tmp_path / "query.jpg", *(next((photo_folder / "test" / name).iterdir()) for name in CLASSES)])
+    assert "up to date" in run_command("dvc", "status", cwd=added.root).stdout
 
 
 def test_what_dvc_repro_leaves_is_told_and_can_be_published(

@@ -57,7 +57,8 @@ def test_one_changed_photo_costs_one_forward(trained: Path, tmp_path: Path, run_
     workspace = Path(shutil.copytree(trained, tmp_path / "workspace", symlinks=True))
     draw_photo(workspace / "data/raw/test/red/08.jpg", 12345)
 
-    run_command("shotline", "train", "--plain", cwd=workspace)
+    for stage in ("ingest", "validate", "features"):
+        run_command("shotline", "stage", stage, cwd=workspace)
 
     facts = json.loads((workspace / "reports/timings.json").read_text())["features"]
     assert (facts["encoded"], facts["views"]) == (1, 40)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.errors import UserInputError
 from components.workspace import Workspace
@@ -36,17 +37,32 @@ def test_after_the_flow_dvc_has_nothing_to_do(trained: Path, run_command: Run) -
     assert [f"Stage '{name}' didn't change, skipping" in repro for name in STAGES] == [True] * len(STAGES)
 
 
-@pytest.mark.xdist_group("reproduced")  # one test process: it takes a minute to make
+@pytest.mark.soak  # it takes a minute to make, a new process for each stage
 def test_after_dvc_repro_the_flow_skips_every_stage(reproduced: Path, run_command: Run) -> None:
     said = run_command("shotline", "train", "--plain", cwd=reproduced).stderr
 
     assert [f"{name}: up to date" in said for name in STAGES] == [True] * len(STAGES)
 
 
-@pytest.mark.xdist_group("reproduced")
+@pytest.mark.soak
 def test_two_clean_clones_one_by_flow_and_one_by_repro_are_the_same(trained: Path, reproduced: Path) -> None:
     assert tree_digest(trained / "models/bundle") == tree_digest(reproduced / "models/bundle")
     assert (trained / "dvc.lock").read_text() == (reproduced / "dvc.lock").read_text()
+
+
+def test_stages_that_dvc_repro_runs_leave_what_the_flow_left(
+    trained: Path, copy_of_trained: Path, run_command: Run
+) -> None:
+    shutil.rmtree(copy_of_trained / "data/ingest")
+    shutil.rmtree(copy_of_trained / "models/bundle")
+    (copy_of_trained / "dvc.lock").unlink()
+
+    run_command("dvc", "repro", "--force", "--single-item", "ingest", "classifier", cwd=copy_of_trained)
+
+    for folder in ("data/ingest", "models/bundle"):
+        assert tree_digest(copy_of_trained / folder) == tree_digest(trained / folder)
+    ours, theirs = (yaml.safe_load((root / "dvc.lock").read_text())["stages"] for root in (copy_of_trained, trained))
+    assert ours == {name: theirs[name] for name in ("ingest", "classifier")}
 
 
 def test_a_photo_that_arrives_during_a_run_is_never_recorded_as_seen(copy_of_trained: Path, run_command: Run) -> None:
@@ -67,6 +83,7 @@ def test_weights_of_ones_own_come_in_are_tracked_and_seen_to_change(
     copy_of_trained: Path, run_command: Run, tmp_path: Path
 ) -> None:
     shutil.copytree(copy_of_trained / "models/embedded", tmp_path / "mine")
+    Workspace(copy_of_trained).set_parameters({"classifier.heads": ["zero_shot", "nearest_mean"]})
 
     run_command("shotline", "train", "--plain", "--backbone", tmp_path / "mine", cwd=copy_of_trained)
 

@@ -20,6 +20,21 @@ pytestmark = pytest.mark.xdist_group("prefect_server")
 
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 
+# `prefect deployment ls` and its like, as its program calls them, in one process: Prefect takes seconds to import.
+LIST = """
+import sys
+from prefect.cli import app
+ended = []
+for name in ("deployment", "flow-run", "work-pool"):
+    sys.argv = ["prefect", name, "ls"]
+    try:
+        code = app() or 0
+    except SystemExit as end:
+        code = end.code or 0
+    ended.append(f"{name} {code}")
+print(", ".join(ended))
+"""
+
 
 @pytest.mark.soak
 def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path, run_command: Run) -> None:
@@ -44,6 +59,19 @@ def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path,
     assert states(server, second["id"]) == {"ingest": "UpToDate", "validate": "UpToDate", "features": "Failed"}
 
 
+def test_a_mistake_found_in_the_middle_of_a_flow_is_told_in_three_lines(
+    server: str, copy_of_trained: Path, run_command: Run
+) -> None:
+    parameters = copy_of_trained / "params.yaml"
+    parameters.write_text(parameters.read_text().replace("shots: 4", "shots: 4\n  listing: nobody.csv"))
+
+    said = run_command("shotline", "train", cwd=copy_of_trained, expect=2, env={"PREFECT_API_URL": server}).stderr
+
+    assert "ingest.listing is 'nobody.csv'" in said
+    assert "Traceback" not in said
+    assert runs(server, "train")[-1]["state_name"] == "Failed"
+
+
 def test_what_a_watcher_takes_is_seen_there(server: str, copy_of_trained: Path, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     with watching(copy_of_trained, tmp_path / "inbox", api=server) as log:
@@ -60,20 +88,8 @@ def test_what_a_watcher_takes_is_seen_there(server: str, copy_of_trained: Path, 
 
 def test_the_servers_own_commands_are_answered(server: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path)}
-    listings = {
-        name: subprocess.Popen(
-            [str(Path(sys.executable).with_name("prefect")), name, "ls"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name in ("deployment", "flow-run", "work-pool")
-    }
-
-    for name, listing in listings.items():
-        printed, _ = listing.communicate(timeout=120)
-        assert listing.returncode == 0, f"prefect {name} ls\n{printed}"
+    listed = subprocess.run([sys.executable, "-c", LIST], env=environment, capture_output=True, text=True, timeout=300)
+    assert listed.stdout.splitlines()[-1:] == ["deployment 0, flow-run 0, work-pool 0"], listed.stdout + listed.stderr
 
 
 def runs(api: str, flow: str) -> list[dict[str, Any]]:
