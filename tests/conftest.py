@@ -94,7 +94,7 @@ def photos(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """A fresh workspace at each call: this repository's pipeline and embedded backbone, its own git and DVC, no photos."""
+    """A fresh workspace at each call: this repository's pipeline, a small backbone, its own git and DVC, no photos."""
 
     def make() -> Path:
         root = tmp_path_factory.mktemp("workspace")
@@ -114,7 +114,8 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
         ):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
-        shutil.copytree(REPOSITORY / "models/embedded", root / "models/embedded")
+        # A smaller one under that name: encoding a photo takes it a tenth of the time.
+        shutil.copytree(REPOSITORY / "tests/small_clip", root / "models/embedded")
         # Processes that work on when a command has ended; the stories that are about them turn them on again.
         Workspace(root).set_parameters({"feature_store.online": False, "liteembed.vocabulary": "starter"})
         # Heads of each kind, and LDC as briefly as it can be: stories train many times.

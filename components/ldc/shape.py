@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from components.backbone import Projector
+from components.ldc.projection import reads_positions
 
 __all__ = ["FORMS", "Form", "Shape", "shape_for"]
 
@@ -73,7 +74,7 @@ def shape_for(
         return Shape(
             level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK, level_rank, _COMPACT_LOUDNESS
         )
-    mlp = embedding_width if projector.kind == "attention_pool" else _VIT_MLP_HIDDEN
+    mlp = embedding_width if reads_positions(projector) else _VIT_MLP_HIDDEN
     return Shape(
         level_channels, width, embedding_width, n_classes, fusion, mlp, width, embedding_width, embedding_width
     )
