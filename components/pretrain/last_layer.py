@@ -119,7 +119,8 @@ def use_spare_directions(weight: Tensor, found: Tensor, spare: Tensor, share: fl
     kept = weight - spare @ (spare.T @ weight)
     texts_part = (centred @ kept.T).square().sum(dim=1).mean()
     spare_part = (centred @ components).square().sum(dim=1).mean()
-    return kept + (share * texts_part / spare_part).sqrt() * spare[:, :n] @ components.T
+    whole: Tensor = kept + (share * texts_part / spare_part).sqrt() * spare[:, :n] @ components.T
+    return whole
 
 
 def logit_scale(embeddings: Tensor, labels: Tensor, text_embeddings: Tensor) -> float:
