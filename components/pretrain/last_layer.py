@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from components.errors import UserInputError
 from components.pretrain.parameters import LastLayer
 
 __all__ = ["class_prototypes", "logit_scale", "spare_directions", "text_map", "use_spare_directions"]
@@ -27,12 +28,21 @@ def class_prototypes(rows: Tensor, found: Tensor, labels: Tensor, known: Tensor,
         labels: class of each, `(n,)`.
         known: row of each of these classes among `rows`, -1 where it is not known, `(classes with pictures,)`.
         shrinkage: share of the identity in the spread of all pictures, which few of them cannot tell in full.
+
+    Raises:
+        UserInputError: fewer than two classes with pictures are among the rows.
     """
     centred = found - found.mean(dim=0)
     spread = centred.T @ centred / len(found)
     even = torch.eye(len(spread)) * spread.trace() / len(spread)
     prototypes = (rows - rows.mean(dim=0)) @ torch.lerp(spread, even, shrinkage)
     seen = known >= 0
+    if int(seen.sum()) < 2:
+        raise UserInputError(
+            "fewer than two classes of the pictures have a name that the trunk's classifier knows",
+            on="classes.csv",
+            remedy="give pictures of ImageNet's classes, under the lexicon's names",
+        )
     means, theirs = _class_means(found, labels, len(known))[seen], prototypes[known[seen]]
     means, theirs = means - means.mean(dim=0), theirs - theirs.mean(dim=0)
     scaled: Tensor = prototypes * (means * theirs).sum() / theirs.square().sum()

@@ -80,7 +80,7 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def lexicon_path(tmp_path: Path) -> Path:
     draw = np.random.default_rng(1)
-    names = ["apple", "bread", "chair", "dog", "red thing", "green thing", "blue thing", "stone", "lamp", "apple"]
+    names = ["apple", "dog", "red thing", "green thing", "blue thing", "bread", "chair", "stone", "lamp", "apple"]
     vectors = draw.normal(size=(len(names), 16)) + 2
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     templates = ["a photo of a"] * 5 + ["a"] * 5

@@ -63,6 +63,14 @@ def test_a_class_whose_row_is_not_known_does_not_count_for_the_length() -> None:
     torch.testing.assert_close(part / part.norm(), whole / whole.norm())
 
 
+def test_pictures_of_classes_that_the_trunk_does_not_know_are_refused() -> None:
+    found, labels, _, _, rows = _few_classes()
+    known = torch.full((CLASSES // 2,), -1)
+    known[3] = 3
+    with pytest.raises(UserInputError, match="fewer than two classes"):
+        class_prototypes(rows, found, labels, known, shrinkage=0.1)
+
+
 def _map() -> tuple[Tensor, Tensor]:
     parameters = LastLayer(steps=150, learning_rate=1e-2)
     found, labels, texts, _, rows = _few_classes()
