@@ -1,29 +1,37 @@
 """Figures of the embedded CLIP's model card; run from the repository's root.
 
-python benchmarks/embedded.py --model models/embedded --pictures DIR --lexicon FILE --caltech DIR --neu DIR [--only ROW]
+python benchmarks/embedded.py [--model models/embedded] [--pictures DIR] [--lexicon FILE] [--caltech DIR] [--grocery DIR]
+    [--neu DIR] [--sample DIR] [--beside tests/small_clip] [--only ROW]
 
-Each row is printed as one JSON line. Rows: zero_shot, unseen (with --left-out), text, text_pairs, caltech, neu_det, speed.
+Each row is printed as one JSON line; a row is measured where its data are given: zero_shot (Tiny ImageNet), text,
+text_pairs, placement (the lexicon), caltech, grocery, neu_det, sample (as `shotline sample` draws it), speed. `--beside`
+names a second model whose speed and size are measured in the same run.
 """
 
 import argparse
 import csv
 import io
+import itertools
 import json
 import statistics
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.pretrain.architecture import load, tokenise
+from components.backbone import load_backbone
+from components.backbone.levels import read_levels
+from components.features import Features
+from components.heads import Support
+from components.heads.linear_probe import LinearProbe, LinearProbeLevels
+from components.pretrain.architecture import load
 from components.pretrain.parameters import PretrainParameters, TextPlacement
 from components.pretrain.placement import Placement
 from components.pretrain.recipe import gather_texts
@@ -31,6 +39,7 @@ from components.pretrain.sentences import SentenceEncoder, packaged_folder
 from components.pretrain.text import embed_texts
 from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
+BATCH = 16
 LEVELS = ("level1", "level2", "level3", "level4")
 TEMPLATE = "a photo of a {}"
 
@@ -40,15 +49,15 @@ def row(name: str, **facts: Any) -> None:
     print(json.dumps({"row": name, **facts}), flush=True)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def features_of(model: Any, preprocess: Any, images: Sequence[Callable[[], Image.Image]]) -> dict[str, Tensor]:
     """Unit-length embeddings and average-pooled levels of images, by name, `(n, width)`."""
     parts: dict[str, list[Tensor]] = {name: [] for name in ("embedding", *LEVELS)}
-    for start in range(0, len(images), 128):
-        pixels = torch.stack([preprocess(read()) for read in images[start : start + 128]])
-        found = model.visual.forward_intermediates(pixels)
-        parts["embedding"].append(F.normalize(found["image_features"], dim=1))
-        for name, maps in zip(LEVELS, found["image_intermediates"][1:], strict=True):
+    for start in range(0, len(images), BATCH):
+        pixels = torch.stack([preprocess(read()) for read in images[start : start + BATCH]])
+        found = read_levels(model.visual, pixels.contiguous(memory_format=torch.channels_last))
+        parts["embedding"].append(F.normalize(found.embedding, dim=1))
+        for name, maps in zip(LEVELS, found.maps, strict=True):
             parts[name].append(maps.mean(dim=(2, 3)))
     return {name: torch.cat(chunks) for name, chunks in parts.items()}
 
@@ -68,47 +77,28 @@ def top_k(scores: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-def zero_shot(
-    model: Any,
-    preprocess: Any,
-    pictures: Path,
-    context: int,
-    left_out: Sequence[str],
-    others: Mapping[str, Sequence[str]] | None = None,
-) -> None:
-    """Rows 1 and 2: the held-out pictures of the training dataset, by name alone.
-
-    `others` are names of classes without any pictures, by where they come from; 30 of one source at a time stand beside the
-    left-out classes.
-    """
+def zero_shot(model: Any, preprocess: Any, pictures: Path, context: int, per_class: int = 10) -> None:
+    """Held-out pictures of Tiny ImageNet, by name alone."""
     with (pictures / "classes.csv").open(newline="", encoding="utf-8") as file:
         classes = [(line["folder"], line["name"]) for line in csv.DictReader(file)]
     folders = [folder for folder, _ in classes]
     with zipfile.ZipFile(pictures / "val.zip") as archive:
-        members = sorted(name for name in archive.namelist() if not name.endswith("/"))
+        every = sorted(name for name in archive.namelist() if not name.endswith("/"))
+        of = {folder: [name for name in every if name.split("/")[-2] == folder][:per_class] for folder in folders}
+        members = [member for folder in folders for member in of[folder]]
 
         def reader(member: str) -> Callable[[], Image.Image]:
             return lambda: Image.open(io.BytesIO(archive.read(member))).convert("RGB")
 
         images = features_of(model, preprocess, [reader(member) for member in members])["embedding"]
     labels = torch.tensor([folders.index(member.split("/")[-2]) for member in members])
-    texts = embed_texts(model, [TEMPLATE.format(name.lower()) for _, name in classes], context)
-    row("zero_shot", classes=len(classes), images=len(labels), **top_k(images @ texts.T, labels))
-    if left_out:
-        chosen = torch.tensor([folders.index(folder) for folder in left_out])
-        mask = torch.isin(labels, chosen)
-        place = torch.full((len(folders),), -1).scatter(0, chosen, torch.arange(len(chosen)))
-        among = top_k(images[mask] @ texts[chosen].T, place[labels[mask]])
-        row("unseen_among_themselves", classes=len(chosen), **among)
-        row("unseen_among_all", classes=len(folders), **top_k(images[mask] @ texts.T, labels[mask]))
-    for source, names in (others or {}).items() if left_out else ():
-        beside = embed_texts(model, [TEMPLATE.format(name.lower()) for name in names], context)
-        draw, found = torch.Generator().manual_seed(0), []
-        for _ in range(20):
-            both = torch.cat([texts[chosen], beside[torch.randperm(len(names), generator=draw)[:30]]])
-            found.append(top_k(images[mask] @ both.T, place[labels[mask]]))
-        means = {key: round(statistics.mean(each[key] for each in found), 2) for key in found[0]}
-        row("unseen_among_50", beside=source, classes=len(chosen) + 30, draws=len(found), **means)
+    by_name("zero_shot", model, context, [name for _, name in classes], images, labels)
+
+
+def by_name(title: str, model: Any, context: int, names: Sequence[str], images: Tensor, labels: Tensor) -> None:
+    """Print how many images are found by their class's name alone."""
+    texts = embed_texts(model, [TEMPLATE.format(name.lower()) for name in names], context)
+    row(title, classes=len(names), images=len(labels), **top_k(images @ texts.T, labels))
 
 
 def text_tower(model: Any, lexicon_path: Path, context: int, basis_width: int) -> None:
@@ -176,37 +166,44 @@ def placement_left_out(lexicon_path: Path, seeds: int = 3) -> None:
     row("placement_left_out", **{name: round(statistics.mean(values), 4) for name, values in results.items()})
 
 
-def probe(name: str, train: dict[str, Tensor], test: dict[str, Tensor], ys: list[Tensor], shots: int) -> None:
-    """Logistic regression on `shots` training images a class, three seeds; each level, all, and the embedding."""
+def probes(
+    name: str, train: dict[str, Tensor], test: dict[str, Tensor], ys: list[Tensor], shots: Sequence[int]
+) -> None:
+    """The product's linear probe on the embedding and on each level, three draws; all levels beside the embedding too."""
     train_y, test_y = ys
-    for kind in ("embedding", *LEVELS, "all_levels"):
+    for kind, n_shots in itertools.product(("embedding", *LEVELS, "all_levels"), shots):
+        if kind != "embedding" and n_shots != max(shots):
+            continue
         accuracies = []
         for seed in range(3):
             generator = torch.Generator().manual_seed(seed)
             rows = torch.cat(
                 [
-                    members[torch.randperm(len(members), generator=generator)[:shots]]
+                    members[torch.randperm(len(members), generator=generator)[:n_shots]]
                     for members in (torch.nonzero(train_y == label).flatten() for label in torch.unique(train_y))
                 ]
             )
-            columns = LEVELS if kind == "all_levels" else (kind,)
-            fit = torch.cat([train[column][rows] for column in columns], dim=1)
-            mean, spread = fit.mean(dim=0), fit.std(dim=0) + 1e-6
-            query = torch.cat([test[column] for column in columns], dim=1)
-            head = LogisticRegression(C=0.01 if kind == "all_levels" else 0.03, max_iter=300)
-            head.fit(((fit - mean) / spread).numpy(), train_y[rows].numpy())
-            accuracies.append(100 * head.score(((query - mean) / spread).numpy(), test_y.numpy()))
-        row(
-            name,
-            shots=shots,
-            features=kind,
-            top1=round(statistics.mean(accuracies), 2),
-            spread=round(statistics.stdev(accuracies), 2),
-        )
+            levels = LEVELS if kind == "all_levels" else ()
+            column = "embedding" if kind == "all_levels" else kind
+            fit, query = (
+                Features(F.normalize(side[column], dim=1), tuple(side[level] for level in levels))
+                for side in (train, test)
+            )
+            head = (LinearProbeLevels if levels else LinearProbe)().fit(support_of(fit[rows], train_y[rows], seed))
+            accuracies.append(100 * (head.scores(query).argmax(1) == test_y).float().mean().item())
+        spread = round(statistics.stdev(accuracies), 2)
+        row(name, shots=n_shots, features=kind, top1=round(statistics.mean(accuracies), 2), spread=spread)
+
+
+def support_of(features: Features, labels: Tensor, seed: int) -> Support:
+    """A support set of one view an image."""
+    n, n_classes = len(labels), int(labels.max()) + 1
+    numbers = torch.arange(n)
+    return Support(features, labels, numbers, numbers, torch.zeros(n, dtype=torch.long), n_classes, seed=seed)
 
 
 def caltech(model: Any, preprocess: Any, folder: Path, context: int) -> None:
-    """Row 4: linear probes, 16 shots; beside them zero-shot by the classes' names."""
+    """Caltech101 with CoOp's split: linear probes, and zero-shot by the classes' names."""
     split = json.loads((folder / "split_zhou_Caltech101.json").read_text(encoding="utf-8"))
     sides = []
     for part in ("train", "test"):
@@ -216,13 +213,12 @@ def caltech(model: Any, preprocess: Any, folder: Path, context: int) -> None:
     (train, train_y), (test, test_y) = sides
     with (folder / "classes.csv").open(newline="", encoding="utf-8") as file:
         names = [line["name"] for line in csv.DictReader(file)]
-    texts = embed_texts(model, [TEMPLATE.format(name.lower()) for name in names], context)
-    row("caltech_zero_shot", classes=len(names), **top_k(test["embedding"] @ texts.T, test_y))
-    probe("caltech", train, test, [train_y, test_y], shots=16)
+    by_name("caltech_zero_shot", model, context, names, test["embedding"], test_y)
+    probes("caltech", train, test, [train_y, test_y], shots=(1, 4, 16))
 
 
-def neu_det(model: Any, preprocess: Any, folder: Path) -> None:
-    """Row 4: linear probes, 5 shots."""
+def listed(name: str, model: Any, preprocess: Any, folder: Path, shots: Sequence[int]) -> None:
+    """A set with a manifest.csv (columns path, class, split): linear probes."""
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     classes = sorted({line["class"] for line in lines})
@@ -232,35 +228,46 @@ def neu_det(model: Any, preprocess: Any, folder: Path) -> None:
         found = features_of(model, preprocess, [opened(folder / line["path"]) for line in chosen])
         sides.append((found, torch.tensor([classes.index(line["class"]) for line in chosen])))
     (train, train_y), (test, test_y) = sides
-    probe("neu_det", train, test, [train_y, test_y], shots=5)
+    probes(name, train, test, [train_y, test_y], shots)
 
 
-@torch.no_grad()
-def speed(model: Any, side: int, context: int, threads: int) -> None:
-    """Row 5: the image tower's forward pass in batches of 64, the text tower's on 64 prompts; medians of 7."""
+def sample(model: Any, preprocess: Any, folder: Path, context: int) -> None:
+    """The drawn inspection set: its test photos by their classes' names alone."""
+    classes = sorted(path for path in (folder / "test").iterdir() if path.is_dir())
+    photos = [(photo, label) for label, path in enumerate(classes) for photo in sorted(path.iterdir())]
+    images = features_of(model, preprocess, [opened(photo) for photo, _ in photos])["embedding"]
+    names = [path.name.replace("_", " ") for path in classes]
+    by_name("sample_zero_shot", model, context, names, images, torch.tensor([label for _, label in photos]))
+
+
+@torch.inference_mode()
+def speed(folders: Sequence[Path], threads: int) -> None:
+    """Both towers of each model, in turns: milliseconds a photo in batches of 16, prompts a second; medians of 7.
+
+    Processor time beside wall time: the first is what other work on the machine changes little.
+    """
     torch.set_num_threads(threads)
-    pixels = torch.randn(64, 3, side, side)
-    tokens = tokenise([TEMPLATE.format("dog")] * 64, context)
-    rates = {}
-    for name, run in (
-        ("images_per_s", lambda: model.visual(pixels)),
-        ("texts_per_s", lambda: text_pass(model, tokens)),
-    ):
-        run()
-        seconds = []
-        for _ in range(7):
-            started = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - started)
-        rates[name] = round(64 / statistics.median(seconds), 1)
-    row("speed", threads=threads, **rates)
-
-
-def text_pass(model: Any, tokens: Tensor) -> Tensor:
-    """One pass of the text tower at the full context length, as open_clip runs it."""
-    padded = F.pad(tokens, (0, model.context_length - tokens.shape[1]))
-    embeddings: Tensor = model.encode_text(padded)
-    return embeddings
+    models = [load_backbone(str(folder.resolve()), models=folder, device="cpu") for folder in folders]
+    seconds: dict[Path, list[tuple[float, float]]] = {folder: [] for folder in folders}
+    for turn in range(8):
+        for folder, backbone in zip(folders, models, strict=True):
+            side = backbone.identity.preprocessing["size"]
+            pixels = torch.randn(BATCH, 3, *(side if isinstance(side, list) else (side, side)))
+            started = time.perf_counter(), time.process_time()
+            backbone.encode_images(pixels, levels=True)
+            if turn:
+                seconds[folder].append((time.perf_counter() - started[0], time.process_time() - started[1]))
+    for folder in folders:
+        wall, processor = (1000 * statistics.median(values) / BATCH for values in zip(*seconds[folder], strict=True))
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
+        row(
+            "speed",
+            model=folder.name,
+            threads=threads,
+            ms_a_photo=round(wall, 1),
+            processor_ms_a_photo=round(processor, 1),
+            mb=round(size, 1),
+        )
 
 
 def main() -> None:
@@ -270,19 +277,18 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder of Tiny ImageNet")
     parser.add_argument("--lexicon", type=Path, help="text_lexicon.npz")
     parser.add_argument("--caltech", type=Path)
+    parser.add_argument("--grocery", type=Path)
     parser.add_argument("--neu", type=Path)
-    parser.add_argument("--left-out", nargs="*", default=[], help="class folders that the model saw no picture of")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sample", type=Path, help="folder that `shotline sample` drew")
+    parser.add_argument("--beside", type=Path, help="another model, for the row speed")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=[], help="rows to measure; default: all that have their data")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     model, preprocess = load(given.model)
     context = model.context_length
     rows: dict[str, tuple[bool, Callable[[], None]]] = {
-        "zero_shot": (
-            given.pictures is not None,
-            lambda: zero_shot(model, preprocess, given.pictures, context, given.left_out),
-        ),
+        "zero_shot": (given.pictures is not None, lambda: zero_shot(model, preprocess, given.pictures, context)),
         "text": (
             given.lexicon is not None,
             lambda: text_tower(model, given.lexicon, context, model.text_projection.shape[0]),
@@ -290,8 +296,13 @@ def main() -> None:
         "text_pairs": (given.lexicon is not None, lambda: text_pairs(model, given.lexicon, context)),
         "placement": (given.lexicon is not None, lambda: placement_left_out(given.lexicon)),
         "caltech": (given.caltech is not None, lambda: caltech(model, preprocess, given.caltech, context)),
-        "neu_det": (given.neu is not None, lambda: neu_det(model, preprocess, given.neu)),
-        "speed": (True, lambda: speed(model, model.visual.image_size, context, given.threads)),
+        "grocery": (
+            given.grocery is not None,
+            lambda: listed("grocery", model, preprocess, given.grocery, (1, 4, 16)),
+        ),
+        "neu_det": (given.neu is not None, lambda: listed("neu_det", model, preprocess, given.neu, (1, 5, 16))),
+        "sample": (given.sample is not None, lambda: sample(model, preprocess, given.sample, context)),
+        "speed": (True, lambda: speed([given.model, *([given.beside] if given.beside else [])], given.threads)),
     }
     for name, (possible, measure) in rows.items():
         if possible and (not given.only or name in given.only):

@@ -11,6 +11,7 @@ from components.on_demand import on_demand
 if TYPE_CHECKING:
     from components.backbone.checkpoints import adopt_checkpoint
     from components.backbone.free_token import FreeTokenPrompt
+    from components.backbone.last_step import attended, norm_and_linear
     from components.backbone.load import check_backbone, load_backbone, save_backbone
     from components.backbone.matching import matching_backbone, require_same_backbone
     from components.backbone.model import Backbone, BackboneIdentity, Encoded
@@ -25,9 +26,11 @@ __all__ = [
     "FreeTokenPrompt",
     "Projector",
     "adopt_checkpoint",
+    "attended",
     "check_backbone",
     "load_backbone",
     "matching_backbone",
+    "norm_and_linear",
     "projector_of",
     "require_same_backbone",
     "save_backbone",

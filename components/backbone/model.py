@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from components.backbone.free_token import FreeTokenPrompt, whole_words
+from components.backbone.levels import has_levels, read_levels
 from components.backbone.projector import projector_of
 from components.files import digest
 
@@ -105,20 +106,10 @@ class Backbone:
         """
         pixels = pixels.to(self.device, self._dtype).contiguous(memory_format=torch.channels_last)
         visual = self._model.visual
-        if not levels or not hasattr(visual, "forward_intermediates"):
+        if not levels or not has_levels(visual):
             return Encoded(F.normalize(self._model.encode_image(pixels).float(), dim=-1))
-        blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
-        if blocks is not None:
-            # LDC's levels: the last block and the second, fourth and sixth before it.
-            indices = [max(0, len(blocks) - back) for back in (7, 5, 3, 1)]
-            read = visual.forward_intermediates(pixels, indices=indices, output_extra_tokens=True)
-            tokens = tuple(prefix[:, 0] for prefix in read["image_intermediates_prefix"])
-        else:
-            # A ResNet gives its stem first; LDC reads the four residual stages.
-            read = visual.forward_intermediates(pixels)
-            tokens = ()
-        maps = tuple(read["image_intermediates"][-4:])
-        return Encoded(F.normalize(read["image_features"].float(), dim=-1), maps, tokens)
+        read = read_levels(visual, pixels)
+        return Encoded(F.normalize(read.embedding.float(), dim=-1), read.maps, read.class_tokens)
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:

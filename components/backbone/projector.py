@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from components.backbone.last_step import attended, copied, latent_pool, linear_end, norm_and_linear, norm_tensors
 
 __all__ = ["Projector", "projector_of"]
+
+_POSITIONS = 4  # of the drawn maps that a projector is tried on
+_ALIKE = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}  # of the largest entry
 
 
 @dataclass(frozen=True)
@@ -15,12 +22,19 @@ class Projector:
     """The weights of that step, on the CPU, float32.
 
     Attributes:
-        kind: `attention_pool` (CLIP's ResNet) or `projection` (CLIP's ViT, without its last layer norm).
+        kind: what it does with the last map:
+            `attention_pool`: CLIP's ResNet; the mean position asks, all positions and the mean answer.
+            `projection`: CLIP's ViT; a linear layer on the class token. Its layer norm before that is among the tensors,
+            and the publication of LDC leaves it out.
+            `token_linear`: layer norm and linear layer on the class token (timm's ViTs).
+            `mean_linear`: the same on the mean over positions.
+            `latent_pool`: a learnt query asks all tokens, then an MLP, a norm and a linear layer, as far as the tower has
+            them (SigLIP, PE, CoCa).
         tensors: of an attention pool `positional_embedding` (1 + g g, C), `{query,key,value}_weight` (C, C) with
             `_bias` (C), `output_weight` (d, C) with `_bias` (d); of a projection `projection` (C, d), applied from the
-            right.
-        heads: of the attention pool; 0 for a projection.
-        patches: positions of the tower's whole last map, its class token not counted.
+            right, and `norm_*`; of the others see `components.backbone.last_step`.
+        heads: of an attention pool or a latent pool; 0 for the others.
+        patches: positions of the tower's whole last map, its class token not counted; 0 where the number is free.
     """
 
     kind: str
@@ -29,21 +43,99 @@ class Projector:
     patches: int
 
 
+@torch.no_grad()
 def projector_of(visual: Any) -> Projector | None:
-    """The projector of an open_clip image tower; None where the tower ends in another way."""
+    """The projector of an open_clip image tower; None where the tower ends in another way.
+
+    Towers end in many ways, and what one ends in is put together from its parts. So each but CLIP's ResNet is tried on
+    drawn tokens, and taken if it finds what the tower's own last step finds.
+    """
     pool = getattr(visual, "attnpool", None)
     if pool is not None and hasattr(pool, "c_proj"):
         tensors = {"positional_embedding": pool.positional_embedding}
         for ours, theirs in (("query", "q"), ("key", "k"), ("value", "v"), ("output", "c")):
             linear = getattr(pool, f"{theirs}_proj")
             tensors |= {f"{ours}_weight": linear.weight, f"{ours}_bias": linear.bias}
-        return Projector("attention_pool", _copied(tensors), int(pool.num_heads), len(pool.positional_embedding) - 1)
-    projection = getattr(visual, "proj", None)
-    if isinstance(projection, Tensor) and hasattr(visual, "grid_size"):
-        rows, columns = visual.grid_size
-        return Projector("projection", _copied({"projection": projection}), 0, int(rows) * int(columns))
+        return Projector("attention_pool", copied(tensors), int(pool.num_heads), len(pool.positional_embedding) - 1)
+    for candidate in (_open_clip_vit, _timm_transformer, _timm_convolutional):
+        projector = candidate(visual)
+        if projector is not None:
+            return projector
     return None
 
 
-def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().float().cpu().contiguous().clone() for name, tensor in tensors.items()}
+def _open_clip_vit(visual: Any) -> Projector | None:
+    projection = getattr(visual, "proj", None)
+    if not isinstance(projection, Tensor) or not hasattr(visual, "grid_size"):
+        return None
+    rows, columns = visual.grid_size
+    tokens = _drawn(1 + _POSITIONS, len(visual.class_embedding), visual)
+    own = visual._pool(tokens)[0] @ projection
+    tensors = norm_tensors("norm", visual.ln_post) | {"projection": projection}
+    if visual.attn_pool is None:
+        found = Projector("projection", copied(tensors), 0, int(rows) * int(columns))
+        return _checked(found, tokens, own, prefix=1)
+    heads, pool = latent_pool(visual.attn_pool)
+    tensors = pool | norm_tensors("norm", visual.ln_post) | {"output_weight": projection.T}
+    return _checked(Projector("latent_pool", copied(tensors), heads, 0), tokens, own, prefix=1)
+
+
+def _timm_transformer(visual: Any) -> Projector | None:
+    trunk: Any = getattr(visual, "trunk", None)
+    if not hasattr(trunk, "num_prefix_tokens"):
+        return None
+    prefix = int(trunk.num_prefix_tokens)
+    tokens = _drawn(prefix + _POSITIONS, int(trunk.embed_dim), trunk)
+    own = visual.head(trunk.forward_head(trunk.norm(tokens)))
+    end = linear_end(trunk.get_classifier(), getattr(visual.head, "proj", None))
+    if trunk.attn_pool is not None:
+        heads, pool = latent_pool(trunk.attn_pool)
+        tensors = norm_tensors("before", trunk.norm) | pool | norm_tensors("norm", trunk.fc_norm) | end
+        return _checked(Projector("latent_pool", copied(tensors), heads, 0), tokens, own, prefix)
+    norm = trunk.fc_norm if isinstance(trunk.norm, nn.Identity) else trunk.norm
+    kind = "token_linear" if trunk.global_pool == "token" else "mean_linear"
+    return _checked(Projector(kind, copied(norm_tensors("norm", norm) | end), 0, 0), tokens, own, prefix)
+
+
+def _timm_convolutional(visual: Any) -> Projector | None:
+    trunk = getattr(visual, "trunk", None)
+    if trunk is None or hasattr(trunk, "num_prefix_tokens"):
+        return None
+    width = int(getattr(trunk, "head_hidden_size", None) or trunk.num_features)
+    tokens = _drawn(_POSITIONS, width, trunk)
+    side = int(_POSITIONS**0.5)
+    try:
+        own = visual.head(trunk.forward_head(tokens.mT.reshape(len(tokens), width, side, side)))
+    except RuntimeError:  # its last step reads maps of another form
+        return None
+    end = linear_end(trunk.get_classifier(), getattr(visual.head, "proj", None))
+    norm = norm_tensors("norm", getattr(getattr(trunk, "head", None), "norm", None))
+    return _checked(Projector("mean_linear", copied(norm | end), 0, 0), tokens, own, prefix=0)
+
+
+def _checked(projector: Projector, tokens: Tensor, own: Tensor, prefix: int) -> Projector | None:
+    """The projector, if it finds of drawn tokens, `prefix` of them before the positions, what the tower finds."""
+    ours = _applied(projector, tokens.float().cpu(), prefix)
+    expected = own.float().cpu()
+    alike = expected.shape == ours.shape and bool(
+        (expected - ours).abs().max() <= _ALIKE[own.dtype] * expected.abs().max()
+    )
+    return projector if alike else None
+
+
+def _applied(projector: Projector, tokens: Tensor, prefix: int) -> Tensor:
+    """(n, d) of all tokens (n, T, C) of the last level."""
+    if projector.kind == "latent_pool":
+        return attended(projector.tensors, projector.heads, tokens)
+    vectors = tokens[:, prefix:].mean(1) if projector.kind == "mean_linear" else tokens[:, 0]
+    tensors: Mapping[str, Tensor] = projector.tensors
+    if projector.kind == "projection":
+        tensors = {**tensors, "output_weight": tensors["projection"].T}
+    return norm_and_linear(tensors, vectors)
+
+
+def _drawn(n_tokens: int, width: int, module: nn.Module) -> Tensor:
+    """Two images' tokens, (2, n_tokens, width), where the module's weights lie and of their type."""
+    weight = next(module.parameters())
+    tokens = torch.randn(2, n_tokens, width, generator=torch.Generator().manual_seed(0))
+    return tokens.to(weight.device, weight.dtype)

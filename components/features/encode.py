@@ -135,8 +135,8 @@ def encode_views(
 def level_features(encoded: Encoded, mode: LevelMode) -> Features:
     """A batch's features with its levels in the form that `mode` asks for, on the CPU.
 
-    `grid` averages each level down to the last level's own grid, a ViT's to 7 x 7 at most (all its levels have the
-    last one's grid); `pooled` over the whole map; `full` keeps it. A ViT's class tokens stay apart, as they are.
+    `grid` averages each level down to the last level's own grid, a transformer's to 7 x 7 at most (all its levels have
+    the last one's grid); `pooled` over the whole map; `full` keeps it. A ViT's class tokens stay apart, as they are.
     """
     maps = encoded.levels
     if not maps:
@@ -145,7 +145,8 @@ def level_features(encoded: Encoded, mode: LevelMode) -> Features:
         levels = [level.float().mean((2, 3)) for level in maps]
     elif mode == "grid":
         sides = (int(maps[-1].shape[2]), int(maps[-1].shape[3]))
-        grid = (min(sides[0], _VIT_GRID), min(sides[1], _VIT_GRID)) if encoded.class_tokens else sides
+        alike = all(level.shape[2:] == maps[-1].shape[2:] for level in maps)
+        grid = (min(sides[0], _VIT_GRID), min(sides[1], _VIT_GRID)) if alike else sides
         levels = [F.adaptive_avg_pool2d(level.float(), grid) for level in maps]
     else:
         levels = list(maps)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from components.backbone import Projector
 from components.ldc.blocks import BatchNorm, Block, LinearMaker
-from components.ldc.projection import AttentionPool, TokenProjection
+from components.ldc.projection import position_projection, reads_positions, token_projection
 from components.ldc.shape import Shape
 
 __all__ = ["FUSIONS", "ResNetMAF", "ViTMAF", "maf_for"]
@@ -47,7 +47,8 @@ class ResNetLevel(nn.Module):
 
 
 class ResNetMAF(nn.Module):
-    """MAF of a CLIP ResNet: the fused map goes through the frozen attention pool.
+    """MAF of a CLIP ResNet: the fused map goes through the frozen attention pool. The same of every tower whose last step
+    reads all positions.
 
     The learnt fusion pools each level by itself and joins the four embeddings.
     """
@@ -60,7 +61,7 @@ class ResNetMAF(nn.Module):
         d = shape.embedding_width
         self.fusion = Block(4 * d, shape.fusion_hidden, d, linear) if shape.fusion == 3 else None
         self.weights = _FIXED_WEIGHTS.get(shape.fusion)
-        self.projector = AttentionPool(projector)
+        self.projector = position_projection(projector)
 
     def forward(self, levels: Sequence[Tensor], class_tokens: Sequence[Tensor] = ()) -> Tensor:
         """Four levels (n, c_k, h_k, w_k), or their means (n, c_k), to the fused feature (n, d), not normalised."""
@@ -96,7 +97,10 @@ class ViTLevel(nn.Module):
 
 
 class ViTMAF(nn.Module):
-    """MAF of a CLIP ViT: the fused vector goes through the frozen projection, without the last layer norm."""
+    """MAF of a CLIP ViT: the fused vector goes through the frozen projection, without the last layer norm.
+
+    Of a ViT of timm's, whose last step reads the class token as well, it goes through the norm too.
+    """
 
     def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> None:
         super().__init__()
@@ -105,7 +109,7 @@ class ViTMAF(nn.Module):
         self.fusion = Block(4 * C, shape.fusion_hidden, C, linear) if shape.fusion == 3 else None
         self.weights = _FIXED_WEIGHTS.get(shape.fusion)
         self.patches = projector.patches
-        self.projector = TokenProjection(projector)
+        self.projector = token_projection(projector)
 
     def forward(self, levels: Sequence[Tensor], class_tokens: Sequence[Tensor] = ()) -> Tensor:
         """Four levels (n, c_k, h, w) or (n, c_k) and their class tokens (n, c_k) to the fused feature (n, d)."""
@@ -119,7 +123,7 @@ class ViTMAF(nn.Module):
 
 def maf_for(shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> ResNetMAF | ViTMAF:
     """MAF of the tower that the projector belongs to; `of_levels` makes the layers that read the levels."""
-    return (ResNetMAF if projector.kind == "attention_pool" else ViTMAF)(shape, projector, linear, of_levels)
+    return (ResNetMAF if reads_positions(projector) else ViTMAF)(shape, projector, linear, of_levels)
 
 
 def _weighted(levels: Sequence[Tensor], weights: tuple[float, ...] | None) -> Tensor:

@@ -8,9 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from components.backbone import Projector
+from components.backbone import Projector, attended, norm_and_linear
 
-__all__ = ["AttentionPool", "TokenProjection", "projection_module"]
+__all__ = [
+    "AttentionPool",
+    "LatentPool",
+    "MeanProjection",
+    "TokenProjection",
+    "VectorProjection",
+    "position_projection",
+    "projection_module",
+    "reads_positions",
+    "token_projection",
+]
 
 
 class AttentionPool(nn.Module):
@@ -106,6 +116,76 @@ class TokenProjection(nn.Module):
         return tokens @ self.projection
 
 
-def projection_module(projector: Projector) -> AttentionPool | TokenProjection:
+class _Frozen(nn.Module):
+    """The tensors of a projector as buffers."""
+
+    def __init__(self, projector: Projector) -> None:
+        super().__init__()
+        self.heads = projector.heads
+        self._names = tuple(projector.tensors)
+        for name, tensor in projector.tensors.items():
+            self.register_buffer(name, tensor.clone())
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {name: self.get_buffer(name) for name in self._names}
+
+
+class VectorProjection(_Frozen):
+    """Layer norm and linear layer of a timm ViT's token, as far as the tower has them."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(n, C) to (n, d)."""
+        return norm_and_linear(self.tensors, tokens)
+
+
+class MeanProjection(_Frozen):
+    """The mean over positions, then the tower's own layer norm and linear layer, as far as it has them."""
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """(n, T, C), positions of a map in any order, to (n, d)."""
+        return self.vectors(positions.mean(1))
+
+    def vectors(self, pooled: Tensor) -> Tensor:
+        """(n, C), maps of which only the mean is left, to (n, d)."""
+        return norm_and_linear(self.tensors, pooled)
+
+
+class LatentPool(_Frozen):
+    """A learnt query asks all positions; then the MLP, the norm and the linear layer that the tower has behind it."""
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """(n, T, C), positions of a map in any order, to (n, d)."""
+        return attended(self.tensors, self.heads, positions)
+
+    def vectors(self, pooled: Tensor) -> Tensor:
+        """(n, C), maps of which only the mean is left, to (n, d): as if every position held the mean."""
+        return attended(self.tensors, self.heads, pooled[:, None])
+
+
+PositionProjection = AttentionPool | LatentPool | MeanProjection
+_OF_POSITIONS: dict[str, type[PositionProjection]] = {
+    "attention_pool": AttentionPool,
+    "latent_pool": LatentPool,
+    "mean_linear": MeanProjection,
+}
+
+
+def position_projection(projector: Projector) -> PositionProjection:
+    """The module of a projector that reads all positions of a map."""
+    return _OF_POSITIONS[projector.kind](projector)
+
+
+def token_projection(projector: Projector) -> TokenProjection | VectorProjection:
+    """The module of a projector that reads one token."""
+    return (TokenProjection if projector.kind == "projection" else VectorProjection)(projector)
+
+
+def reads_positions(projector: Projector) -> bool:
+    """Whether the projector reads all positions of a map; else it reads the class token."""
+    return projector.kind in _OF_POSITIONS
+
+
+def projection_module(projector: Projector) -> PositionProjection | TokenProjection | VectorProjection:
     """The module of a projector's kind."""
-    return AttentionPool(projector) if projector.kind == "attention_pool" else TokenProjection(projector)
+    return position_projection(projector) if reads_positions(projector) else token_projection(projector)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from components.backbone import Projector
 
+
 __all__ = ["FORMS", "Form", "Shape", "shape_for"]
 
 Form = Literal["published", "compact"]
@@ -74,7 +75,9 @@ def shape_for(
         return Shape(
             level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK, level_rank, _COMPACT_LOUDNESS
         )
-    mlp = embedding_width if projector.kind == "attention_pool" else _VIT_MLP_HIDDEN
+    from components.ldc.projection import reads_positions  # loads torch, which the settings do without
+
+    mlp = embedding_width if reads_positions(projector) else _VIT_MLP_HIDDEN
     return Shape(
         level_channels, width, embedding_width, n_classes, fusion, mlp, width, embedding_width, embedding_width
     )

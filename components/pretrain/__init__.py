@@ -1,4 +1,5 @@
-"""The recipe of the embedded CLIP: from a lexicon, a sentence encoder and labelled pictures to `models/embedded`.
+"""The recipe of the embedded CLIP: from a trunk trained on ImageNet, a lexicon, a sentence encoder and labelled
+pictures to `models/embedded`.
 
 In: `PretrainParameters` and `PretrainSources`. Out: a folder in open_clip's `local-dir:` format with the generic
 within-class covariance beside it. Nothing else in Shotline imports this room; the finished weights are what is shipped.
@@ -6,9 +7,8 @@ within-class covariance beside it. Nothing else in Shotline imports this room; t
 
 from components.pretrain.parameters import (
     Architecture,
-    ImageTraining,
+    LastLayer,
     PretrainParameters,
-    Settling,
     TextDistillation,
     TextPlacement,
 )
@@ -16,10 +16,9 @@ from components.pretrain.recipe import PretrainSources, pretrain
 
 __all__ = [
     "Architecture",
-    "ImageTraining",
+    "LastLayer",
     "PretrainParameters",
     "PretrainSources",
-    "Settling",
     "TextDistillation",
     "TextPlacement",
     "pretrain",

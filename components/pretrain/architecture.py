@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from components.backbone.open_clip_import import import_open_clip
 from components.pretrain.parameters import Architecture
@@ -16,7 +15,6 @@ __all__ = [
     "MEAN",
     "STD",
     "build",
-    "encode_images",
     "encode_texts",
     "load",
     "preprocess_config",
@@ -25,8 +23,8 @@ __all__ = [
     "word_tokens",
 ]
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's own, so that one preprocessing serves every backbone
-STD = (0.26862954, 0.26130258, 0.27577711)
+MEAN = (0.5, 0.5, 0.5)  # what the trunk was trained with
+STD = (0.5, 0.5, 0.5)
 
 
 def build(architecture: Architecture) -> nn.Module:
@@ -86,26 +84,6 @@ def word_tokens() -> dict[str, int]:
 @functools.cache
 def _tokenizer() -> Any:
     return import_open_clip().SimpleTokenizer()
-
-
-def encode_images(visual: Any, pixels: Tensor) -> Tensor:
-    """Image embeddings `(n, embed_dim)`, not normalised, from normalised pixels `(n, 3, side, side)` of any side.
-
-    The attention pool has one position per cell of the last grid; for another grid they are interpolated, as CLIP's
-    vision transformers do. Early training on small pictures costs less than half.
-    """
-    maps = visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(pixels)))))
-    side = maps.shape[-1]
-    positions = visual.attnpool.positional_embedding
-    own = round((positions.shape[0] - 1) ** 0.5)
-    if side == own:
-        pooled: Tensor = visual.attnpool(maps)
-        return pooled
-    grid = positions[1:].T.reshape(1, -1, own, own)
-    grid = F.interpolate(grid, size=(side, side), mode="bilinear", align_corners=False)
-    resized = torch.cat([positions[:1], grid.flatten(2)[0].T])
-    fitted: Tensor = torch.func.functional_call(visual.attnpool, {"positional_embedding": resized}, (maps,))
-    return fitted
 
 
 def encode_texts(model: Any, tokens: Tensor) -> Tensor:

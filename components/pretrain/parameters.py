@@ -1,4 +1,4 @@
-"""Every number of the recipe in one place: the architecture, the text distillation, the image training."""
+"""Every number of the recipe in one place: the architecture, the text distillation, the image tower's last layer."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from components.errors import UserInputError
 from components.files import digest
 
-__all__ = ["Architecture", "ImageTraining", "PretrainParameters", "Settling", "TextDistillation", "TextPlacement"]
+__all__ = ["Architecture", "LastLayer", "PretrainParameters", "TextDistillation", "TextPlacement"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,8 @@ class Architecture:
     """
 
     embed_dim: int = 512
-    image_size: int = 96
-    image_layers: tuple[int, int, int, int] = (2, 2, 2, 1)
-    image_width: int = 24
+    image_size: int = 192
+    image_trunk: str = "tf_efficientnet_lite2"  # of timm
     text_width: int = 160
     text_layers: int = 3
     text_heads: int = 5
@@ -35,9 +34,11 @@ class Architecture:
             "quick_gelu": False,
             "vision_cfg": {
                 "image_size": self.image_size,
-                "layers": list(self.image_layers),
-                "width": self.image_width,
-                "head_width": 32,
+                "timm_model_name": self.image_trunk,
+                "timm_model_pretrained": False,
+                "timm_pool": "avg",
+                "timm_proj": "linear",
+                "timm_proj_bias": True,
             },
             "text_cfg": {
                 "context_length": self.context_length,
@@ -72,83 +73,49 @@ class TextDistillation:
 
 
 @dataclass(frozen=True)
-class ImageTraining:
-    """How the image tower learns from labelled pictures; sizes in pixels, `epochs` passes over the pictures."""
+class LastLayer:
+    """How the image tower's last layer is made; see `components.pretrain.last_layer`."""
 
-    stages: tuple[tuple[float, int], ...] = ((24.0, 48), (16.0, 64), (8.0, 96))  # (epochs, pixels), in order
+    pictures: int = 16  # of each class, from which the trunk's features and their spread are learnt
+    held_out: int = 10  # of each class, of which the finished model finds so many by name
+    shrinkage: float = 0.1  # see `class_prototypes`
+    steps: int = 600
     batch: int = 256
-    learning_rate: float = 2e-3
-    muon_momentum: float = 0.9  # of the convolutions' orthogonal steps; 0: AdamW for all weights
-    weight_decay: float = 0.05
-    warmup_steps: int = 150
-    label_smoothing: float = 0.05
-    zoom: tuple[float, float] = (0.4, 1.1)  # side of the crop over the side of the picture; above 1: mirrored border
-    colour: float = 0.3  # largest change of brightness, contrast and saturation
-    mixing: float = 0.5  # share of batches whose pictures are blended in pairs
-    erasing: float = 0.25  # share of pictures with one grey rectangle
-    averaging: float = 0.998  # decay of the weights' moving average, a step
-    initial_scale: float = 50.0
-
-
-@dataclass(frozen=True)
-class Settling:
-    """How the trained image tower's last layer is finished; see `settle` and `use_spare_directions`."""
-
-    steps: int = 800
-    batch: int = 512
     learning_rate: float = 1e-3
-    scale: float = 25.0  # of the logits; lower is better for new classes and worse for the trained ones
-    dropout: float = 0.8  # share of what the layer reads that a step does without, from 0 to below 1
+    scale: float = 25.0  # of the logits
+    dropout: float = 0.5  # share of a feature that a step does without, from 0 to below 1
     spare: float = 2.0  # squared length of what no text uses over that of what texts use
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise UserInputError(
-                f"a step cannot do without {self.dropout} of what the layer reads",
-                on="settling.dropout",
+                f"a step cannot do without {self.dropout} of a feature",
+                on="last_layer.dropout",
                 remedy="give a share from 0 to below 1",
             )
 
 
 @dataclass(frozen=True)
 class PretrainParameters:
-    """Parameters of one run of the recipe.
-
-    Attributes:
-        left_out: folders of picture classes whose pictures are not trained on.
-        names_left_out: names kept out of the lexicon and of every distilled text.
-    """
+    """Parameters of one run of the recipe."""
 
     seed: int = 0
-    threads: int = 2
     bfloat16: bool = True
-    left_out: tuple[str, ...] = ()
-    names_left_out: tuple[str, ...] = ()
     checkpoint_every: int = 500  # steps
     architecture: Architecture = field(default_factory=Architecture)
     placement: TextPlacement = field(default_factory=TextPlacement)
     text: TextDistillation = field(default_factory=TextDistillation)
-    image: ImageTraining = field(default_factory=ImageTraining)
-    settling: Settling = field(default_factory=Settling)
+    last_layer: LastLayer = field(default_factory=LastLayer)
 
     def as_json(self) -> dict[str, Any]:
         """The parameters as plain JSON values."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
-    def digest(self) -> str:
-        """Which run an image checkpoint belongs to.
-
-        Threads, the checkpoint's rhythm and what is done to the finished tower do not matter.
-        """
-        plain = self.as_json()
-        for name in ("threads", "checkpoint_every", "settling"):
-            del plain[name]
-        return digest(plain)
-
     def text_digest(self) -> str:
-        """Which run a text checkpoint belongs to: the text tower is the same whatever the pictures are trained with."""
+        """Which run a text checkpoint belongs to: the text tower is the same whatever becomes of the image tower."""
         plain = self.as_json()
-        for name in ("threads", "checkpoint_every", "left_out", "image", "settling"):
-            del plain[name]
+        del plain["checkpoint_every"], plain["last_layer"]
+        for name in ("image_size", "image_trunk"):
+            del plain["architecture"][name]
         return digest(plain)

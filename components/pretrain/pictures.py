@@ -27,33 +27,28 @@ class Pictures:
         labels: `(n,)`, int64, an index into `folders`.
         folders: class folders, in the order of `classes.csv`.
         names: what each class is called.
+        members: each picture's path in its archive.
     """
 
     pixels: npt.NDArray[np.uint8]
     labels: Tensor
     folders: tuple[str, ...]
     names: tuple[str, ...]
+    members: tuple[str, ...]
 
     def batch(self, rows: Tensor) -> Tensor:
         """Bytes `(len(rows), height, width, 3)`."""
         return torch.from_numpy(self.pixels[rows.numpy()])
 
-    def rows_without(self, folders: tuple[str, ...]) -> Tensor:
-        """Indices of all pictures whose class is not among `folders`."""
-        unknown = sorted(set(folders) - set(self.folders))
-        if unknown:
-            raise UserInputError(f"no class {unknown[0]!r}", on="left_out", remedy="name folders of classes.csv")
-        kept = torch.tensor([folder not in folders for folder in self.folders])
-        return torch.nonzero(kept[self.labels]).flatten()
 
-
-def read_pictures(dataset: Path, split: str, arrays: Path) -> Pictures:
+def read_pictures(dataset: Path, split: str, arrays: Path, per_class: int | None = None) -> Pictures:
     """The pictures of `dataset/<split>.zip`, decoded into `arrays` on the first call.
 
     Args:
         dataset: a folder with `classes.csv` (columns folder, name) and `<split>.zip` of `<folder>/<number>.webp`.
         split: `train` or `val`.
         arrays: a folder for the decoded bytes.
+        per_class: the first so many of each class, in the order of their file names; None: all.
     """
     archive_path, classes_path = dataset / f"{split}.zip", dataset / "classes.csv"
     for path in (archive_path, classes_path):
@@ -68,9 +63,9 @@ def read_pictures(dataset: Path, split: str, arrays: Path) -> Pictures:
     folders = tuple(folder for folder, _ in classes)
     position = {folder: index for index, folder in enumerate(folders)}
     with zipfile.ZipFile(archive_path) as archive:
-        members = sorted(name for name in archive.namelist() if not name.endswith("/"))
+        members = _first(sorted(name for name in archive.namelist() if not name.endswith("/")), per_class)
         labels = torch.tensor([position[name.split("/")[-2]] for name in members])
-        target = arrays / f"{split}.npy"
+        target = arrays / (f"{split}.npy" if per_class is None else f"{split}-{per_class}.npy")
         if not target.exists():
             _decode(archive, members, target)
     pixels = np.load(target, mmap_mode="r")
@@ -80,7 +75,18 @@ def read_pictures(dataset: Path, split: str, arrays: Path) -> Pictures:
             on=str(target),
             remedy="remove the decoded array; it is made again",
         )
-    return Pictures(pixels, labels, folders, tuple(name for _, name in classes))
+    return Pictures(pixels, labels, folders, tuple(name for _, name in classes), tuple(members))
+
+
+def _first(members: list[str], per_class: int | None) -> list[str]:
+    """The first of each class, then the second of each: those of a smaller number are the beginning of a larger one's."""
+    place: dict[str, int] = {}
+    numbered = []
+    for member in members:
+        folder = member.split("/")[-2]
+        place[folder] = place.get(folder, -1) + 1
+        numbered.append((place[folder], member))
+    return [member for number, member in sorted(numbered) if per_class is None or number < per_class]
 
 
 def _decode(archive: zipfile.ZipFile, members: list[str], target: Path) -> None:

@@ -60,21 +60,6 @@ class Lexicon:
         """Mean of all vectors, `(embed_dim,)`."""
         return self.vectors.mean(dim=0)
 
-    def without(self, names: tuple[str, ...]) -> "Lexicon":
-        """The lexicon without some names; the template means stay, they name nothing."""
-        dropped = set(names)
-        keep = [index for index, name in enumerate(self.names) if name not in dropped]
-        position = {old: new for new, old in enumerate(keep)}
-        rows = [row for row, (_, _, index) in enumerate(self.entries) if index in position]
-        entries = tuple((self.entries[row][0], self.entries[row][1], position[self.entries[row][2]]) for row in rows)
-        return Lexicon(
-            tuple(self.names[index] for index in keep),
-            self.cores[keep],
-            self.template_means,
-            entries,
-            self.vectors[rows],
-        )
-
 
 def read_lexicon(path: Path) -> Lexicon:
     """Read `text_lexicon.npz`: arrays `name`, `vec` (unit length) and `template`."""

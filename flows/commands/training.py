@@ -123,12 +123,16 @@ def pretrain(
     lexicon: Annotated[Path, typer.Option(help="text_lexicon.npz: names and a CLIP's text embeddings of them.")],
     output: Annotated[Path, typer.Option(help="Folder that gets the model.")],
     run: Annotated[Path, typer.Option(help="Folder for checkpoints and the log; the same one goes on.")],
+    text_tower: Annotated[
+        Path | None, typer.Option(help="A finished model whose text tower is kept; default: distil one, 20 minutes.")
+    ] = None,
 ) -> None:
-    """Train the small CLIP that models/embedded holds, anew; needs the extra `pretrain`, takes an hour or two."""
+    """Make the small CLIP that models/embedded holds, anew; needs the extra `pretrain`."""
     from components.pretrain import PretrainParameters, PretrainSources
     from components.pretrain import pretrain as train_embedded
 
-    facts = train_embedded(PretrainParameters(), PretrainSources(pictures, lexicon), run, output)
+    sources = PretrainSources(pictures, lexicon, text_tower=text_tower)
+    facts = train_embedded(PretrainParameters(), sources, run, output)
     typer.echo(json.dumps(facts, indent=2))
 
 

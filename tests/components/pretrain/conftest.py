@@ -10,32 +10,50 @@ import pytest
 import torch
 from PIL import Image
 
+from components.backbone.open_clip_import import import_open_clip
 from components.pretrain import (
     Architecture,
-    ImageTraining,
+    LastLayer,
     PretrainParameters,
-    Settling,
+    PretrainSources,
     TextDistillation,
     TextPlacement,
 )
 
+TRUNK = "test_efficientnet"
 COLOURS = {"red_thing": (220, 30, 30), "green_thing": (30, 200, 40), "blue_thing": (30, 40, 220)}
 
 
 @pytest.fixture
 def parameters() -> PretrainParameters:
     return PretrainParameters(
-        threads=2,
         bfloat16=False,
         checkpoint_every=4,
         architecture=Architecture(
-            embed_dim=16, image_layers=(1, 1, 1, 1), image_width=2, text_width=8, text_layers=1, text_heads=2
+            embed_dim=16, image_size=64, image_trunk=TRUNK, text_width=8, text_layers=1, text_heads=2
         ),
         placement=TextPlacement(phrases=30),
         text=TextDistillation(steps=8, batch=16, warmup_steps=2),
-        image=ImageTraining(stages=((2.0, 32), (2.0, 96)), batch=8, warmup_steps=2, mixing=0.5),
-        settling=Settling(steps=20, batch=16),
+        last_layer=LastLayer(pictures=6, steps=5, batch=8),
     )
+
+
+@pytest.fixture
+def trunk_weights(tmp_path: Path) -> Path:
+    """A file of the trunk's tensors as a package carries them: under other names, a classifier of five classes last."""
+    import_open_clip()  # prepares torchvision, which timm wants
+    import timm
+
+    torch.manual_seed(0)
+    tensors = timm.create_model(TRUNK, num_classes=5).state_dict()
+    path = tmp_path / "trunk.pth"
+    torch.save({f"of_another_library.{place}": tensor for place, tensor in enumerate(tensors.values())}, path)
+    return path
+
+
+@pytest.fixture
+def sources(dataset: Path, lexicon_path: Path, trunk_weights: Path) -> PretrainSources:
+    return PretrainSources(dataset, lexicon_path, trunk=trunk_weights, sentence_encoder=dataset)
 
 
 @pytest.fixture
@@ -62,7 +80,7 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def lexicon_path(tmp_path: Path) -> Path:
     draw = np.random.default_rng(1)
-    names = ["apple", "bread", "chair", "dog", "red thing", "green thing", "blue thing", "stone", "lamp", "apple"]
+    names = ["apple", "dog", "red thing", "green thing", "blue thing", "bread", "chair", "stone", "lamp", "apple"]
     vectors = draw.normal(size=(len(names), 16)) + 2
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     templates = ["a photo of a"] * 5 + ["a"] * 5
