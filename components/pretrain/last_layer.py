@@ -82,7 +82,8 @@ def text_map(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return weight.detach()
+    learnt: Tensor = weight.detach()
+    return learnt
 
 
 def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:
