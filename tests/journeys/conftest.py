@@ -52,7 +52,9 @@ def trained(
     with FileLock(f"{where}.lock"):
         if not where.is_file():
             workspace = make_workspace()
-            done = run_command("shotline", "train", photo_folder, "--shots", "4", cwd=workspace, env=TEMPORARY_SERVER)
+            done = run_command(
+                "shotline", "train", photo_folder, "--shots", "4", cwd=workspace, env=TEMPORARY_SERVER, timeout_s=900
+            )
             (workspace / "reports/printed.txt").write_text(done.stdout)
             where.write_text(str(workspace))
         return Path(where.read_text())

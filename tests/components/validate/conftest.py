@@ -75,6 +75,10 @@ def _great_expectations() -> None:
 
 @pytest.fixture
 def photos() -> Photos:
+    return two_classes()
+
+
+def two_classes() -> Photos:
     """Two classes with four support photos and two query photos each; nothing is wrong with them."""
     made = Photos()
     for label in ("crack", "pit"):
@@ -85,7 +89,7 @@ def photos() -> Photos:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def checked() -> Callable[..., Verdict]:
     """Check photos; no pages are written unless a folder is given for them."""
 

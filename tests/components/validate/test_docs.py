@@ -11,6 +11,7 @@ import pytest
 from components.validate import Verdict
 from components.validate.docs import standing_alone
 from components.validate.expectations import shown
+from tests.components.validate.conftest import two_classes
 
 PAGES = ["classes.html", "files.html", "index.html", "photos.html", "sample.html"]
 STRANGE = ["<script>alert(1)</script>", "$5 {off} 50%", '"quoted" & <img src=x onerror=alert(1)>', "缺陷 🔩"]
@@ -45,14 +46,15 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
-def docs(photos: Any, checked: Callable[..., Verdict], tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def docs(checked: Callable[..., Verdict], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    photos, folder = two_classes(), tmp_path_factory.mktemp("pages") / "docs"
     for number, name in enumerate(STRANGE):
         photos.add(f"train/crack/{name}.png", "crack", "support", blur=0.9, name=name if number else None)
         photos.add(f"train/{name}/1.png", name, "support", width=20)
         photos.refuse(f"train/{name}/bad.png", name, "truncated")
-    checked(photos, shots=8, docs=tmp_path / "docs")
-    return tmp_path / "docs"
+    checked(photos, shots=8, docs=folder)
+    return folder
 
 
 def test_nothing_is_fetched_and_nothing_runs(docs: Path) -> None:
