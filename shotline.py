@@ -221,7 +221,7 @@ class Shotline:
         classifier = self._classifier()
         photos = self._photos.read(classifier.backbone)
         if isinstance(query, str) and photo_of(query) is None:
-            return FoundPhotos(photos.like(self.embed(texts=query)[0], top))
+            return FoundPhotos(photos.like(classifier.backbone.encode_texts([query])[0].cpu().numpy(), top))
         [embedded] = self.embed(query)
         if isinstance(embedded, PhotoError):
             raise embedded
