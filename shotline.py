@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from components.serving.answers import Answer, PhotoClassifier, Ranked
     from components.serving.given import GivenPhoto
     from components.serving.results import Answers, FoundPhotos
+    from components.serving.saved import Saved
     from components.serving.search import LatestPhotos
     from components.workspace import Workspace
     from flows.classes import Outcome
@@ -58,9 +59,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-
-_BATCH = 32
-_MODELS = ("backbone", "embedded", "checkpoints")  # one of these lies in a folder `models`
 
 
 def open(
@@ -95,13 +93,10 @@ def open(
         raise UserInputError(what, on=str(path), remedy="give a workspace, a bundle or a Bento")
     folder = folder.resolve()
     how = {name: value for name, value in (("device", device), ("precision", precision)) if value is not None}
-    if (folder / "bento.yaml").is_file():
-        models = folder / "src/models"
-        return Shotline(folder, None, how, top, (models / "bundle", models / "bank", models))
-    if (folder / "bundle.json").is_file():
-        return Shotline(folder, None, how, top, (folder, None, _models_of(folder)))
-    if (folder / "version.json").is_file() and (folder / "bundle/bundle.json").is_file():
-        return Shotline(folder, None, how, top, (folder / "bundle", folder / "bank", _models_of(folder)))
+    from components.serving.saved import Saved
+
+    if saved := Saved.found(folder):
+        return Shotline(folder, None, how, top, saved)
     from components.workspace import Workspace
 
     try:
@@ -126,7 +121,7 @@ class Shotline:
         workspace: Workspace | None,
         how: dict[str, str],
         top: int,
-        saved: tuple[Path, Path | None, Path] | None = None,
+        saved: Saved | None = None,
     ) -> None:
         self.root = root
         self._workspace = workspace
@@ -162,11 +157,11 @@ class Shotline:
         >>> workspace.classify(Image.open("red.jpg")) == workspace.classify("red.jpg")
         True
         """
-        from components.serving.given import path_of, photos_of
+        from components.serving.given import ask_each, path_of, photos_of
         from components.serving.results import Answers
 
         given = photos_of(photos)
-        return Answers([path_of(each) for each in given], self._each(given, self._classifier().answer))
+        return Answers([path_of(each) for each in given], ask_each(given, self._classifier().answer))
 
     def embed(
         self, photos: GivenPhoto | Iterable[GivenPhoto] = (), *, texts: str | Sequence[str] = ()
@@ -185,10 +180,10 @@ class Shotline:
         (True, 1.0)
         """
         from components.ingest import PhotoError
-        from components.serving.given import photos_of
+        from components.serving.given import ask_each, photos_of
 
         classifier = self._classifier()
-        embedded = self._each(photos_of(photos), classifier.embed)
+        embedded = ask_each(photos_of(photos), classifier.embed)
         vectors = [each if isinstance(each, PhotoError) else each.numpy() for each in embedded]
         wanted = [texts] if isinstance(texts, str) else list(texts)
         if wanted:
@@ -328,23 +323,6 @@ class Shotline:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return metrics
 
-    def _each(self, given: list[GivenPhoto], ask: Callable[[list[Any]], list[Any]]) -> list[Any]:
-        """What `ask` gives for each photo, asked a batch at a time; an error in the place of what is no photo."""
-        from components.ingest import PhotoError
-        from components.serving.given import as_photo
-
-        answers: list[Any] = []
-        for start in range(0, len(given), _BATCH):
-            photos: list[Any] = []
-            for each in given[start : start + _BATCH]:
-                try:
-                    photos.append(as_photo(each))
-                except PhotoError as error:
-                    photos.append(error)
-            asked = iter(ask([photo for photo in photos if not isinstance(photo, PhotoError)]))
-            answers += [photo if isinstance(photo, PhotoError) else next(asked) for photo in photos]
-        return answers
-
     def _classifier(self) -> PhotoClassifier:
         """What answers, of the version that is live now; loaded at the first question."""
         classifier = self._loaded
@@ -358,7 +336,7 @@ class Shotline:
 
         if self._workspace is None:
             assert self._saved is not None
-            return PhotoClassifier.of_folders(*self._saved, BackboneSettings(**self._how), top=self._top)
+            return PhotoClassifier.of_saved(self._saved, BackboneSettings(**self._how), top=self._top)
         settings = dataclasses.replace(
             self._workspace.parameters.section("backbone", BackboneSettings),
             **self._how,
@@ -416,16 +394,6 @@ class Shotline:
 
         if failure := keep_online(self._for("cannot be changed")):
             _log.warning("Feast's online store was behind, and is tried again: %s", failure)
-
-
-def _models_of(folder: Path) -> Path:
-    """The folder `models` that a bundle or a version lies in; if there is none, the one of the embedded CLIP."""
-    for above in folder.parents[:3]:
-        if any((above / name).is_dir() for name in _MODELS):
-            return above
-    from components.workspace.template import template_folder
-
-    return template_folder() / "models"
 
 
 def _called_as_given(outcome: Outcome, temporary: Path) -> Outcome:

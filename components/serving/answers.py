@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from PIL import Image
@@ -22,6 +22,9 @@ from components.live import Versions, version_name
 from components.serving.classes import class_rows
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
+
+if TYPE_CHECKING:
+    from components.serving.saved import Saved
 
 __all__ = ["Answer", "Photo", "PhotoClassifier", "Ranked"]
 
@@ -126,21 +129,11 @@ class PhotoClassifier:
         return cls(bundle, _matching_backbone(bundle, models, models, settings), bank)
 
     @classmethod
-    def of_folders(
-        cls, bundle: Path, bank: Path | None, models: Path, settings: BackboneSettings, *, top: int = 5
-    ) -> PhotoClassifier:
-        """A saved bundle, with a bank's added classes beside it; raises as `load` does.
-
-        Args:
-            bundle: its folder.
-            bank: the bank's folder; None for the bundle alone.
-            models: where its backbone is sought.
-            settings: see `load`.
-            top: how many classes an answer names.
-        """
-        saved = Bundle.load(bundle)
-        added = Bank.empty(saved) if bank is None else Bank.load(bank, saved)
-        return cls(saved, _matching_backbone(saved, bundle.parent, models, settings), added, top=top)
+    def of_saved(cls, saved: Saved, settings: BackboneSettings, *, top: int = 5) -> PhotoClassifier:
+        """A saved classifier, which stays as it is; arguments and errors as of `load`."""
+        bundle = Bundle.load(saved.bundle)
+        bank = Bank.empty(bundle) if saved.bank is None else Bank.load(saved.bank, bundle)
+        return cls(bundle, _matching_backbone(bundle, saved.bundle.parent, saved.models, settings), bank, top=top)
 
     def follow(self) -> bool:
         """Take what is live now, where that has changed since; whether it has.

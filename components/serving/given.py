@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,12 +18,15 @@ from components.ingest import PhotoError
 if TYPE_CHECKING:
     from components.serving.answers import Photo
 
-__all__ = ["GivenPhoto", "as_photo", "files_of", "path_of", "photos_of"]
+__all__ = ["GivenPhoto", "as_photo", "ask_each", "files_of", "path_of", "photos_of"]
+
+T = TypeVar("T")
 
 GivenPhoto: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | Any"
 """One photo: a path, a file's bytes, a Pillow image, or an array; see `as_photo`."""
 
 _SINGLE = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
+_BATCH = 32
 _CHANNELS = (1, 3, 4)
 _REMEDY = "give a path, a file's bytes, a Pillow image, or an array (height, width) or (height, width, 3)"
 
@@ -72,6 +75,21 @@ def as_photo(given: GivenPhoto) -> Photo:
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor on another device, or that needs its gradient
         raise _refused(f"its pixels cannot be read: {error}", "give a NumPy array") from None
     return Image.fromarray(_eight_bits(_checked_shape(pixels)))
+
+
+def ask_each(given: Sequence[GivenPhoto], ask: Callable[[list[Photo]], list[T]]) -> list[T | PhotoError]:
+    """What `ask` gives for each photo, in order, asked a batch at a time; an error in the place of what is no photo."""
+    answers: list[T | PhotoError] = []
+    for start in range(0, len(given), _BATCH):
+        photos: list[Photo | PhotoError] = []
+        for each in given[start : start + _BATCH]:
+            try:
+                photos.append(as_photo(each))
+            except PhotoError as error:
+                photos.append(error)
+        asked = iter(ask([photo for photo in photos if not isinstance(photo, PhotoError)]))
+        answers += [photo if isinstance(photo, PhotoError) else next(asked) for photo in photos]
+    return answers
 
 
 def _is_list(array: Any) -> bool:
