@@ -1,9 +1,6 @@
 """The door for notebooks and programs: open a workspace, a bundle or a Bento, and ask it.
 
-    import shotline
-
-    workspace = shotline.open("my-workspace")
-    workspace.classify(["a.jpg", "b.jpg"]).to_frame()
+    shotline.open("my-workspace").classify(["a.jpg", "b.jpg"]).to_frame()
 
 It calls the same functions as the command line and the service, and gives the same answers. Importing it loads no
 model; a model is loaded when the first question needs it. Every error is a `ShotlineError`: what happened, on what, and
@@ -19,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.errors import RefusedByGateError, ShotlineError, UserInputError
 from components.on_demand import on_demand
@@ -60,6 +57,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 def open(
     path: str | os.PathLike[str] = ".", *, device: str | None = None, precision: str | None = None, top: int = 5
@@ -94,11 +93,10 @@ def open(
     folder = folder.resolve()
     how = {name: value for name, value in (("device", device), ("precision", precision)) if value is not None}
     from components.serving.saved import Saved
+    from components.workspace import Workspace
 
     if saved := Saved.found(folder):
         return Shotline(folder, None, how, top, saved)
-    from components.workspace import Workspace
-
     try:
         workspace = Workspace.find(folder)
     except UserInputError as error:
@@ -151,8 +149,6 @@ class Shotline:
         ['red', 'blue']
         >>> answers[2].what
         'there is no such file'
-        >>> answers.to_frame()["class"].tolist()[:2]
-        ['red', 'blue']
         >>> from PIL import Image
         >>> workspace.classify(Image.open("red.jpg")) == workspace.classify("red.jpg")
         True
@@ -243,10 +239,9 @@ class Shotline:
         from components.serving.given import files_of
         from flows.classes import add
 
-        workspace = self._for_change()
+        workspace = self._for("cannot be changed")
         with files_of(photos) as (files, temporary):
-            outcome = add(workspace, {name: files}, force=force, live=self._live)
-        self._keep_online()
+            outcome = self._changed(lambda live: add(workspace, {name: files}, force=force, live=live))
         return outcome if temporary is None else _called_as_given(outcome, temporary)
 
     def remove_class(self, name: str) -> Change:
@@ -255,7 +250,7 @@ class Shotline:
         Raises:
             UserInputError: a bundle or a Bento is open, or it is no added class and no photos wait for it.
 
-        >>> change = workspace.remove_class("teal")
+        >>> _ = workspace.remove_class("teal")
         >>> [row["class"] for row in workspace.classes()]
         ['amber', 'blue', 'green', 'red', 'violet']
         """
@@ -376,24 +371,16 @@ class Shotline:
             )
         return self._workspace
 
-    def _for_change(self) -> Workspace:
+    def _changed(self, change: Callable[[LiveWorkspace], T]) -> T:
         from components.stages import check_parameters
+        from flows.online import keep_online
 
         workspace = self._for("cannot be changed")
         check_parameters(workspace)
-        return workspace
-
-    def _changed(self, change: Callable[[LiveWorkspace], Change]) -> Change:
-        self._for_change()
         made = change(self._live)
-        self._keep_online()
-        return made
-
-    def _keep_online(self) -> None:
-        from flows.online import keep_online
-
-        if failure := keep_online(self._for("cannot be changed")):
+        if failure := keep_online(workspace):
             _log.warning("Feast's online store was behind, and is tried again: %s", failure)
+        return made
 
 
 def _called_as_given(outcome: Outcome, temporary: Path) -> Outcome:
