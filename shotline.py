@@ -315,8 +315,7 @@ class Shotline:
         path = self._for("has no metrics").reports / "metrics.json"
         if not path.is_file():
             raise UserInputError("nothing is measured yet", on=str(path), remedy="train first: shotline train PHOTOS")
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return metrics
+        return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def _classifier(self) -> PhotoClassifier:
         """What answers, of the version that is live now; loaded at the first question."""
