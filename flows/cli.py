@@ -2,10 +2,9 @@
 
 import atexit
 import gc
-import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from flows.stopping import stoppable
 
@@ -31,23 +30,8 @@ def build() -> "typer.Typer":
     for group in (workspaces, training, answers, classes):
         app.add_typer(group.commands)
 
-    @app.callback()
-    def shotline(
-        version: Annotated[
-            bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-        ] = False,
-    ) -> None:
-        """A few photos a class become a deployed image classifier."""
-
+    app.callback()(workspaces.about)
     return app
-
-
-def _show_version(wanted: bool) -> None:
-    import typer
-
-    if wanted:
-        typer.echo(f"shotline {importlib.metadata.version('shotline')}")
-        raise typer.Exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from components.on_demand import on_demand
 
 if TYPE_CHECKING:
     from components.ingest.copying import PhotoCopy, copy_photos, plan_copy
-    from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo
+    from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo, rgb_image
     from components.ingest.manifest import Ingested, Progress, ingest
     from components.ingest.names import words_of
     from components.ingest.near_duplicates import groups_of, thumbnail_of
@@ -42,6 +42,7 @@ __all__ = [
     "plan_copy",
     "plan_placement",
     "read_photo",
+    "rgb_image",
     "thumbnail_of",
     "unreadable_paths",
     "words_of",

@@ -7,6 +7,7 @@ what is no photo, are refused with a reason. What is wrong with a file besides i
 """
 
 import io
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ __all__ = [
     "decode",
     "load_image",
     "read_photo",
+    "rgb_image",
 ]
 
 T = TypeVar("T")
@@ -72,6 +74,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_opening = threading.Lock()
 
 # Pillow only warns between its limit and twice that; here a bomb is an error, also where `Limits` were raised by hand.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -140,6 +144,22 @@ def load_image(source: Path | bytes, limits: Limits | None = None, *, name: str 
         name = str(source)
         source = read_photo(source, limits, name=name)
     return decode(source, limits, name=name, look_for_damage=False).image
+
+
+def rgb_image(image: Image.Image, limits: Limits | None = None, *, name: str = "the photo") -> Image.Image:
+    """An image that a program has opened or made, as `load_image` gives one: RGB, turned as its EXIF orientation says.
+
+    Raises:
+        PhotoError: with the reason, if the image cannot or may not be read.
+    """
+    limits = limits or Limits()
+    _check_size(*image.size, limits, name)
+    try:
+        with _opening:  # several threads may have been given the same image, whose file is not read yet
+            image.load()
+        return _upright_rgb(image)[0]
+    except Exception as error:  # noqa: BLE001 (what is opened is decoded here: foreign bytes, or a file that was closed)
+        raise _refused("unreadable", f"its pixels cannot be read ({error})", name) from None
 
 
 def count_pixels(content: bytes, limits: Limits, *, name: str) -> int:
@@ -219,15 +239,21 @@ def _decode(content: bytes, limits: Limits, name: str, at_least_px: int | None) 
         _check_size(*image.size, limits, name)
         mode, full_size = image.mode, image.size
         drafted = at_least_px is not None and image.draft(None, (at_least_px, at_least_px)) is not None
-        image.load()
-        orientation, flaw = _orientation(image)
+        rgb, orientation, flaw = _upright_rgb(image)
         width, height = full_size if drafted else image.size  # loading a TIFF may have turned it already
         if orientation >= 5:
             width, height = height, width
-        rgb, doubt = as_rgb(image)
-        if orientation > 1:
-            rgb = rgb.transpose(_TURNS[orientation])
-        return Decoded(rgb, width, height, mode, "; ".join(filter(None, (flaw, doubt))) or None)
+        return Decoded(rgb, width, height, mode, flaw)
+
+
+def _upright_rgb(image: Image.Image) -> tuple[Image.Image, int, str | None]:
+    """RGB the right way up of an opened image, the EXIF orientation that it had, and its flaw (None if it has none)."""
+    image.load()
+    orientation, flaw = _orientation(image)
+    rgb, doubt = as_rgb(image)
+    if orientation > 1:
+        rgb = rgb.transpose(_TURNS[orientation])
+    return rgb, orientation, "; ".join(filter(None, (flaw, doubt))) or None
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from PIL import Image
 from components.backbone import Backbone, BackboneSettings, load_backbone
 from components.bank import ArrivalPhotos, Arriver, Bank, Ledger
 from components.classifier import Bundle
-from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
 from components.ingest import IngestSettings, Twin, find_twins
 from components.liteembed import LiteEmbedSettings, Vocabulary, WholeVocabulary, build_vocabulary
@@ -77,12 +76,7 @@ class LiveWorkspace:
         Raises:
             UserInputError: nothing is live yet.
         """
-        version = self.versions.current()
-        if version is None:
-            raise UserInputError(
-                "nothing is live yet", on=str(self.versions.folder), remedy="train first: shotline train PHOTOS"
-            )
-        return self.versions.load(version)
+        return self.versions.load(self.versions.in_use())
 
     def class_names(self) -> tuple[str, ...]:
         """Of what is live: the trained classes, then the added ones; raises as `loaded`."""

@@ -91,6 +91,19 @@ class Versions:
         pointer = self.pointer()
         return None if pointer is None else self.find(pointer.version)
 
+    def in_use(self) -> Version:
+        """What the pointer names; raises as `current` does.
+
+        Raises:
+            UserInputError: nothing is live yet.
+        """
+        version = self.current()
+        if version is None:
+            raise UserInputError(
+                "nothing is live yet", on=str(self.folder), remedy="train first: shotline train PHOTOS"
+            )
+        return version
+
     def current_name(self) -> str | None:
         """What the pointer says, without a look at the version itself."""
         pointer = self.pointer()

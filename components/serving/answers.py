@@ -8,23 +8,30 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from PIL import Image
 
 from components.backbone import Backbone, BackboneSettings, matching_backbone
 from components.bank import Answering, Bank
 from components.classifier import Bundle
 from components.features import Features, level_features
-from components.ingest import PhotoError, count_pixels, load_image, read_photo
+from components.ingest import PhotoError, count_pixels, load_image, read_photo, rgb_image
 from components.live import Versions, version_name
 from components.serving.classes import class_rows
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
 
-__all__ = ["Answer", "PhotoClassifier", "Ranked"]
+if TYPE_CHECKING:
+    from components.serving.saved import Saved
+
+__all__ = ["Answer", "Photo", "PhotoClassifier", "Ranked"]
 
 T = TypeVar("T")
+
+Photo = bytes | Path | Image.Image
+"""A photo as it is asked about: a file's bytes, a file, or an image that a program has opened or made."""
 
 _BATCH = 32
 _PIXELS_AT_ONCE = 128_000_000  # decoded, two of the largest photos that are allowed by default: 0.5 to 2.5 GB
@@ -121,6 +128,13 @@ class PhotoClassifier:
         bundle, bank = _read(models)
         return cls(bundle, _matching_backbone(bundle, models, models, settings), bank)
 
+    @classmethod
+    def of_saved(cls, saved: Saved, settings: BackboneSettings, *, top: int = 5) -> PhotoClassifier:
+        """A saved classifier, which stays as it is; arguments and errors as of `load`."""
+        bundle = Bundle.load(saved.bundle)
+        bank = Bank.empty(bundle) if saved.bank is None else Bank.load(saved.bank, bundle)
+        return cls(bundle, _matching_backbone(bundle, saved.bundle.parent, saved.models, settings), bank, top=top)
+
     def follow(self) -> bool:
         """Take what is live now, where that has changed since; whether it has.
 
@@ -156,7 +170,7 @@ class PhotoClassifier:
         """The classes that answers can name; see `class_rows`."""
         return class_rows(self._served.bundle, self._served.bank)
 
-    def answer(self, photos: Sequence[bytes | Path]) -> list[Answer | PhotoError]:
+    def answer(self, photos: Sequence[Photo]) -> list[Answer | PhotoError]:
         """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
         served = self._served
 
@@ -166,7 +180,7 @@ class PhotoClassifier:
 
         return self._each(photos, answers, served)
 
-    def embed(self, photos: Sequence[bytes | Path]) -> list[torch.Tensor | PhotoError]:
+    def embed(self, photos: Sequence[Photo]) -> list[torch.Tensor | PhotoError]:
         """One unit vector (d,) float32 a photo, in order; a photo that cannot be read gives its error."""
         served = self._served
 
@@ -182,7 +196,7 @@ class PhotoClassifier:
             yield from zip(batch, self.answer(batch), strict=True)
 
     def _each(
-        self, photos: Sequence[bytes | Path], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
+        self, photos: Sequence[Photo], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
     ) -> list[T | PhotoError]:
         """What `of_batch` makes of photos, a batch of pixels at a time; errors stand in the places of their photos."""
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -194,10 +208,13 @@ class PhotoClassifier:
         in_order = iter(made)
         return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
 
-    def _pixels(self, photo: bytes | Path, *, served: _Served) -> torch.Tensor | PhotoError:
+    def _pixels(self, photo: Photo, *, served: _Served) -> torch.Tensor | PhotoError:
         limits = served.bundle.limits
         name = str(photo) if isinstance(photo, Path) else "the photo"
         try:
+            if isinstance(photo, Image.Image):
+                with self._decoding.hold(photo.width * photo.height):
+                    return served.backbone.preprocess(rgb_image(photo, limits, name=name))
             content = read_photo(photo, limits, name=name) if isinstance(photo, Path) else photo
             with self._decoding.hold(count_pixels(content, limits, name=name)):
                 return served.backbone.preprocess(load_image(content, limits, name=name))

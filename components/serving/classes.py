@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from components.bank import Bank, BankFacts
     from components.classifier import Bundle, BundleFacts
+    from components.live import Versions
+    from components.live.versions import Version
 
-__all__ = ["class_rows"]
+__all__ = ["class_rows", "differences", "live_class_rows"]
 
 
 def class_rows(bundle: Bundle | BundleFacts, bank: Bank | BankFacts) -> list[dict[str, Any]]:
@@ -21,3 +25,55 @@ def class_rows(bundle: Bundle | BundleFacts, bank: Bank | BankFacts) -> list[dic
         {"class": each.name, "kind": "added", "since": each.since, "photos": len(each.photos)} for each in bank.classes
     ]
     return trained + added
+
+
+def live_class_rows(versions: Versions, ledger: Path) -> list[dict[str, Any]]:
+    """Rows as `class_rows` gives them, of what is live, each with `waiting`: photos that wait for consolidation.
+
+    No model is loaded.
+
+    Args:
+        versions: the workspace's.
+        ledger: its ledger.
+
+    Raises:
+        UserInputError: nothing is live yet.
+    """
+    from components.bank import Ledger, states
+
+    bundle, bank = versions.facts(versions.in_use())
+    waiting = states(Ledger(ledger).entries(), frozenset(bundle.class_names))[-1].waiting
+    return [{**row, "waiting": len(waiting.get(row["class"], ()))} for row in class_rows(bundle, bank)]
+
+
+def differences(versions: Versions, before: Version, after: Version) -> list[dict[str, Any]]:
+    """How the classes of two versions differ, one object a class; no model is loaded.
+
+    Returns:
+        `change` and `class`: `renamed` (with `new_name`), `removed`, `added` (with `kind`, `photos`), `changed` (with
+        `kind`, `photos` and, as they were, `kind_before`, `photos_before`).
+    """
+    facts = [versions.facts(each) for each in (before, after)]
+    rows = [{row["class"]: row for row in class_rows(*each)} for each in facts]
+    renamed = _renamed(*(bank for _, bank in facts))
+    found: list[dict[str, Any]] = [{"change": "renamed", "class": old, "new_name": new} for old, new in renamed.items()]
+    for name in dict.fromkeys([*rows[0], *rows[1]]):
+        was, now = rows[0].get(name), rows[1].get(name)
+        if (now is None and name in renamed) or (was is None and name in renamed.values()):
+            continue
+        if now is None:
+            found.append({"change": "removed", "class": name})
+            continue
+        facts_now = {"class": name, "kind": now["kind"], "photos": now["photos"]}
+        if was is None:
+            found.append({"change": "added", **facts_now})
+        elif (was["kind"], was["photos"]) != (now["kind"], now["photos"]):
+            found.append({"change": "changed", **facts_now, "kind_before": was["kind"], "photos_before": was["photos"]})
+    return found
+
+
+def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:
+    """Old and new names of added classes that are called otherwise; a rename keeps the photos and when they came."""
+    earlier = {(each.since, each.photos): each.name for each in before.classes}
+    pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
+    return {old: new for old, new in pairs if old is not None and old != new}

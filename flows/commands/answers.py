@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import UserInputError
-from flows.commands.shared import WorkspaceOption, live_version, live_workspace
+from flows.commands.shared import WorkspaceOption, live_workspace
 
 __all__ = ["commands"]
 
@@ -41,23 +41,17 @@ def classify(
         answers = PhotoClassifier.load(place.models, settings, top=top or (5 if as_json else 3)).answer_files(images)
     else:  # seen at once, without waiting for a model
         answers = _not_there(images)
+    from components.serving.results import answer_line
+
     failed = False
     for path, answer in answers:
-        if not isinstance(answer, PhotoError):
-            line = (
-                json.dumps({"path": str(path), **answer.to_json()}, ensure_ascii=False)
-                if as_json
-                else _readable(path, answer)
-            )
-            typer.echo(line)
+        failed = failed or isinstance(answer, PhotoError)
+        if as_json:
+            typer.echo(json.dumps(answer_line(str(path), answer), ensure_ascii=False))
+        elif isinstance(answer, PhotoError):
+            typer.echo(f"{path}: {answer.what}; {answer.remedy}", err=True)
         else:
-            failed = True
-            if as_json:
-                typer.echo(
-                    json.dumps({"path": str(path), "error": f"{answer.what}; {answer.remedy}"}, ensure_ascii=False)
-                )
-            else:
-                typer.echo(f"{path}: {answer.what}; {answer.remedy}", err=True)
+            typer.echo(_readable(path, answer))
     if failed:
         raise typer.Exit(UserInputError.exit_code)
 
@@ -98,7 +92,7 @@ def export(
     from components.serving.export import write_export
 
     versions = live_workspace(workspace).versions
-    facts = write_export(path, *versions.load(live_version(versions)))
+    facts = write_export(path, *versions.load(versions.in_use()))
     how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
     typer.echo(
         f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,15 +14,11 @@ from flows.commands.shared import (
     checked_workspace,
     expect_prefect,
     keep_online,
-    live_version,
     live_versions,
     live_workspace,
     quiet_prefect,
 )
 from flows.wording import counted
-
-if TYPE_CHECKING:
-    from components.bank import BankFacts
 
 __all__ = ["commands"]
 
@@ -35,14 +31,10 @@ def classes(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the classes that are live, and where each comes from."""
-    from components.bank import Ledger, states
-    from components.serving.classes import class_rows
+    from components.serving.classes import live_class_rows
 
     place, known = live_versions(workspace)
-    bundle, bank = known.facts(live_version(known))
-    waiting = states(Ledger(place.ledger).entries(), frozenset(bundle.class_names))[-1].waiting
-    for row in class_rows(bundle, bank):
-        row["waiting"] = len(waiting.get(row["class"], ()))
+    for row in live_class_rows(known, place.ledger):
         if as_json:
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
@@ -198,51 +190,49 @@ def rollback(
 
 
 @commands.command()
-def versions(workspace: WorkspaceOption = None) -> None:
+def versions(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
     _, known = live_versions(workspace)
-    current = live_version(known)
+    current = known.in_use()
     for version in known.all():
-        added = f"  with {', '.join(version.classes)}" if version.classes else ""
-        typer.echo(
-            f"{'*' if version == current else ' '} {version.name}  {version.made[:16].replace('T', ' ')} UTC{added}"
-        )
+        if as_json:
+            facts = {"version": version.name, "in_use": version == current, "bundle": version.bundle}
+            facts |= {"made": version.made, "added": list(version.classes)}
+            typer.echo(json.dumps(facts, ensure_ascii=False))
+        else:
+            added = f"  with {', '.join(version.classes)}" if version.classes else ""
+            made = version.made[:16].replace("T", " ")
+            typer.echo(f"{'*' if version == current else ' '} {version.name}  {made} UTC{added}")
 
 
 @commands.command()
 def diff(
     first: Annotated[str, typer.Argument(metavar="V1", help="A live version.")],
     second: Annotated[str, typer.Argument(metavar="V2", help="Another.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, for the bundle and each class that differs.")
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say how two versions differ: bundle, classes, photos."""
-    from components.serving.classes import class_rows
+    from components.serving.classes import differences
 
     _, known = live_versions(workspace)
     before, after = known.find(first), known.find(second)
+    found = differences(known, before, after)
     if before.bundle != after.bundle:
-        typer.echo(f"bundle: {before.bundle} -> {after.bundle}")
-    facts = [known.facts(each) for each in (before, after)]
-    rows = [{row["class"]: row for row in class_rows(*each)} for each in facts]
-    renamed = _renamed(*(bank for _, bank in facts))
-    lines = [f"~ {old}  is called {new}" for old, new in renamed.items()]
-    for name in dict.fromkeys([*rows[0], *rows[1]]):
-        here, there = rows[0].get(name), rows[1].get(name)
-        if (there is None and name in renamed) or (here is None and name in renamed.values()):
-            continue
-        if there is None:
-            lines.append(f"- {name}")
-        elif here is None:
-            lines.append(f"+ {name}  ({there['kind']}, {counted(there['photos'], 'photo')})")
-        elif (here["kind"], here["photos"]) != (there["kind"], there["photos"]):
-            was, now = (f"{row['kind']}, {counted(row['photos'], 'photo')}" for row in (here, there))
-            lines.append(f"~ {name}  {was} -> {now}")
-    if not lines and before.bundle == after.bundle:
-        lines = [
-            "no difference" if before.name == after.name else "the same classes from as many photos, but other ones"
-        ]
-    for line in lines:
-        typer.echo(line)
+        found.insert(0, {"change": "bundle", "before": before.bundle, "after": after.bundle})
+    if as_json:
+        for each in found:
+            typer.echo(json.dumps(each, ensure_ascii=False))
+    elif found:
+        typer.echo("\n".join(map(_difference, found)))
+    else:
+        same = before.name == after.name
+        typer.echo("no difference" if same else "the same classes from as many photos, but other ones")
 
 
 @commands.command()
@@ -257,11 +247,19 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
     typer.echo(f"{words:,} words")
 
 
-def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:
-    """Old and new names of added classes that are called otherwise; a rename keeps the photos and when they came."""
-    earlier = {(each.since, each.photos): each.name for each in before.classes}
-    pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
-    return {old: new for old, new in pairs if old is not None and old != new}
+def _difference(found: dict[str, Any]) -> str:
+    """One of `differences` in words."""
+    if found["change"] == "bundle":
+        return f"bundle: {found['before']} -> {found['after']}"
+    name = found["class"]
+    if found["change"] == "renamed":
+        return f"~ {name}  is called {found['new_name']}"
+    if found["change"] == "removed":
+        return f"- {name}"
+    now = f"{found['kind']}, {counted(found['photos'], 'photo')}"
+    if found["change"] == "added":
+        return f"+ {name}  ({now})"
+    return f"~ {name}  {found['kind_before']}, {counted(found['photos_before'], 'photo')} -> {now}"
 
 
 def _check_arrival(name: str, images: list[Path]) -> None:

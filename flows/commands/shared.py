@@ -9,15 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from components.errors import UserInputError
-
 __all__ = [
     "WorkspaceOption",
     "afterwards",
     "checked_workspace",
     "expect_prefect",
     "keep_online",
-    "live_version",
     "live_versions",
     "live_workspace",
     "quiet_prefect",
@@ -77,20 +74,6 @@ def keep_online(workspace: Any) -> None:
         console.print(
             f"Feast's online store was behind, and is tried again: {failure}", markup=False, soft_wrap=True, style="dim"
         )
-
-
-def live_version(versions: Any) -> Any:
-    """The `Version` that answers.
-
-    Raises:
-        UserInputError: nothing is live yet.
-    """
-    version = versions.current()
-    if version is None:
-        raise UserInputError(
-            "nothing is live yet", on=str(versions.folder), remedy="train first: shotline train PHOTOS"
-        )
-    return version
 
 
 def quiet_prefect() -> None:

@@ -37,6 +37,9 @@ def train(
     replace: Annotated[
         bool, typer.Option("--replace", help="Let DATA take the place of other photos in data/raw.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object: what is live now, the bundle, where the metrics are.")
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train a classifier from photos, and measure and package it."""
@@ -66,7 +69,10 @@ def train(
 
             run_train(place, reporter)
     keep_online(place)
-    _show_result(place)
+    if as_json:
+        typer.echo(json.dumps(_result(place), ensure_ascii=False))
+    else:
+        _show_result(place)
 
 
 def _check_own_backbone(place: Any) -> None:
@@ -161,6 +167,19 @@ def _prepare(
         if copy.aside is not None:
             reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(copy.aside)}")
     workspace.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
+
+
+def _result(workspace: Any) -> dict[str, Any]:
+    """What came of a training, for programs; paths are relative to the current folder."""
+    from components.live import Versions
+
+    metrics = workspace.reports / "metrics.json"
+    return {
+        "version": Versions(workspace.live).in_use().name,
+        "bundle": os.path.relpath(workspace.bundle),
+        "metrics": os.path.relpath(metrics),
+        "metrics_version": json.loads(metrics.read_text(encoding="utf-8"))["version"],
+    }
 
 
 def _show_result(workspace: Any) -> None:

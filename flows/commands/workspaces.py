@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from flows.commands.shared import WorkspaceOption
 
-__all__ = ["commands"]
+__all__ = ["about", "commands"]
 
 commands = typer.Typer()
 
@@ -20,6 +21,20 @@ _GIT = {
     "there": "it belongs to the git repository that it lies in",
     "none": "without git: DVC keeps its data all the same; `dvc metrics diff` and experiments need git",
 }
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"shotline {importlib.metadata.version('shotline')}")
+        raise typer.Exit
+
+
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A few photos a class become a deployed image classifier."""
 
 
 @commands.command()

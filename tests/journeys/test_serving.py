@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import dataclasses
 import http.client
 import importlib.metadata
@@ -18,16 +19,19 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import torch
 
+import shotline
 from components.backbone import load_backbone
 from components.classifier import Bundle
 from components.ingest import Limits, load_image
@@ -168,13 +172,17 @@ def photos(photo_folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def classified(
-    trained: Path, photos: list[Path], run_command: Run, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
-    """What `shotline classify` says, with fp32 arithmetic."""
+def full_precision(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `trained` that computes with fp32 arithmetic, as the service here does."""
     workspace = Path(shutil.copytree(trained, tmp_path_factory.mktemp("fp32") / "workspace", symlinks=True))
     Workspace.find(workspace).set_parameters({"backbone.precision": "fp32"})
-    lines = run_command("shotline", "classify", "--json", *photos, cwd=workspace).stdout
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def classified(full_precision: Path, photos: list[Path], run_command: Run) -> list[dict[str, Any]]:
+    """What `shotline classify` says."""
+    lines = run_command("shotline", "classify", "--json", *photos, cwd=full_precision).stdout
     return [json.loads(line) for line in lines.splitlines()]
 
 
@@ -198,6 +206,63 @@ def test_answers_equal_those_of_classify(
     service: Service, photos: list[Path], classified: list[dict[str, Any]], size: int
 ) -> None:
     assert_same_answers(service, photos[:size], classified[:size])
+
+
+def ask_edge(workspace: Path, photos: Sequence[tuple[str, bytes]], patch: pytest.MonkeyPatch) -> Any:
+    """What `POST /classify` of a workspace answers: the edge and the classifier of the service, in this process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
+        from components.serving.batched import Classifier
+        from components.serving.edge import edge_application
+        from components.serving.edge.probes import Readiness
+
+    patch.setenv("SHOTLINE_WORKSPACE", str(workspace))
+    patch.setenv("SHOTLINE_PRECISION", "fp32")
+    classifier = Classifier.inner()
+
+    class Client:
+        async def classify(self, contents: list[bytes]) -> list[dict[str, Any]]:
+            return classifier.classify(contents)  # type: ignore[no-any-return]
+
+    async def ready() -> bool:
+        return True
+
+    async def answered() -> httpx.Response:
+        transport = httpx.ASGITransport(edge_application(Client, Readiness(ready)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.post("/classify", files=[("images", photo) for photo in photos])
+
+    response = asyncio.run(answered())
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_all_doors_give_the_same_answers(
+    service: Service,
+    full_precision: Path,
+    photos: list[Path],
+    classified: list[dict[str, Any]],
+    trained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The door of programs, the command line, the workspace's edge, and the Bento, over HTTP and opened."""
+    given = [*photos[:10], full_precision / "params.yaml"]
+    sent = [(str(photo), photo.read_bytes()) for photo in given]
+    opened = shotline.open(full_precision).classify(given)
+    bento = shotline.open(trained / "models/bento", precision="fp32").classify([content for _, content in sent])
+    edge = ask_edge(full_precision, sent, monkeypatch)
+    status, served = service.post_photos(sent)
+
+    assert status == 200
+    for answers in (opened.to_json(), bento.to_json(), edge, served):
+        assert len(answers) == len(given)
+        for answer, other in zip(answers[:10], classified[:10], strict=True):
+            assert_same_answer(answer, other)
+    assert edge[10]["error"] == served[10]["error"]
+    for refused in (opened[10], bento[10]):
+        assert isinstance(refused, shotline.PhotoError)
+        assert (refused.reason, refused.what, refused.remedy) == tuple(edge[10]["error"].values())
+    assert [each["path"] for each in edge] == [each["path"] for each in opened.to_json()]
 
 
 def test_single_photos_of_concurrent_requests_share_forward_passes(

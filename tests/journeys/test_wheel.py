@@ -62,6 +62,8 @@ def test_the_wheel_is_small_enough_and_says_its_version(
 ) -> None:
     assert wheel.stat().st_size <= MOST_BYTES
     assert installed("shotline", "--version", cwd=tmp_path).startswith("shotline ")
+    door = installed("python", "-c", "import shotline; print(shotline.__file__)", cwd=tmp_path)
+    assert "site-packages" in door
 
 
 @pytest.mark.soak

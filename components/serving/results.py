@@ -1,0 +1,71 @@
+"""What was asked about photos, as programs are given it: a line or a row a photo, in the order of the photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from components.ingest import PhotoError
+    from components.retrieval import Found
+    from components.serving.answers import Answer
+
+__all__ = ["Answers", "FoundPhotos", "answer_line"]
+
+_ANSWER_COLUMNS = ("path", "class", "probability", "second", "second_probability", "abstained", "bank", "error")
+_FOUND_COLUMNS = ("path", "class", "similarity")
+
+
+def answer_line(path: str | None, answer: Answer | PhotoError) -> dict[str, Any]:
+    """What `classify --json` says of a photo: `path` with the answer, or with `error` and what to do about it."""
+    from components.ingest import PhotoError
+
+    if isinstance(answer, PhotoError):
+        return {"path": path, "error": f"{answer.what}; {answer.remedy}"}
+    return {"path": path, **answer.to_json()}
+
+
+class Answers(list["Answer | PhotoError"]):
+    """One answer a photo, in the order of the photos; in the place of a photo that cannot be read, its error.
+
+    Attributes:
+        paths: of each photo its path as it was given; None if it did not come as a path.
+    """
+
+    def __init__(self, paths: Sequence[str | None], answers: Iterable[Answer | PhotoError]) -> None:
+        super().__init__(answers)
+        self.paths = tuple(paths)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The lines of `classify --json`; `path` is None if the photo did not come as a path."""
+        return [answer_line(path, answer) for path, answer in zip(self.paths, self, strict=True)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a photo: `path`, `class`, `probability`, `second`, `second_probability`, `abstained`, `bank`, `error`.
+
+        Probabilities are fractions from 0 to 1. What a photo does not have is missing: an error has no class, and where
+        there is one class there is no second.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([_row(line) for line in self.to_json()], columns=_ANSWER_COLUMNS)
+
+
+class FoundPhotos(list["Found"]):
+    """Photos that resemble a query, most alike first."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a photo: `path` (relative to the workspace), `class`, `similarity` (cosine, -1 to 1)."""
+        import pandas as pd
+
+        return pd.DataFrame([found.to_json() for found in self], columns=_FOUND_COLUMNS)
+
+
+def _row(line: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error") if key in line}
+    names = (("class", "probability"), ("second", "second_probability"))
+    for ranked, (name, probability) in zip(line.get("top", ()), names, strict=False):
+        row |= {name: ranked["class"], probability: ranked["probability"]}
+    return row

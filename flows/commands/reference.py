@@ -1,0 +1,46 @@
+"""The command reference, docs/commands.md, written from what `--help` says of each command.
+
+`python -m flows.commands.reference` writes it anew; a test holds it to the commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from components.files import write_text
+from flows.cli import build
+
+__all__ = ["REFERENCE", "reference"]
+
+REFERENCE = Path(__file__).resolve().parents[2] / "docs/commands.md"
+
+_WIDTH = 100
+_HEAD = """# Commands
+
+What `shotline --help` and `shotline COMMAND --help` say; `python -m flows.commands.reference` writes this page. Results
+go to standard output, everything else to standard error. Exit codes: 0 done, 1 a fault of Shotline's, 2 what was given
+cannot be used, 3 refused by the gate, 130 and 143 stopped by a signal.
+"""
+
+
+def reference() -> str:
+    """The whole page, Markdown."""
+    commands = build()
+    group: typer.core.TyperGroup = typer.main.get_group(commands)
+    shown = [name for name, command in group.commands.items() if not command.hidden]
+    return "\n".join([_HEAD, _told(commands), *(_told(commands, name) for name in shown)])
+
+
+def _told(commands: typer.Typer, *name: str) -> str:
+    title = " ".join(("shotline", *name))
+    asked = CliRunner().invoke(
+        commands, [*name, "--help"], prog_name="shotline", terminal_width=_WIDTH, max_content_width=_WIDTH
+    )
+    return f"## {title}\n\n```\n{asked.stdout.strip()}\n```\n"
+
+
+if __name__ == "__main__":
+    write_text(REFERENCE, reference())
