@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -15,7 +14,6 @@ from torch import Tensor
 from components.classifier.facts import BUNDLE_FACTS, BUNDLE_REMEDY, BUNDLE_VERSION, digest_of, read_facts
 from components.classifier.registry import head_from_state
 from components.errors import UserInputError
-from components.features.carriers import Features
 from components.files import json_text, sha256_bytes, write_bytes, write_text
 from components.heads import Head, HeadState
 from components.ingest import Limits
@@ -87,13 +85,6 @@ class Bundle:
     def __post_init__(self) -> None:
         if len(self.class_names) != len(set(self.class_names)) or len(self.class_names) != len(self.display_names):
             raise ValueError("a bundle's class names are distinct, and each has a display name")
-
-    def predict(self, features: Features) -> tuple[Tensor, Tensor]:
-        """Calibrated probabilities (n, C) float32, and whether each photo is probably none of the classes, (n,) bool."""
-        probabilities = torch.softmax(self.head.scores(features) / self.temperature, 1)
-        if self.threshold is None:
-            return probabilities, torch.zeros(len(probabilities), dtype=torch.bool)
-        return probabilities, probabilities.max(1).values < self.threshold
 
     @cached_property
     def version(self) -> str:

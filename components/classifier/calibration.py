@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from components.heads.pooling import pool_weights
+from components.heads.pooling import least_temperature, pool_weights
 
 __all__ = [
     "Reliability",
@@ -26,12 +26,9 @@ __all__ = [
 ]
 
 _N_BINS = 15
-_LEAST_SURE = 0.05  # share of rows, and one photo at least, that does not count where all are said to be too sure
 _MARGIN = 1e-4  # of log-odds, between a threshold and the next photo; far above what rounding moves
 _SUREST = 0.9  # quantile of the held-out photos' log-odds that stands for the surest ones
 _CLEARLY = math.log(2)  # of log-odds: clearly less sure
-_BRACKET = (1e-9, 1e9)  # temperatures
-_HALVINGS = 100
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -86,40 +83,6 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, n_bins: in
         for count, confidence, accuracy in zip(bins.count, bins.confidence, bins.accuracy, strict=True)
     )
     return distance / max(len(labels), 1)
-
-
-def least_temperature(logits: Tensor, n_photos: int) -> float:
-    """The lowest temperature at which answers claim no more than so many photos can prove.
-
-    Where all held-out photos are answered rightly, the log-loss falls as long as the temperature does, and everything
-    is then answered with 100 %, photos of something else too. n photos without a mistake prove a share of right answers
-    of (n + 1/2) / (n + 1) (Krichevsky and Trofimov, "The performance of universal encoding", 1981); the mean confidence
-    stays at or below it. The least sure twentieth is left out of the mean, one photo at least: a hard photo does not
-    make the others prove more. It binds on easy sets alone, elsewhere the log-loss asks for more.
-
-    Args:
-        logits: (m, C), of rows that the head was not fitted on; a photo may come several times.
-        n_photos: n, how many photos they show.
-
-    Returns:
-        At least 0; 0 where there is nothing to bound: no rows, or a single class, which is always sure.
-    """
-    if len(logits) == 0 or logits.shape[1] < 2:
-        return 0.0
-    most, rows = (n_photos + 0.5) / (n_photos + 1), logits.double()
-    n_left_out = min(max(math.ceil(_LEAST_SURE * len(rows)), len(rows) // n_photos), len(rows) - 1)
-
-    def too_sure(temperature: float) -> bool:
-        confidence = torch.softmax(rows / temperature, 1).max(1).values.sort().values
-        return float(confidence[n_left_out:].mean()) > most
-
-    low, high = _BRACKET
-    if not too_sure(low):
-        return 0.0
-    for _ in range(_HALVINGS):  # confidence falls as the temperature rises
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if too_sure(middle) else (low, middle)
-    return high
 
 
 def abstention_threshold(probabilities: Tensor, unknown_share: float, n_photos: int | None = None) -> float | None:

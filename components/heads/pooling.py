@@ -5,17 +5,29 @@ With one part this is temperature scaling (Guo et al., "On Calibration of Modern
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["first_of_the_best", "log_loss", "pool_weights", "spread", "tempered_log_loss"]
+__all__ = [
+    "first_of_the_best",
+    "least_temperature",
+    "log_loss",
+    "pool_weights",
+    "provable_weights",
+    "spread",
+    "tempered_log_loss",
+]
 
 _LOG_BOUND = 7.0  # weights lie within e^-7 and e^7 of where they start
 _MOST_STEPS = 60
 _TOLERANCE = 1e-9
 _ROUNDING = 1e-13  # of a loss, by which a step to the same value may look worse
+_LEAST_SURE = 0.05  # share of rows, and one photo at least, that does not count where all are said to be too sure
+_BRACKET = (1e-9, 1e9)  # temperatures
+_HALVINGS = 100
 
 
 def pool_weights(
@@ -75,6 +87,62 @@ def pool_weights(
         if moved < _TOLERANCE:
             break
     return [float(value) for value in point.exp()]
+
+
+def least_temperature(logits: Tensor, n_photos: int, *, at_least: float = 0.0) -> float:
+    """The lowest temperature at which answers claim no more than so many photos can prove.
+
+    Where all held-out photos are answered rightly, the log-loss falls as long as the temperature does, and everything
+    is then answered with 100 %, photos of something else too. n photos without a mistake prove a share of right answers
+    of (n + 1/2) / (n + 1) (Krichevsky and Trofimov, "The performance of universal encoding", 1981); the mean confidence
+    stays at or below it. The least sure twentieth is left out of the mean, one photo at least: a hard photo does not
+    make the others prove more. It binds on easy sets alone, elsewhere the log-loss asks for more.
+
+    Args:
+        logits: (m, C), of rows that the head was not fitted on; a photo may come several times.
+        n_photos: n, how many photos they show.
+        at_least: no lower temperature is asked for.
+
+    Returns:
+        `at_least` where there is nothing to bound: no rows, a single class, which is always sure, or photos that are
+        not too sure at that temperature.
+    """
+    if len(logits) == 0 or logits.shape[1] < 2:
+        return at_least
+    most, rows = (n_photos + 0.5) / (n_photos + 1), logits.double()
+    n_left_out = min(max(math.ceil(_LEAST_SURE * len(rows)), len(rows) // n_photos), len(rows) - 1)
+
+    def too_sure(temperature: float) -> bool:
+        confidence = torch.softmax(rows / temperature, 1).max(1).values.sort().values
+        return float(confidence[n_left_out:].mean()) > most
+
+    low, high = max(at_least, _BRACKET[0]), _BRACKET[1]
+    if not too_sure(low):
+        return at_least
+    for _ in range(_HALVINGS):  # confidence falls as the temperature rises
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if too_sure(middle) else (low, middle)
+    return high
+
+
+def provable_weights(parts: Sequence[Tensor], labels: Tensor, prior: Sequence[float], n_photos: int) -> list[float]:
+    """`pool_weights` with a prior of one row, as loud as so many photos can prove and no louder.
+
+    Rows without a mistake bear any loudness. What is made beside calibrated logits must not claim more than these do, or
+    it takes the photos that it knows nothing of.
+
+    Args:
+        parts: see `pool_weights`.
+        labels: see `pool_weights`.
+        prior: see `pool_weights`.
+        n_photos: how many photos the rows show; see `least_temperature`.
+    """
+    weights = pool_weights(parts, labels, prior, strength=1.0)
+    if len(labels) == 0:
+        return weights
+    logits = torch.stack([weight * part.double() for weight, part in zip(weights, parts, strict=True)]).sum(0)
+    softened = least_temperature(logits, n_photos, at_least=1.0)
+    return [weight / softened for weight in weights]
 
 
 def log_loss(logits: Tensor, labels: Tensor) -> float:

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import normalize
 
 from components.heads.gaussian import class_means, within_class_covariance
-from components.heads.pooling import pool_weights
+from components.heads.pooling import provable_weights
 from components.liteembed.carriers import Columns, KnownClasses, NewClasses
 
 __all__ = ["GdaRow", "ImageMean", "Name", "NameAndDiscriminant"]
@@ -65,10 +65,10 @@ class GdaRow:
         on_known = known.embeddings @ weights[: known.n_classes].T + offsets[: known.n_classes]
         weights, offsets = weights[known.n_classes :] / known.logit_scale, offsets[known.n_classes :]
         if known.text_embeddings is None or new.text_embeddings is None:
-            (photos,) = pool_weights([on_known], known.labels, [1.0], strength=1.0)
+            (photos,) = provable_weights([on_known], known.labels, [1.0], len(known.labels))
             return Columns(photos * weights, photos * offsets)
         words = known.logit_scale * known.embeddings @ known.text_embeddings.T
-        photos, name = pool_weights([on_known, words], known.labels, [0.1, 1.0], strength=1.0)
+        photos, name = provable_weights([on_known, words], known.labels, [0.1, 1.0], len(known.labels))
         return Columns(photos * weights + name * new.text_embeddings, photos * offsets)
 
 

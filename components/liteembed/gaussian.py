@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from components.heads.gaussian import class_means, within_class_covariance
-from components.heads.pooling import pool_weights
+from components.heads.pooling import provable_weights
 
 __all__ = ["KnownGaussian", "Voices", "fit_known_gaussian", "fit_voices", "leave_one_out"]
 
@@ -97,11 +97,11 @@ def fit_voices(discriminant: Tensor, words: Tensor | None, labels: Tensor) -> Vo
         words: (n, C) `logit_scale <x, text>`, which have seen no photo and so may be judged on all; None without words.
         labels: (n,) int64.
     """
-    (alone,) = pool_weights([discriminant], labels, [_PRIOR], strength=1.0)
+    (alone,) = provable_weights([discriminant], labels, [_PRIOR], len(labels))
     if words is None:
         return Voices(alone, 1.0, (alone, 0.0))
-    (name,) = pool_weights([words], labels, [1.0], strength=1.0)
-    photos, beside = pool_weights([discriminant, words], labels, [_PRIOR, 1.0], strength=1.0)
+    (name,) = provable_weights([words], labels, [1.0], len(labels))
+    photos, beside = provable_weights([discriminant, words], labels, [_PRIOR, 1.0], len(labels))
     return Voices(alone, name, (photos, beside))
 
 

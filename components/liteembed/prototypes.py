@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from components.heads.gaussian import class_means
-from components.heads.pooling import log_loss, pool_weights
+from components.heads.pooling import log_loss, pool_weights, provable_weights
 from components.liteembed.gaussian import KnownGaussian, fit_known_gaussian
 
 __all__ = ["Loudness", "Rehearsal", "Whitening", "best_shift", "rehearse"]
@@ -99,13 +99,14 @@ class Rehearsal:
             balance: see `EmbeddingSettings`.
         """
         rows, mine = self.rows, labels[self.rows]
+        n_photos = len(rows.unique())
         if words is None:
-            (photos,) = pool_weights([self.likeness], mine, [_PRIOR], strength=1.0)
+            (photos,) = provable_weights([self.likeness], mine, [_PRIOR], n_photos)
             name, gain, scores = 0.0, float("inf"), photos * self.likeness
         else:
             said = words[rows]
             (alone,) = pool_weights([said], mine, [1.0], strength=1.0)
-            photos, name = pool_weights([self.likeness, said], mine, [_PRIOR, 1.0], strength=1.0)
+            photos, name = provable_weights([self.likeness, said], mine, [_PRIOR, 1.0], n_photos)
             scores = photos * self.likeness + name * said
             gain = log_loss(alone * said, mine) - log_loss(scores, mine) if len(mine) else 0.0
         level = _level(scores, live[rows], mine, n_new, balance) if len(mine) else 0.0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from components.bank import AddedClass, Answering, Bank
+from components.bank import AddedClass, Answering, Bank, threshold_beside
 from components.classifier import Bundle
 from tests.components.bank.conftest import features_of
 from tests.components.classifier.saved import drawn_bundle
@@ -34,10 +34,23 @@ def beside(easy: Bundle) -> Bank:
 def test_without_added_classes_it_is_the_bundle_s_own_answer(bundle: Bundle) -> None:
     photos = features_of(["rust-9", "dent-9"])
     answers = Answering.of(bundle).answer(photos)
-    probabilities, abstained = bundle.predict(photos)
+    probabilities = torch.softmax(bundle.head.scores(photos) / bundle.temperature, 1)
     assert torch.equal(answers.probabilities, probabilities)
-    assert torch.equal(answers.abstained, abstained)
+    assert bundle.threshold is not None
+    assert torch.equal(answers.abstained, probabilities.double().max(1).values < bundle.threshold)
     assert Answering.of(bundle).threshold == bundle.threshold
+
+
+def test_probabilities_and_abstention() -> None:
+    support: Any = drawn_support(shots=8, noise=3.0, word_noise=3.0)
+    bundle = drawn_bundle(support, ["map_lr"])[0]
+    answers = Answering.of(bundle).answer(support.features)
+    torch.testing.assert_close(answers.probabilities.sum(1), torch.ones(40))
+    assert bundle.temperature != 1.0
+    assert bundle.threshold is not None
+    assert torch.equal(answers.abstained, answers.probabilities.max(1).values < bundle.threshold)
+    one_shot = drawn_bundle(drawn_support(shots=1), ["map_lr"])[0]
+    assert not Answering.of(one_shot).answer(support.features).abstained.any()
 
 
 def test_known_photos_go_on_being_answered_when_classes_are_added_to_an_easy_set(easy: Bundle, beside: Bank) -> None:
@@ -45,10 +58,12 @@ def test_known_photos_go_on_being_answered_when_classes_are_added_to_an_easy_set
     before, after = Answering.of(easy), Answering(easy, beside)
     assert before.answer(support.features).classes.tolist() == support.labels.tolist()
     answers = after.answer(support.features)
-    assert int(answers.abstained.sum()) <= 2
+    assert int(answers.abstained.sum()) == 0
     assert easy.threshold is not None
     by_the_old_one = answers.probabilities.max(1).values < easy.threshold
     assert int(by_the_old_one.sum()) > 6
+    assert after.threshold is not None
+    assert after.threshold > 0.9
 
 
 def test_as_many_held_out_photos_are_unknown_as_before(easy: Bundle, beside: Bank) -> None:
@@ -57,6 +72,50 @@ def test_as_many_held_out_photos_are_unknown_as_before(easy: Bundle, beside: Ban
     threshold = Answering(strict, beside).threshold
     assert threshold is not None
     assert int((_sureness(easy, beside) < threshold).sum()) <= n_before
+
+
+def test_what_is_added_to_an_easy_set_is_found_and_nothing_else_is(easy: Bundle, beside: Bank) -> None:
+    answering = Answering(easy, beside)
+    unseen = answering.answer(features_of([f"{name}-{n}" for name in NAMES for n in range(20, 30)]))
+    truth = torch.arange(3, 6).repeat_interleave(10)
+    assert float((unseen.probabilities.argmax(1) == truth).double().mean()) == 1.0
+    assert float((unseen.classes == truth).double().mean()) > 0.9
+    others = answering.answer(features_of([f"other{n}-1" for n in range(40)]))
+    assert float(others.abstained.double().mean()) > 0.9
+    assert float(others.probabilities.max()) < 0.995  # no class, trained or added, is "100 %"
+
+
+@pytest.mark.parametrize("head", ["gda", "nearest_mean", "map_lr", "linear_probe"])
+@pytest.mark.parametrize(("n_classes", "shots"), [(2, 5), (3, 12), (5, 4)])
+def test_added_classes_are_no_louder_than_easy_trained_ones(head: str, n_classes: int, shots: int) -> None:
+    support: Any = drawn_support(n_classes, shots=shots, noise=0.1)
+    bundle = drawn_bundle(support, [head])[0]
+    answering = Answering(bundle, arriver_for(bundle)(Bank.empty(bundle), added(*NAMES), ""))
+    assert answering.answer(support.features).probabilities.argmax(1).tolist() == support.labels.tolist()
+    unseen = answering.answer(features_of([f"{name}-{n}" for name in NAMES for n in range(20, 30)]))
+    right = unseen.probabilities.argmax(1) == torch.arange(n_classes, n_classes + 3).repeat_interleave(10)
+    assert float(right.double().mean()) >= 0.9
+    others = answering.answer(features_of([f"other{n}-1" for n in range(40)]))
+    assert float(others.probabilities.max()) < 0.995
+
+
+def test_a_class_that_shares_photos_with_a_trained_one_does_not_open_the_door_to_everything(easy: Bundle) -> None:
+    assert easy.threshold is not None
+    known = Bank.empty(easy).known
+    twin = known.logits[:, :1] - 0.5  # every photo of the first class is nearly as much one of the added class
+    both = replace(
+        known,
+        names=(*known.names, "twin"),
+        embeddings=torch.cat([known.embeddings, known.embeddings[:1]]),
+        labels=torch.cat([known.labels, torch.tensor([3])]),
+        logits=torch.cat([torch.cat([known.logits, twin], 1), torch.zeros(1, 4)]),
+        held_out=torch.cat([known.held_out, torch.tensor([False])]),
+    )
+    lowered = threshold_beside(easy.threshold, both, 3)
+    assert lowered is not None
+    odds, before = lowered / (1 - lowered), easy.threshold / (1 - easy.threshold)
+    assert odds == pytest.approx(before * 2 / 3 / 2)  # half of what one more class like the three leaves
+    assert lowered > 0.9
 
 
 def test_it_is_never_raised_and_removing_brings_it_back(easy: Bundle, beside: Bank) -> None:

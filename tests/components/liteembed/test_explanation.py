@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from components.heads.pooling import least_temperature
 from components.liteembed import LiteEmbedSettings, Vocabulary, add_classes
 
 
@@ -25,10 +26,12 @@ def test_a_photo_of_another_class_is_named_with_what_it_shows(drawn: Callable[..
 def test_the_nearest_known_class_is_pushed_away(drawn: Callable[..., Any]) -> None:
     task = drawn(n_new=1, shots=8, noise=0.3, word_noise=0.1)
     wrong = task.known.text_embeddings[3:4]  # a name that stands for known class 3
+    # as a bundle has them: no surer than so many photos prove
+    temperature = least_temperature(task.known.logits, len(task.known.logits), at_least=1.0)
+    known = replace(task.known, logits=task.known.logits / temperature)
+    new = replace(task.new, text_embeddings=wrong, known_logits=task.new.known_logits / temperature)
 
-    addition = add_classes(
-        task.known, replace(task.new, text_embeddings=wrong), LiteEmbedSettings(forms=("embedding",))
-    )
+    addition = add_classes(known, new, LiteEmbedSettings(forms=("embedding",)))
 
     explanation = addition.classes[0].explanation
     third = [neighbour for neighbour in explanation.neighbours if neighbour.name == "known 3"]
