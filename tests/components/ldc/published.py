@@ -43,6 +43,7 @@ def ours(name: str) -> str:
 class Case:
     """One parity file; what it stores in 16 and 32 bits is widened to 64, so that no processor's rounding is compared."""
 
+    name: str
     tensors: dict[str, Tensor]
     config: dict[str, Any]
     loss: dict[str, Any]
@@ -54,7 +55,7 @@ class Case:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             header = {key: json.loads(text) for key, text in file.metadata().items()}
         tensors = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-        return cls(tensors, header["config"], header["loss"], header["trace"])
+        return cls(path.stem, tensors, header["config"], header["loss"], header["trace"])
 
     def under(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names begin so, without the prefix."""

@@ -18,9 +18,9 @@ from tests.components.ldc.published import Case, distance, ours
 FOLDER = Path(os.environ.get("SHOTLINE_LDC_PARITY") or Path(__file__).parent / "parity")
 FILES = sorted([*FOLDER.glob("rn_fuse*.safetensors"), *FOLDER.glob("vit_fuse*.safetensors")])
 TOLERANCE = 1e-5
-# The stored numbers were made in single precision. 25 steps at the large rate carry its rounding to 1.02e-5 of the final
-# logits (rn_fuse2): two implementations in double precision agree with each other to 1e-15 there.
-TOLERANCE_STRESS_FINALS = 2e-5
+# The stored numbers were made in single precision. In this one run, 25 steps at the large rate carry its rounding to
+# 1.017e-5 of these logits; two implementations in double precision agree with each other to 1e-15 there.
+STORED_LESS_EXACTLY = {("rn_fuse2", "stress", "final.mlp_logits"): 1.1e-5}
 BATCH = slice(0, 12)
 
 
@@ -106,7 +106,10 @@ def test_25_steps_of_training(case: Case, run: str) -> None:
     }
     compare(columns, {name: expected[name] for name in columns})
     stored = {name: expected[name] for name in expected if name not in columns}
-    compare(finals, stored, TOLERANCE_STRESS_FINALS if run == "stress" else TOLERANCE)
+    assert finals.keys() == stored.keys()
+    for name in stored:
+        tolerance = STORED_LESS_EXACTLY.get((case.name, run, name), TOLERANCE)
+        compare({name: finals[name]}, {name: stored[name]}, tolerance)
 
 
 def trained(case: Case, run: str) -> tuple[LDC, list[float], list[float]]:
