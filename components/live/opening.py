@@ -169,6 +169,23 @@ class LiveWorkspace:
         """The full vocabulary of the bundle's backbone, there or on its way."""
         return WholeVocabulary(self._backbone_for(bundle.backbone["name"]), self._vocabularies, bundle.templates[0])
 
+    def build_whole_vocabulary(self, progress: Callable[[int, int], None]) -> int:
+        """Build the full vocabulary of the live version's backbone, or wait for whoever does; how many words it has.
+
+        Args:
+            progress: told how many words of how many are encoded.
+
+        Raises:
+            UserInputError: nothing is live, or the backbone has no words.
+        """
+        bundle, _ = self.loaded()
+        if bundle.text_embeddings is None:
+            raise UserInputError(
+                "this backbone has no words", on=bundle.backbone["name"], remedy="photos speak alone here"
+            )
+        whole = self.whole_vocabulary(bundle)
+        return len((whole.read() or whole.build(progress)).words)
+
     @staticmethod
     def stamp() -> Stamp:
         """The user of this process, now."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from components.wording import counted
 from flows.commands.shared import (
     WorkspaceOption,
     checked_workspace,
@@ -19,7 +20,6 @@ from flows.commands.shared import (
     live_workspace,
     quiet_prefect,
 )
-from flows.wording import counted
 
 if TYPE_CHECKING:
     from components.bank import BankFacts
@@ -62,7 +62,8 @@ def add_class(
     """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
     place = checked_workspace(workspace)
     _check_arrival(name, images)
-    from flows.classes import add, explain
+    from components.live.arrivals import add
+    from components.live.telling import explain_outcome, outcome_json
     from flows.console import console
 
     outcome = add(place, {name: images}, force=force)
@@ -70,9 +71,9 @@ def add_class(
     for refused in outcome.refused:
         console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+        typer.echo(json.dumps(outcome_json(outcome), ensure_ascii=False))
     else:
-        typer.echo(explain(outcome))
+        typer.echo(explain_outcome(outcome))
 
 
 @commands.command()
@@ -150,7 +151,7 @@ def consolidate(
         else:
             from flows.consolidate import run_consolidate
             from flows.consolidation import check_consolidation
-            from flows.train import require_flows
+            from flows.running import require_flows
 
             require_flows()
             run = run_consolidate
@@ -248,12 +249,14 @@ def diff(
 @commands.command()
 def vocabulary(workspace: WorkspaceOption = None) -> None:
     """Build the whole vocabulary that judges names, or wait for the one that is being built; `add-class` begins it."""
+    from components.live.opening import LiveWorkspace
     from components.workspace import Workspace
-    from flows.classes import build_vocabulary
     from flows.console import ConsoleReporter
 
     reporter = ConsoleReporter()
-    words = build_vocabulary(Workspace.find(workspace), lambda done, of: reporter.progress(done, of, "words"))
+    words = LiveWorkspace.open(Workspace.find(workspace)).build_whole_vocabulary(
+        lambda done, of: reporter.progress(done, of, "words")
+    )
     typer.echo(f"{words:,} words")
 
 

@@ -50,7 +50,7 @@ def train(
     with place.turn():
         # Every check comes before anything is copied, moved or written.
         if not plain:
-            from flows.train import require_flows
+            from flows.running import require_flows
 
             require_flows()
         pipeline = Pipeline(place)
