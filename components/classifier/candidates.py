@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from components.classifier.registry import HEADS, fit_head, head_from_state, usable_heads
+from components.classifier.registry import CLASSIFIER_HEADS, fit_head, head_from_state, usable_heads
 from components.errors import UserInputError
 from components.files import write_bytes, write_json
 from components.heads import Head, HeadState, Support
@@ -64,9 +64,9 @@ class HeldOut:
 def fit_candidates(
     support: Support, names: Sequence[str] | None = None, progress: Callable[[str], None] | None = None
 ) -> list[Candidate]:
-    """Fit the named heads (all where None) that this support set can feed, each with its out-of-fold logits."""
+    """Fit the named heads (all that the stage classifier fits where None) that this support set can feed, each with its out-of-fold logits."""
     candidates = []
-    for name in usable_heads(support, list(HEADS) if names is None else names):
+    for name in usable_heads(support, CLASSIFIER_HEADS if names is None else names):
         if progress is not None:
             progress(name)
         candidates.append(fit_candidate(name, partial(fit_head, name), support))

@@ -236,6 +236,7 @@ def test_a_live_bundle_of_another_release_does_not_stop_a_new_one(place: Place, 
     assert current is not None
     facts = place.versions.path(current) / "bundle/bundle.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "version": 1}))
+    place = Place(tmp_path)  # as a new process sees it
     with pytest.raises(UserInputError, match="the bundle has version 1"):
         place.changes.remove("rust", stamp())
     other = drawn_bundle(drawn_support(shots=4, seed=5), ["gda"])[0]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from components import store
 from components.bank import Answering, Bank
 from components.classifier import Bundle
-from components.live import online
 from components.live.online import OnlineClasses, class_rows_of
 from components.store import ClassStore
 from components.workspace import Workspace
@@ -139,7 +139,7 @@ def test_a_failure_is_noted_moves_nothing_and_is_made_up_for(
             raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(online, "ClassStore", Broken)
+        patch.setattr(store, "ClassStore", Broken)
         with pytest.raises(OSError, match="no space"):
             found.classes.bring_up_to_date()
         found.classes.note_failure("no space left")

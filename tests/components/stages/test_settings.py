@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def test_a_stage_by_itself_refuses_a_section_that_nobody_reads(tmp_path: Path) -
         def __getattr__(self, name: str) -> object:
             return lambda *_: None
 
+    shutil.copy(REPOSITORY / "versions.yaml", tmp_path)
     with pytest.raises(UserInputError, match="'gaet' is read by nobody"):
         run_stage("ingest", workspace(tmp_path, "gaet: {most_drop_one: 0}"), Silent())  # type: ignore[arg-type]
 

@@ -42,7 +42,7 @@ def test_a_workspace_of_this_shotline_is_up_to_date(workspace: Workspace) -> Non
 def test_a_stage_of_another_version_is_refused_with_the_remedy_that_helps(workspace: Workspace) -> None:
     older(workspace, ldc=1, package=None, forgotten=3)
 
-    with pytest.raises(UserInputError, match=r"ldc 1 for 2, package none for \d+.*shotline upgrade"):
+    with pytest.raises(UserInputError, match=r"ldc 1 for \d+, package none for \d+.*shotline upgrade"):
         check_stage_versions(workspace)
     with pytest.raises(UserInputError, match="shotline upgrade"):
         check_stage_versions(workspace, "ldc")
