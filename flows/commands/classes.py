@@ -36,7 +36,7 @@ def classes(
 ) -> None:
     """List the classes that are live, and where each comes from."""
     from components.bank import Ledger, states
-    from components.serving.classes import class_rows
+    from components.bank.class_rows import class_rows
 
     place, known = live_versions(workspace)
     bundle, bank = known.facts(live_version(known))
@@ -217,7 +217,7 @@ def diff(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say how two versions differ: bundle, classes, photos."""
-    from components.serving.classes import class_rows
+    from components.bank.class_rows import class_rows
 
     _, known = live_versions(workspace)
     before, after = known.find(first), known.find(second)

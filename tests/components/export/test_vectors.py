@@ -17,9 +17,9 @@ from torch.nn.functional import normalize
 from components.bank import AddedClass, Arriver, Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
+from components.export.vectors import export_classes, write_export
 from components.features import Features
 from components.liteembed import LiteEmbedSettings
-from components.serving.export import export_classes, write_export
 from tests.components.bank.conftest import features_of
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
