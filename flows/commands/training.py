@@ -97,7 +97,7 @@ def stage(
     place = Workspace.find(workspace)
     with place.turn():
         if name == "ingest":
-            from flows.dvc import refuse_links_into_cache
+            from flows.photo_links import refuse_links_into_cache
 
             refuse_links_into_cache(place.raw)
         run_stage(name, place, ConsoleReporter())
