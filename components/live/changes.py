@@ -16,13 +16,14 @@ from pathlib import Path
 from components.bank import (
     Answering,
     ArrivalPhotos,
-    Arriver,
     Bank,
+    ColumnFitter,
     Entry,
     Ledger,
     State,
-    arrivals,
+    by_arrival,
     class_name,
+    fit_arrival,
     replay,
     spelling,
     states,
@@ -78,7 +79,7 @@ class Changes:
         ledger: of the workspace.
         photos: of its arrivals.
         versions: its live ones.
-        arriver_for: makes the `Arriver` of a bundle.
+        fitter_for: makes the `ColumnFitter` of a bundle.
         gate: thresholds.
         beside: files that are kept with each version (`dvc.lock`, `params.yaml`).
     """
@@ -88,14 +89,14 @@ class Changes:
         ledger: Ledger,
         photos: ArrivalPhotos,
         versions: Versions,
-        arriver_for: Callable[[Bundle], Arriver],
+        fitter_for: Callable[[Bundle], ColumnFitter],
         gate: GateSettings,
         beside: Sequence[Path] = (),
     ) -> None:
         self._ledger = ledger
         self._photos = photos
         self._versions = versions
-        self._arriver_for = arriver_for
+        self._fitter_for = fitter_for
         self._gate = gate
         self._beside = tuple(beside)
 
@@ -127,12 +128,14 @@ class Changes:
                 Entry("add", stamp.who, stamp.time, now.version.name, name=name, photos=photos, vocabulary=vocabulary)
                 for name, photos in fresh.items()
             ]
-            arriver = self._arriver_for(now.bundle)
-            bank = self._stepped(now, now.numbered(entries), arriver)
-            verdict = None
-            if arriver.last is not None and arriver.beside is not None:
-                change = compare_known(Answering(now.bundle, arriver.beside), Answering(now.bundle, bank))
-                verdict = judge(*arriver.last, change, self._gate)
+            numbered = now.numbered(entries)
+            state = states([*now.entries, *numbered], now.trained)[-1]
+            fitted = fit_arrival(now.bank, numbered, state, self._fitter_for(now.bundle))
+            bank, verdict = now.bank, None
+            if fitted is not None:
+                bank = fitted.bank
+                change = compare_known(Answering(now.bundle, fitted.before), Answering(now.bundle, bank))
+                verdict = judge(fitted.before.known, fitted.new, fitted.addition, change, self._gate)
                 if not force:
                     verdict.require()
                 entries = [replace(entry, forced=bool(verdict.refusals)) for entry in entries]
@@ -303,7 +306,7 @@ class Changes:
         """With the bank that the ledger comes to, of whose entries the pointer has seen `done`."""
         if done > len(now.entries):  # an older ledger was put in its place; it has the last word
             return replace(now, bank=self._replayed(now.bundle, now.entries))
-        for together in arrivals(now.entries[done:]):
+        for together in by_arrival(now.entries[done:]):
             if to := together[-1].to:
                 if not any(version.name == to for version in self._versions.all()):
                     raise UserInputError(
@@ -314,11 +317,12 @@ class Changes:
                 now = self._at(self._versions.find(to), now.entries)
                 continue
             state = states(now.entries[: together[-1].number], now.trained)[-1]
-            now = replace(now, bank=self._step(now, now.bank, together, state, self._arriver_for(now.bundle)))
+            now = replace(now, bank=self._step(now, together, state))
         return now
 
     def _change(self, now: Now, entry: Entry, stamp: Stamp) -> Change:
-        bank = self._stepped(now, now.numbered([entry]), self._arriver_for(now.bundle))
+        numbered = now.numbered([entry])
+        bank = self._step(now, numbered, states([*now.entries, *numbered], now.trained)[-1])
         return Change(self._commit(now, [entry], bank, stamp), now.version)
 
     def _commit(self, now: Now, entries: Sequence[Entry], bank: Bank, stamp: Stamp) -> Version:
@@ -335,15 +339,11 @@ class Changes:
     def _bundle_folder(self, now: Now) -> Path:
         return self._versions.path(now.version) / "bundle"
 
-    def _stepped(self, now: Now, entries: list[Entry], arriver: Arriver) -> Bank:
-        state = states([*now.entries, *entries], now.trained)[-1]
-        return self._step(now, now.bank, entries, state, arriver)
-
-    def _step(self, now: Now, bank: Bank, together: Sequence[Entry], state: State, arriver: Arriver) -> Bank:
+    def _step(self, now: Now, together: Sequence[Entry], state: State) -> Bank:
         def bank_after(number: int) -> Bank:
             return self._replayed(now.bundle, now.entries[:number])
 
-        return step(bank, together, state, bank_after, arriver)
+        return step(now.bank, together, state, bank_after, self._fitter_for(now.bundle))
 
     def _replayed(self, bundle: Bundle, entries: Sequence[Entry]) -> Bank:
-        return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), self._arriver_for(bundle))
+        return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), self._fitter_for(bundle))

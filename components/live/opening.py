@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from components.backbone import Backbone, BackboneSettings, load_backbone
-from components.bank import ArrivalPhotos, Arriver, Bank, Ledger
+from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
@@ -58,7 +58,7 @@ class LiveWorkspace:
             self.ledger,
             self.photos,
             self.versions,
-            self.arriver_for,
+            self.fitter_for,
             parameters.section("gate", GateSettings),
             beside=(workspace.root / "dvc.lock", workspace.root / "params.yaml"),
         )
@@ -104,10 +104,10 @@ class LiveWorkspace:
         backbone.encode_images(backbone.preprocess(Image.new("RGB", (64, 64)))[None], levels=True)
         self.vocabulary_kind(bundle)
 
-    def arriver_for(self, bundle: Bundle) -> Arriver:
+    def fitter_for(self, bundle: Bundle) -> ColumnFitter:
         """Adds classes beside this bundle."""
         backbone = self._backbone_for(bundle.backbone["name"])
-        return Arriver(
+        return ColumnFitter(
             bundle,
             backbone,
             lambda photos: self.features_of(photos, bundle, backbone),

@@ -16,7 +16,7 @@ from flows import consolidation, pipeline
 from flows.dvc import Pipeline
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import arriver_for
+from tests.components.live.place import fitter_for
 from tests.conftest import REPOSITORY, draw_photo
 
 
@@ -61,7 +61,7 @@ def stand_in(set_attribute: Callable[[object, str, object], object] = setattr) -
     for module in (pipeline, consolidation):
         set_attribute(module, "run_own_stages", lambda *_: {})
     set_attribute(Pipeline, "check", lambda *_, **__: None)
-    set_attribute(LiveWorkspace, "arriver_for", lambda live, bundle: arriver_for(bundle))
+    set_attribute(LiveWorkspace, "fitter_for", lambda live, bundle: fitter_for(bundle))
 
 
 POINTS: dict[str, tuple[object, str]] = {

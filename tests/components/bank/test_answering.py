@@ -11,7 +11,7 @@ from components.classifier import Bundle
 from tests.components.bank.conftest import features_of
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import arriver_for
+from tests.components.live.place import fitter_for
 
 NAMES = ("rust", "dent", "crack")
 
@@ -28,7 +28,7 @@ def easy() -> Bundle:
 
 @pytest.fixture(scope="module")
 def beside(easy: Bundle) -> Bank:
-    return arriver_for(easy)(Bank.empty(easy), added(*NAMES), "")
+    return fitter_for(easy)(Bank.empty(easy), added(*NAMES), "").bank
 
 
 def test_without_added_classes_it_is_the_bundle_s_own_answer(bundle: Bundle) -> None:
@@ -61,8 +61,8 @@ def test_as_many_held_out_photos_are_unknown_as_before(easy: Bundle, beside: Ban
 
 def test_it_is_never_raised_and_removing_brings_it_back(easy: Bundle, beside: Bank) -> None:
     assert easy.threshold is not None
-    first = arriver_for(easy)(Bank.empty(easy), added("rust"), "")
-    second = arriver_for(easy)(first, added("dent"), "")
+    first = fitter_for(easy)(Bank.empty(easy), added("rust"), "").bank
+    second = fitter_for(easy)(first, added("dent"), "").bank
     for bank in (first, second, beside):
         threshold = Answering(easy, bank).threshold
         assert threshold is not None
