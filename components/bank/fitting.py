@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -13,7 +13,7 @@ from components.bank.history import AddedClass
 from components.classifier import Bundle
 from components.features import Features, class_embeddings
 from components.ingest import words_of
-from components.liteembed import Addition, LiteEmbedSettings, NewClasses, Vocabulary, add_classes
+from components.liteembed import Addition, LiteEmbedSettings, MostDrop, NewClasses, Vocabulary, add_classes
 from components.threads import one_thread
 
 __all__ = ["ColumnFitter", "FittedColumns"]
@@ -47,6 +47,7 @@ class ColumnFitter:
         settings: see `LiteEmbedSettings`.
         vocabulary_of: the vocabulary of a kind (`starter`, `full`), None for the empty kind.
         progress: told the name of each form before it is tried.
+        most_drop: what the gate lets an arrival cost the known classes.
     """
 
     bundle: Bundle
@@ -55,6 +56,7 @@ class ColumnFitter:
     settings: LiteEmbedSettings
     vocabulary_of: Callable[[str], Vocabulary | None]
     progress: Callable[[str], None] | None = None
+    most_drop: MostDrop = field(default_factory=MostDrop)
 
     def __call__(self, bank: Bank, classes: Sequence[AddedClass], vocabulary: str) -> FittedColumns:
         """Fit columns for these classes; see `components.bank.replay.FitColumns`.
@@ -82,6 +84,7 @@ class ColumnFitter:
                 bank.known,
                 new,
                 self.settings,
+                most_drop=self.most_drop,
                 vocabulary=self.vocabulary_of(vocabulary),
                 prompt=prompt,
                 progress=self.progress,

@@ -47,6 +47,7 @@ class LiveWorkspace:
         self._words = words
         parameters = workspace.parameters
         self._settings = parameters.section("liteembed", LiteEmbedSettings)
+        self._gate = parameters.section("gate", GateSettings)
         self._ingest = parameters.section("ingest", IngestSettings)
         self._mode = parameters.section("features", FeaturesSettings).mode
         self.ledger = Ledger(workspace.ledger)
@@ -59,7 +60,7 @@ class LiveWorkspace:
             self.photos,
             self.versions,
             self.fitter_for,
-            parameters.section("gate", GateSettings),
+            self._gate,
             beside=(workspace.root / "dvc.lock", workspace.root / "params.yaml"),
         )
 
@@ -114,6 +115,7 @@ class LiveWorkspace:
             self._settings,
             lambda kind: self._vocabulary(kind, bundle, backbone),
             self._progress,
+            self._gate.most_drop,
         )
 
     def encode(

@@ -137,3 +137,27 @@ def test_known_photos_of_an_earlier_arrival_count_too() -> None:
     served = [Answering(bundle, bank).answer(features_of(["rust-1", "rust-2", "rust-3"])) for bank in (first, second)]
     for answering, answers in zip((Answering(bundle, first), Answering(bundle, second)), served, strict=True):
         torch.testing.assert_close(answering.to_known_photos().probabilities[18:21], answers.probabilities)
+
+
+def test_an_offset_keeps_to_a_part_of_what_the_gate_allows() -> None:
+    default = GateSettings().most_drop
+    assert (default.planned().one, default.planned().many) == (0.015, 0.03)
+    strict = GateSettings(most_drop_one=0.001, most_drop_many=0.002).most_drop
+    for n_new in (1, 4, 20, 50):
+        assert strict.planned().allowed(n_new, 20) < strict.allowed(n_new, 20) < default.planned().allowed(n_new, 20)
+
+
+def test_a_stricter_gate_lowers_the_offset_of_an_added_class() -> None:
+    bundle = drawn_bundle(drawn_support(shots=4), ["gda"])[0]
+    loose, strict = (
+        dataclasses.replace(
+            fitter_for(bundle), settings=LiteEmbedSettings(forms=("embedding",)), most_drop=gate.most_drop
+        )
+        for gate in (GateSettings(most_drop_one=1.0, most_drop_many=1.0), GateSettings(most_drop_one=0.0))
+    )
+    photos = tuple(f"rust-{n}" for n in range(5))
+    offsets = [
+        fitter(Bank.empty(bundle), [AddedClass("rust", photos, "t", 1)], "").bank.columns.offsets
+        for fitter in (loose, strict)
+    ]
+    assert float(offsets[1]) < float(offsets[0])
