@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from components.bank.facts import BankedClass, BankFacts
     from components.bank.fitting import ColumnFitter, FittedColumns
     from components.bank.history import AddedClass, State, states
-    from components.bank.ledger import Action, Entry, Ledger
+    from components.bank.ledger import Action, Ledger, LedgerEntry
     from components.bank.names import class_name, spelling
     from components.bank.photos import ArrivalPhotos
     from components.bank.replay import FitColumns, by_arrival, fit_arrival, replay, step
@@ -31,10 +31,10 @@ __all__ = [
     "BankFacts",
     "BankedClass",
     "ColumnFitter",
-    "Entry",
     "FitColumns",
     "FittedColumns",
     "Ledger",
+    "LedgerEntry",
     "State",
     "by_arrival",
     "class_name",

@@ -8,7 +8,7 @@ from itertools import groupby
 from components.bank.bank import Bank
 from components.bank.fitting import FittedColumns
 from components.bank.history import AddedClass, State, states
-from components.bank.ledger import Entry
+from components.bank.ledger import LedgerEntry
 
 __all__ = ["FitColumns", "by_arrival", "fit_arrival", "replay", "step"]
 
@@ -17,12 +17,12 @@ FitColumns = Callable[[Bank, Sequence[AddedClass], str], FittedColumns]
 vocabulary that judges their names (`starter`, `full`; empty: none)."""
 
 
-def by_arrival(entries: Sequence[Entry]) -> list[list[Entry]]:
+def by_arrival(entries: Sequence[LedgerEntry]) -> list[list[LedgerEntry]]:
     """The entries, those of one arrival together."""
     return [list(together) for _, together in groupby(entries, key=lambda entry: entry.arrival)]
 
 
-def fit_arrival(bank: Bank, together: Sequence[Entry], state: State, fit: FitColumns) -> FittedColumns | None:
+def fit_arrival(bank: Bank, together: Sequence[LedgerEntry], state: State, fit: FitColumns) -> FittedColumns | None:
     """What the added classes of one arrival come to; None if all its photos are of trained classes.
 
     Args:
@@ -40,7 +40,7 @@ def fit_arrival(bank: Bank, together: Sequence[Entry], state: State, fit: FitCol
 
 
 def step(
-    bank: Bank, together: Sequence[Entry], state: State, bank_after: Callable[[int], Bank], fit: FitColumns
+    bank: Bank, together: Sequence[LedgerEntry], state: State, bank_after: Callable[[int], Bank], fit: FitColumns
 ) -> Bank:
     """The bank after one arrival, or after one change of another kind.
 
@@ -70,7 +70,7 @@ def step(
     return fit(bank, left, "").bank if left else bank
 
 
-def replay(empty: Bank, entries: Sequence[Entry], trained: frozenset[str], fit: FitColumns) -> Bank:
+def replay(empty: Bank, entries: Sequence[LedgerEntry], trained: frozenset[str], fit: FitColumns) -> Bank:
     """The bank after all entries.
 
     Args:

@@ -18,8 +18,8 @@ from components.bank import (
     ArrivalPhotos,
     Bank,
     ColumnFitter,
-    Entry,
     Ledger,
+    LedgerEntry,
     State,
     by_arrival,
     class_name,
@@ -125,7 +125,9 @@ class Changes:
                     now.version, now.version, waiting=tuple(name for name in wanted if name in now.state.waiting)
                 )
             entries = [
-                Entry("add", stamp.who, stamp.time, now.version.name, name=name, photos=photos, vocabulary=vocabulary)
+                LedgerEntry(
+                    "add", stamp.who, stamp.time, now.version.name, name=name, photos=photos, vocabulary=vocabulary
+                )
                 for name, photos in fresh.items()
             ]
             numbered = now.numbered(entries)
@@ -155,7 +157,7 @@ class Changes:
             name = now.called(name)
             if name not in now.state.waiting:
                 now.require_added(name)
-            return self._change(now, Entry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
+            return self._change(now, LedgerEntry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
 
     def rename(self, name: str, new_name: str, stamp: Stamp) -> Change:
         """Call an added class something else; its column stays.
@@ -172,7 +174,7 @@ class Changes:
                 raise UserInputError("there is a class of that name", on=new_name, remedy="choose another name")
             if spelling(new_name) != spelling(name):
                 now.require_distinct(new_name)
-            entry = Entry("rename", stamp.who, stamp.time, now.version.name, name=name, new_name=new_name)
+            entry = LedgerEntry("rename", stamp.who, stamp.time, now.version.name, name=name, new_name=new_name)
             return self._change(now, entry, stamp)
 
     def roll_back(self, stamp: Stamp, to: str | None = None) -> Change:
@@ -205,7 +207,7 @@ class Changes:
             left = [entry.arrival - 1 for entry in now.entries if entry.made_on == target.name]
             entered = [entry.number for entry in now.entries if entry.to == target.name]
             back_to = max([target.entry, *left, *entered])
-            entry = Entry("rollback", stamp.who, stamp.time, now.version.name, back_to=back_to, to=target.name)
+            entry = LedgerEntry("rollback", stamp.who, stamp.time, now.version.name, back_to=back_to, to=target.name)
             self._ledger.append([entry])
             self._versions.point_to(target, entry=len(now.entries) + 1)
             return Change(target, now.version)
@@ -266,7 +268,7 @@ class Changes:
                     remedy="see which were refused and why (reports/validation/index.html), and give others",
                 )
             entries = [
-                Entry("consolidate", stamp.who, stamp.time, now.version.name, name=name, photos=photos)
+                LedgerEntry("consolidate", stamp.who, stamp.time, now.version.name, name=name, photos=photos)
                 for name, photos in moved.items()
             ]
             bank = self._replayed(bundle, [*now.entries, *now.numbered(entries)])
@@ -298,7 +300,7 @@ class Changes:
                 now = replace(now, version=version)
             yield now
 
-    def _at(self, version: Version, entries: list[Entry]) -> Now:
+    def _at(self, version: Version, entries: list[LedgerEntry]) -> Now:
         bundle, bank = self._versions.load(version)
         return Now(entries, states(entries, frozenset(bundle.class_names))[-1], version, bundle, bank)
 
@@ -320,12 +322,12 @@ class Changes:
             now = replace(now, bank=self._step(now, together, state))
         return now
 
-    def _change(self, now: Now, entry: Entry, stamp: Stamp) -> Change:
+    def _change(self, now: Now, entry: LedgerEntry, stamp: Stamp) -> Change:
         numbered = now.numbered([entry])
         bank = self._step(now, numbered, states([*now.entries, *numbered], now.trained)[-1])
         return Change(self._commit(now, [entry], bank, stamp), now.version)
 
-    def _commit(self, now: Now, entries: Sequence[Entry], bank: Bank, stamp: Stamp) -> Version:
+    def _commit(self, now: Now, entries: Sequence[LedgerEntry], bank: Bank, stamp: Stamp) -> Version:
         self._ledger.append(entries)
         return self._publish(self._bundle_folder(now), bank, len(now.entries) + len(entries), stamp)
 
@@ -339,11 +341,11 @@ class Changes:
     def _bundle_folder(self, now: Now) -> Path:
         return self._versions.path(now.version) / "bundle"
 
-    def _step(self, now: Now, together: Sequence[Entry], state: State) -> Bank:
+    def _step(self, now: Now, together: Sequence[LedgerEntry], state: State) -> Bank:
         def bank_after(number: int) -> Bank:
             return self._replayed(now.bundle, now.entries[:number])
 
         return step(now.bank, together, state, bank_after, self._fitter_for(now.bundle))
 
-    def _replayed(self, bundle: Bundle, entries: Sequence[Entry]) -> Bank:
+    def _replayed(self, bundle: Bundle, entries: Sequence[LedgerEntry]) -> Bank:
         return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), self._fitter_for(bundle))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.bank import Bank, ColumnFitter, Entry, by_arrival, replay, states, step
+from components.bank import Bank, ColumnFitter, LedgerEntry, by_arrival, replay, states, step
 from components.classifier import Bundle
 
 
-def entry(number: int, action: str, arrival: int | None = None, **more: object) -> Entry:
+def entry(number: int, action: str, arrival: int | None = None, **more: object) -> LedgerEntry:
     time = f"2026-01-01T00:00:{number:02d}+00:00"
-    return Entry(action, "anna", time, "v", number=number, arrival=arrival or number, **more)  # type: ignore[arg-type]
+    return LedgerEntry(action, "anna", time, "v", number=number, arrival=arrival or number, **more)  # type: ignore[arg-type]
 
 
 @st.composite
-def ledgers(draw: st.DrawFn) -> list[Entry]:
+def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
     """Entries that make sense one after the other, some of them arriving together, before any bundle knew a class."""
-    entries: list[Entry] = []
+    entries: list[LedgerEntry] = []
     for _ in range(draw(st.integers(1, 6))):
         first = len(entries) + 1
         # As beside a bundle that knows none of them; the one that they are replayed beside knows cls_00.
@@ -51,7 +51,7 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=ledgers())
 def test_step_by_step_equals_the_replay(
-    empty: Bank, bundle: Bundle, fitter: ColumnFitter, entries: list[Entry]
+    empty: Bank, bundle: Bundle, fitter: ColumnFitter, entries: list[LedgerEntry]
 ) -> None:
     trained = frozenset(bundle.class_names)
     banks = {0: empty}
@@ -82,7 +82,7 @@ def test_what_was_renamed_is_read_by_what_a_later_bundle_knows(
 
 
 def test_classes_that_arrive_together_are_optimised_together(empty: Bank, bundle: Bundle, fitter: ColumnFitter) -> None:
-    def both(arrival: int) -> list[Entry]:
+    def both(arrival: int) -> list[LedgerEntry]:
         return [
             entry(number, "add", number if arrival == 0 else arrival, name=name, photos=(f"{name}-1", f"{name}-2"))
             for number, name in enumerate(("rust", "dent"), 1)
