@@ -28,21 +28,20 @@ if TYPE_CHECKING:
     from components.ingest import PhotoError
     from components.live import Change, Versions
     from components.live.opening import LiveWorkspace
+    from components.live.outcome import Outcome
     from components.live.versions import Version
-    from components.retrieval import Found
+    from components.retrieval import SimilarPhoto
     from components.serving.answers import Answer, PhotoClassifier, Ranked
     from components.serving.given import GivenPhoto
     from components.serving.results import Answers, FoundPhotos
     from components.serving.saved import Saved
     from components.serving.search import LatestPhotos
     from components.workspace import Workspace
-    from flows.classes import Outcome
 
 __all__ = [
     "Answer",
     "Answers",
     "Change",
-    "Found",
     "FoundPhotos",
     "Outcome",
     "PhotoError",
@@ -50,6 +49,7 @@ __all__ = [
     "RefusedByGateError",
     "Shotline",
     "ShotlineError",
+    "SimilarPhoto",
     "UserInputError",
     "Version",
     "open",
@@ -236,8 +236,8 @@ class Shotline:
         >>> workspace.classify("teal1.jpg")[0].top[0].class_name
         'teal'
         """
+        from components.live.arrivals import add
         from components.serving.given import files_of
-        from flows.classes import add
 
         workspace = self._for("cannot be changed")
         with files_of(photos) as (files, temporary):
@@ -299,7 +299,7 @@ class Shotline:
         """
         if self._workspace is None:
             return self._classifier().classes()
-        from components.serving.classes import live_class_rows
+        from components.live.listing import live_class_rows
 
         return live_class_rows(self._known_versions(), self._workspace.ledger)
 

@@ -151,12 +151,12 @@ class Place:
 
 def temporary_server() -> tuple[float, float]:
     """Seconds that the flow costs around what it does, the first time and the next."""
+    from components.live.outcome import Taken
     from flows.add_class import run_add_class
-    from flows.intake import Taken
 
     def seconds() -> float:
         start = time.perf_counter()
-        run_add_class(Path("inbox"), ["nothing"], Workspace(Path()), lambda call: Taken())
+        run_add_class(Path("inbox"), ["nothing"], Workspace(Path()), lambda run: Taken())
         return time.perf_counter() - start
 
     return seconds(), seconds()

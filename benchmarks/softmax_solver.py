@@ -137,7 +137,12 @@ def single_precision(
     gradient = torch.empty_like(point)
     point.grad = gradient
     optimiser = torch.optim.LBFGS(
-        [point], max_iter=200, tolerance_grad=1e-4, tolerance_change=1e-9, history_size=10, line_search_fn="strong_wolfe"
+        [point],
+        max_iter=200,
+        tolerance_grad=1e-4,
+        tolerance_change=1e-9,
+        history_size=10,
+        line_search_fn="strong_wolfe",
     )
 
     def objective() -> float:

@@ -11,7 +11,8 @@ from prefect import flow
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.consolidation import consolidate_classes
-from flows.train import current_reporter, heard_by, in_task, told_when_stopped
+from flows.run_log import LoggingReporter
+from flows.running import in_this_process, run_as_task, told_when_stopped
 
 __all__ = ["consolidate", "run_consolidate"]
 
@@ -28,13 +29,23 @@ def consolidate(workspace: str = ".", names: Sequence[str] = (), force: bool = F
     Returns:
         See `consolidate_classes`.
     """
-    with told_when_stopped():
-        return consolidate_classes(Workspace.find(Path(workspace)), names, current_reporter(), in_task, force=force)
+    return _consolidate(workspace, names, LoggingReporter(), force=force)
 
 
 def run_consolidate(
     workspace: Workspace, names: Sequence[str], reporter: Reporter, *, force: bool = False
 ) -> dict[str, Any]:
-    """Run the flow from a program; raises as `heard_by` and `consolidate_classes` do."""
-    with heard_by(reporter):
-        return consolidate(str(workspace.root), tuple(names), force)
+    """Run the flow from a program, which hears of its progress; raises as `in_this_process` and `consolidate_classes` do."""
+
+    # A flow's parameters must be plain data, so the reporter comes by a flow of its own.
+    @flow(name=consolidate.name)
+    def consolidate_here(workspace: str, names: Sequence[str], force: bool) -> dict[str, Any]:
+        return _consolidate(workspace, names, reporter, force=force)
+
+    with in_this_process():
+        return consolidate_here(str(workspace.root), tuple(names), force)
+
+
+def _consolidate(workspace: str, names: Sequence[str], reporter: Reporter, *, force: bool) -> dict[str, Any]:
+    with told_when_stopped():
+        return consolidate_classes(Workspace.find(Path(workspace)), names, reporter, run_as_task, force=force)

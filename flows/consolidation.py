@@ -12,10 +12,11 @@ from typing import Any
 from components.errors import RefusedByGateError
 from components.live import Change
 from components.live.opening import LiveWorkspace
+from components.running import Runner, run_plainly
 from components.stages import Reporter, check_parameters
 from components.workspace import Workspace
 from flows.dvc import Pipeline
-from flows.pipeline import Call, plainly, run_own_stages, run_stages, told_of_bundle
+from flows.pipeline import run_own_stages, run_stages, told_of_bundle
 
 __all__ = ["check_consolidation", "consolidate_classes", "explain"]
 
@@ -33,7 +34,7 @@ def check_consolidation(workspace: Workspace, names: Sequence[str]) -> None:
 
 
 def consolidate_classes(
-    workspace: Workspace, names: Sequence[str], reporter: Reporter, call: Call = plainly, *, force: bool = False
+    workspace: Workspace, names: Sequence[str], reporter: Reporter, run: Runner = run_plainly, *, force: bool = False
 ) -> dict[str, Any]:
     """Photos from the arrivals into `data/raw`, the stages, the gate, the ledger, the pointer, in this order.
 
@@ -41,7 +42,7 @@ def consolidate_classes(
         workspace: see `Workspace`.
         names: classes to consolidate; all where empty.
         reporter: hears of progress.
-        call: see `flows.pipeline.Call`.
+        run: how each stage is run.
         force: overrule the gate.
 
     Returns:
@@ -59,7 +60,7 @@ def consolidate_classes(
         moved = live.changes.to_consolidate(() if counts else names, live.stamp())
         if counts or not moved:
             if counts:  # the ledger and the pointer have it, DVC does not yet
-                run_stages(workspace, reporter, call)
+                run_stages(workspace, reporter, run)
                 live.consolidation.done()
             name = live.versions.current_name()
             done = "what was cut off is completed" if counts else "there is nothing to consolidate"
@@ -67,15 +68,15 @@ def consolidate_classes(
         n_new = live.consolidation.place(moved)
         reporter.note(f"photos into {workspace.raw.relative_to(workspace.root)}: {n_new} ({', '.join(moved)})")
         try:
-            run_stages(workspace, reporter, call)
+            run_stages(workspace, reporter, run)
             change = live.changes.consolidate(workspace.bundle, moved, live.stamp(), force=force)
         except BaseException as error:
             if not live.consolidation.settle() and isinstance(error, RefusedByGateError):
-                run_stages(workspace, reporter, call)  # the old outputs, which DVC has kept
+                run_stages(workspace, reporter, run)  # the old outputs, which DVC has kept
             raise
-        run_stages(workspace, reporter, call)  # the ledger has a line more
+        run_stages(workspace, reporter, run)  # the ledger has a line more
         live.consolidation.done()
-        run_own_stages(workspace, reporter, call)
+        run_own_stages(workspace, reporter, run)
     return {
         "classes": {name: len(photos) for name, photos in moved.items()},
         "version": change.version.name,

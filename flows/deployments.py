@@ -18,9 +18,9 @@ from prefect.settings import PREFECT_RUNNER_POLL_FREQUENCY, temporary_settings
 from prefect.types.entrypoint import EntrypointType
 
 from components.errors import UserInputError
+from components.live.intake import open_inbox
 from components.workspace import Workspace
 from flows.add_class import add_class
-from flows.intake import open_inbox
 from flows.prefect_server import require_server, server_url
 
 __all__ = ["ARRIVED", "announce", "deployment", "listen"]

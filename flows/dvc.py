@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-import shutil
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,20 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ShotlineError, UserInputError
-from components.files import atomic_path, write_text
+from components.files import write_text
 from components.ingest import unreadable_paths
 from components.stages import STAGES
 from components.workspace import PASSED_ON, Workspace
+from flows.own_command import run_command
+from flows.photo_links import holds_files, unlink_from_cache
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-__all__ = ["Pipeline", "Stage", "refuse_links_into_cache"]
-
-_CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
-
-_END_S = 1.0  # what a command of the user's own has to end in before it is killed
+__all__ = ["Pipeline", "Stage"]
 
 
 @dataclass(frozen=True)
@@ -122,9 +117,9 @@ class Pipeline:
         raw = self._workspace.raw
         if not raw.is_dir():
             raise UserInputError("there are no photos yet", on=str(raw), remedy="give them: shotline train DATA")
-        _unlink_from_cache(raw, cache)
+        unlink_from_cache(raw, cache)
         refused = self._pass_over_links()
-        if not _holds_files(raw, refused):
+        if not holds_files(raw, refused):
             raise UserInputError(
                 "there is no photo: only links that lead nowhere or out of the folder" if refused else "it is empty",
                 on=str(raw),
@@ -184,24 +179,8 @@ class Pipeline:
 
         lock = self._workspace.root / "data/.consolidation.lock"
         place = prepare_kwargs(stage, {PASSED_ON: str(lock)})
-        shell = os.environ.get("SHELL") or "/bin/sh"
         for command in stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines():
-            # What it prints goes beside our notes: standard output holds our results alone. In a group of its own it
-            # hears of a Ctrl-C through us.
-            process = subprocess.Popen(
-                [shell, "-c", command],
-                cwd=place["cwd"],
-                env=place["env"],
-                stdin=subprocess.DEVNULL,
-                stdout=2,
-                process_group=0,
-            )
-            try:
-                code = process.wait()
-            except BaseException:
-                _end(process)
-                raise
-            if code:
+            if code := run_command(command, folder=place["cwd"], environment=place["env"]):
                 raise ShotlineError(
                     f"its command ended with {code}: {command}",
                     on=f"the stage {stage.addressing} of {stage.path_in_repo}",
@@ -255,23 +234,6 @@ class Pipeline:
             ) from error
         except DvcException as error:
             raise _told(error, root) from error
-
-
-def refuse_links_into_cache(photos: Path) -> None:
-    """Name the setting by which `dvc checkout` put links in the place of photos: ingest would pass over all of them.
-
-    Raises:
-        UserInputError: there is one.
-    """
-    for here, _, files in os.walk(photos):
-        for path in (Path(here, name) for name in files):
-            if path.is_symlink() and _CACHED.search(path.resolve().as_posix()):
-                raise UserInputError(
-                    "DVC is set to put links in the place of photos (cache.type), and links that lead out are not followed",
-                    on=str(path),
-                    remedy="shotline train puts the photos there; or dvc config --local cache.type reflink,copy && "
-                    "dvc checkout --relink data/raw.dvc",
-                )
 
 
 def _told(error: Exception, root: Path) -> ShotlineError:
@@ -357,26 +319,6 @@ def _is_ours(stage: PipelineStage) -> bool:
     return own and Path(program).name == "shotline" and arguments == ["stage", stage.name]
 
 
-def _unlink_from_cache(folder: Path, cache: Path) -> None:
-    """Put the file in the place of each link into DVC's cache: those that `dvc checkout` makes, with symlinks."""
-    cache = cache.resolve()
-    for here, _, files in os.walk(folder):
-        for path in (Path(here, name) for name in files):
-            if path.is_symlink() and (target := path.resolve()).is_relative_to(cache) and target.is_file():
-                with atomic_path(path) as beside:
-                    shutil.copyfile(target, beside)
-
-
-def _holds_files(folder: Path, refused: list[str]) -> bool:
-    passed_over = set(refused)
-    return any(
-        Path(here, name).relative_to(folder).as_posix() not in passed_over
-        for here, _, files in os.walk(folder)
-        for name in files
-        if not name.startswith(".")
-    )
-
-
 def _escaped(letter: re.Match[str]) -> str:
     # A line's end and bytes that are no text cannot be written down.
     return "?" if letter[0] in "\r\n" or "\ud800" <= letter[0] <= "\udfff" else f"\\{letter[0]}"
@@ -424,16 +366,3 @@ def _busy(repo: Repo, reads: list[str], writes: list[str]) -> Iterator[None]:
     holder = " ".join(sys.argv)
     with rwlock(repo.tmp_dir, repo.fs, holder, reads, writes, hardlink):
         yield
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        try:
-            process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            continue
-        return

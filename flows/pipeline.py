@@ -6,33 +6,26 @@ the user's own are run too. Those that ours do not need come last, when what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from components.errors import ShotlineError
 from components.live import Change
 from components.live.opening import LiveWorkspace
+from components.running import Runner, run_plainly
 from components.stages import Reporter, check_parameters, run_stage
 from components.workspace import Workspace, check_stage_versions
 from flows.dvc import Pipeline, Stage
 
-__all__ = ["Call", "plainly", "run_own_stages", "run_stages", "told_of_bundle", "walk"]
-
-Call = Callable[[str, Callable[[str], bool]], object]
-"""How a stage's function is called with its name; a flow makes a task of it."""
+__all__ = ["run_own_stages", "run_stages", "told_of_bundle", "walk"]
 
 
-def plainly(name: str, run: Callable[[str], bool]) -> object:
-    """Call a stage's function, and that is all; see `Call`."""
-    return run(name)
-
-
-def walk(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict[str, bool]:
+def walk(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) -> dict[str, bool]:
     """Run what DVC says must run, and make live what came of it.
 
     Args:
         workspace: whose pipeline.
         reporter: hears of progress.
-        call: see `Call`.
+        run: how each stage is run.
 
     Returns:
         Stage name to whether it ran (False: it was up to date).
@@ -44,14 +37,14 @@ def walk(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict
         if live.consolidation.unsettled:
             kept = live.consolidation.settle()
             reporter.note(f"a consolidation that was cut off was {'completed' if kept else 'taken back'}")
-        ran = run_stages(workspace, reporter, call)
+        ran = run_stages(workspace, reporter, run)
         live.consolidation.done()
         change = live.changes.adopt(workspace.bundle, live.stamp())
         if change is not None:
             reporter.note(f"live: {change.version.name}")
             for line in told_of_bundle(change):
                 reporter.note(line)
-        return {**ran, **run_own_stages(workspace, reporter, call)}
+        return {**ran, **run_own_stages(workspace, reporter, run)}
 
 
 def told_of_bundle(change: Change) -> list[str]:
@@ -66,47 +59,45 @@ def told_of_bundle(change: Change) -> list[str]:
     ]
 
 
-def run_stages(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict[str, bool]:
+def run_stages(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) -> dict[str, bool]:
     """Take our stages, and those that they need, in order: run what DVC says must run.
 
     What is live stays; see `walk` for the arguments.
     """
     pipeline = Pipeline(workspace)
     pipeline.track_sources()
-    return _take(pipeline, [stage for stage in pipeline.stages() if stage.needed], workspace, reporter, call)
+    return _take(pipeline, [stage for stage in pipeline.stages() if stage.needed], workspace, reporter, run)
 
 
-def run_own_stages(workspace: Workspace, reporter: Reporter, call: Call = plainly) -> dict[str, bool]:
+def run_own_stages(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) -> dict[str, bool]:
     """Take the stages of the user's own that none of ours needs, likewise; one that fails is told and stops nothing."""
     pipeline = Pipeline(workspace)
-    return _take(pipeline, [stage for stage in pipeline.stages() if not stage.needed], workspace, reporter, call)
+    return _take(pipeline, [stage for stage in pipeline.stages() if not stage.needed], workspace, reporter, run)
 
 
 def _take(
-    pipeline: Pipeline, stages: list[Stage], workspace: Workspace, reporter: Reporter, call: Call
+    pipeline: Pipeline, stages: list[Stage], workspace: Workspace, reporter: Reporter, run: Runner
 ) -> dict[str, bool]:
     ran: dict[str, bool] = {}
-
-    def ours(name: str) -> bool:
-        # A fresh workspace: params.yaml is read within the time in which DVC watches it.
-        return pipeline.run(name, lambda stage: run_stage(stage, Workspace(workspace.root), reporter))
-
-    def own(name: str) -> bool:
-        reporter.note(f"{name}: a stage of your own")
-        return pipeline.run(name)
-
-    def record(name: str, run: Callable[[str], bool]) -> bool:
-        ran[name] = run(name)
-        if not ran[name]:
-            reporter.note(f"{name}: up to date")
-        return ran[name]
-
     for stage in stages:
         try:
-            call(stage.name, lambda name, run=ours if stage.ours else own: record(name, run))  # type: ignore[misc]
+            ran[stage.name] = run(stage.name, partial(_run, pipeline, stage, workspace, reporter))
         except (ShotlineError, OSError) as error:
             if stage.ours:
                 raise
             told = f"{error.what} ({error.on})" if isinstance(error, ShotlineError) else str(error)
             reporter.note(f"{stage.name}: your stage failed, the rest goes on: {told}")
+    return ran
+
+
+def _run(pipeline: Pipeline, stage: Stage, workspace: Workspace, reporter: Reporter) -> bool:
+    """Whether the stage had to run; it has then."""
+    if stage.ours:
+        # A fresh workspace: params.yaml is read within the time in which DVC watches it.
+        ran = pipeline.run(stage.name, lambda name: run_stage(name, Workspace(workspace.root), reporter))
+    else:
+        reporter.note(f"{stage.name}: a stage of your own")
+        ran = pipeline.run(stage.name)
+    if not ran:
+        reporter.note(f"{stage.name}: up to date")
     return ran

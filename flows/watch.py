@@ -19,10 +19,12 @@ from typing import Any, Protocol, TypeVar
 
 from components.errors import ShotlineError
 from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling
+from components.live.intake import open_inbox, take_in
 from components.live.opening import LiveWorkspace
+from components.live.outcome import Taken
+from components.live.telling import explain_taken
+from components.running import Runner, run_plainly
 from components.workspace import Workspace
-from flows.classes import Step, run
-from flows.intake import Taken, open_inbox, take_in
 from flows.online import keep_online
 
 __all__ = ["Announcing", "Handled", "Handler", "Taking", "stopped_by_signals", "watch"]
@@ -134,7 +136,7 @@ class Taking:
         inbox: Inbox,
         settings: InboxSettings,
         tell: Tell,
-        flow: Callable[[Path, list[str], Workspace, Callable[[Step], Taken]], Taken] | None = None,
+        flow: Callable[[Path, list[str], Workspace, Callable[[Runner], Taken]], Taken] | None = None,
     ) -> None:
         self._root = workspace.root
         self._inbox = inbox
@@ -156,16 +158,16 @@ class Taking:
         live = self._live_now()
         steps = _Seconds()
 
-        def take(call: Step) -> Taken:
-            return take_in(self._inbox, arrivals, live, self._settings, steps.around(call))
+        def take(run: Runner) -> Taken:
+            return take_in(self._inbox, arrivals, live, self._settings, steps.around(run))
 
-        taken = take(run) if self._flow is None else self._shown(names, take)
-        self._tell(f"{taken.explain()}\n{time.monotonic() - start:.1f} s ({steps})")
+        taken = take(run_plainly) if self._flow is None else self._shown(names, take)
+        self._tell(f"{explain_taken(taken)}\n{time.monotonic() - start:.1f} s ({steps})")
         if failure := keep_online(self._workspace):
             self._tell(f"Feast's online store is behind: {failure}")
         return Handled(taken.failed, list(taken.unfinished))
 
-    def _shown(self, names: list[str], take: Callable[[Step], Taken]) -> Taken:
+    def _shown(self, names: list[str], take: Callable[[Runner], Taken]) -> Taken:
         assert self._flow is not None
         from flows.prefect_server import require_server
 
@@ -173,7 +175,7 @@ class Taking:
             require_server("start it again")
         except ShotlineError as error:
             self._tell(f"{error.what} ({error.on}); this arrival is not shown there")
-            return take(run)
+            return take(run_plainly)
         return self._flow(self._inbox.folder, names, self._workspace, take)
 
     def _live_now(self) -> LiveWorkspace:
@@ -191,11 +193,11 @@ class _Seconds:
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
-    def around(self, call: Step) -> Step:
+    def around(self, run: Runner) -> Runner:
         def timed(name: str, step: Callable[[], T], /) -> T:
             start = time.monotonic()
             try:
-                return call(name, step)
+                return run(name, step)
             finally:
                 self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
@@ -287,7 +289,7 @@ def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce:
     tell("stopped")
 
 
-def _flow() -> Callable[[Path, list[str], Workspace, Callable[[Step], Taken]], Taken] | None:
+def _flow() -> Callable[[Path, list[str], Workspace, Callable[[Runner], Taken]], Taken] | None:
     """The flow where a Prefect server is named. Without one arrivals are taken plainly: a temporary server would show
     its runs to nobody, and takes its start and its memory."""
     from flows.prefect_server import require_server, server_url

@@ -12,14 +12,14 @@ from components.on_demand import on_demand
 
 if TYPE_CHECKING:
     from components.bank.answering import Answering, Answers, threshold_beside
-    from components.bank.arrival import Arriver
     from components.bank.bank import Bank
     from components.bank.facts import BankedClass, BankFacts
+    from components.bank.fitting import ColumnFitter, FittedColumns
     from components.bank.history import AddedClass, State, states
-    from components.bank.ledger import Action, Entry, Ledger
+    from components.bank.ledger import Action, Ledger, LedgerEntry
     from components.bank.names import class_name, spelling
     from components.bank.photos import ArrivalPhotos
-    from components.bank.replay import Arrive, arrivals, replay, step
+    from components.bank.replay import FitColumns, by_arrival, fit_arrival, replay, step
 
 __all__ = [
     "Action",
@@ -27,16 +27,18 @@ __all__ = [
     "Answering",
     "Answers",
     "ArrivalPhotos",
-    "Arrive",
-    "Arriver",
     "Bank",
     "BankFacts",
     "BankedClass",
-    "Entry",
+    "ColumnFitter",
+    "FitColumns",
+    "FittedColumns",
     "Ledger",
+    "LedgerEntry",
     "State",
-    "arrivals",
+    "by_arrival",
     "class_name",
+    "fit_arrival",
     "replay",
     "spelling",
     "states",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from components.bank.ledger import Entry
+from components.bank.ledger import LedgerEntry
 
 __all__ = ["AddedClass", "State", "states"]
 
@@ -40,7 +40,7 @@ class State:
     waiting: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def states(entries: Sequence[Entry], trained: frozenset[str]) -> list[State]:
+def states(entries: Sequence[LedgerEntry], trained: frozenset[str]) -> list[State]:
     """The state before all entries, then after each: `states(entries)[n]` holds after entry n.
 
     What the entries come to does not depend on the bundle: bundles come and go, and an entry that made sense beside
@@ -63,7 +63,7 @@ def states(entries: Sequence[Entry], trained: frozenset[str]) -> list[State]:
 
 
 def _after(
-    before: dict[str, AddedClass], entry: Entry, earlier: Sequence[dict[str, AddedClass]]
+    before: dict[str, AddedClass], entry: LedgerEntry, earlier: Sequence[dict[str, AddedClass]]
 ) -> dict[str, AddedClass]:
     """All classes that are not in `data/raw` with all their photos, after `entry`."""
     classes = dict(before)

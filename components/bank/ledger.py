@@ -20,7 +20,7 @@ from components.bank.out_of_git import keep_out_of_git
 from components.errors import ShotlineError, UserInputError
 from components.files import write_bytes
 
-__all__ = ["Action", "Entry", "Ledger"]
+__all__ = ["Action", "Ledger", "LedgerEntry"]
 
 Action = Literal["add", "remove", "rename", "rollback", "consolidate"]
 
@@ -28,7 +28,7 @@ _LOCK_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One line of the ledger.
 
     Attributes:
@@ -62,7 +62,7 @@ class Entry:
     vocabulary: str = ""
 
     @classmethod
-    def from_json(cls, content: Any) -> Entry:
+    def from_json(cls, content: Any) -> LedgerEntry:
         """What `asdict` gave.
 
         Raises:
@@ -87,7 +87,7 @@ class Ledger:
         # Beside the folder, not in it: what is tracked must not hold a lock's file.
         self._lock = FileLock(path.parent.with_name(f".{path.parent.name}.lock"))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """All entries, oldest first.
 
         Raises:
@@ -96,7 +96,7 @@ class Ledger:
         return self._read()[0]
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[list[Entry]]:
+    def turn(self) -> Iterator[list[LedgerEntry]]:
         """A writer's turn: nobody else writes within. Yields the entries so far.
 
         Raises:
@@ -113,7 +113,7 @@ class Ledger:
                 remedy="wait for it, or end its process",
             ) from None
 
-    def append(self, entries: Sequence[Entry]) -> list[Entry]:
+    def append(self, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
         """Write the entries of one arrival, all or none, synced; to be called within `turn`.
 
         Returns:
@@ -130,7 +130,7 @@ class Ledger:
         write_bytes(self.path, whole + lines.encode())
         return numbered
 
-    def _read(self) -> tuple[list[Entry], bytes]:
+    def _read(self) -> tuple[list[LedgerEntry], bytes]:
         """The entries, and the lines that they were read from."""
         try:
             content = self.path.read_bytes()
@@ -140,7 +140,7 @@ class Ledger:
         entries = []
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                entry = Entry.from_json(json.loads(line))
+                entry = LedgerEntry.from_json(json.loads(line))
             except (ValueError, TypeError) as error:
                 raise ShotlineError(
                     f"line {number} of the ledger cannot be read: {error}",

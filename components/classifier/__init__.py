@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         load_candidates,
         save_candidates,
     )
-    from components.classifier.choice import Choice, Verdict, choose
+    from components.classifier.choice import Choice, HeadVerdict, choose
     from components.classifier.facts import BundleFacts, OtherBundleVersionError, saved_version
     from components.classifier.registry import (
         CLASSIFIER_HEADS,
@@ -50,11 +50,11 @@ __all__ = [
     "Choice",
     "ClassifierSettings",
     "HeadKind",
+    "HeadVerdict",
     "HeldOut",
     "OtherBundleVersionError",
     "Reliability",
     "SupportRecord",
-    "Verdict",
     "abstention_threshold",
     "choose",
     "expected_calibration_error",

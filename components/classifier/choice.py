@@ -15,14 +15,14 @@ from components.errors import UserInputError
 from components.heads import Head, Support
 from components.heads.pooling import first_of_the_best, log_loss
 
-__all__ = ["Choice", "Verdict", "choose"]
+__all__ = ["Choice", "HeadVerdict", "choose"]
 
 _VALIDATION_SHOTS = 4
 _TIE = 1e-3  # nats
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HeadVerdict:
     """What the evidence says of one candidate.
 
     Attributes:
@@ -59,7 +59,7 @@ class Choice:
     threshold: float | None
     evidence: str
     why: str
-    verdicts: dict[str, Verdict]
+    verdicts: dict[str, HeadVerdict]
     out_of_fold: Tensor
 
     def calibrated(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -159,7 +159,7 @@ def _first_of_each_class(support: Support, most: Tensor) -> Support:
     return support.rows(torch.tensor(rows, dtype=torch.int64))
 
 
-def _verdicts(evidence: dict[str, HeldOut], calibrating: dict[str, HeldOut]) -> dict[str, Verdict]:
+def _verdicts(evidence: dict[str, HeldOut], calibrating: dict[str, HeldOut]) -> dict[str, HeadVerdict]:
     right = {name: _right_by_image(rows) for name, rows in evidence.items()}
     verdicts = {}
     for name, rows in evidence.items():
@@ -168,7 +168,7 @@ def _verdicts(evidence: dict[str, HeldOut], calibrating: dict[str, HeldOut]) -> 
         if "zero_shot" in right and right[name].keys() == right["zero_shot"].keys():
             gain = torch.tensor([right[name][image] - right["zero_shot"][image] for image in right[name]])
             below = float(gain.mean()) + _standard_error(gain) < -1e-9  # one image more or less is not yet below
-        verdicts[name] = Verdict(
+        verdicts[name] = HeadVerdict(
             log_loss=log_loss(rows.logits.double() / temperature, rows.labels),
             top1=float((rows.logits.argmax(1) == rows.labels).double().mean()),
             temperature=_temperature(calibrating[name]),
@@ -193,7 +193,7 @@ def _standard_error(values: Tensor) -> float:
     return float(values.double().std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
 
 
-def _reason(name: str, verdicts: dict[str, Verdict], kind: str, n_images: int) -> str:
+def _reason(name: str, verdicts: dict[str, HeadVerdict], kind: str, n_images: int) -> str:
     where = {"out_of_fold": "held-out folds of the support set", "validation": "validation photos"}[kind]
     others = sorted((verdict.log_loss, other) for other, verdict in verdicts.items() if other != name)
     against = ", ".join(f"{other} {loss:.3f}" for loss, other in others[:2])
@@ -217,7 +217,7 @@ def _by_prior(candidates: Sequence[Candidate]) -> Choice:
             f"one photo a class leaves nothing to compare heads on: {chosen.name} is shipped on prior knowledge, "
             "its probabilities are not calibrated, and it never abstains"
         ),
-        verdicts={candidate.name: Verdict(math.nan, math.nan, 1.0) for candidate in candidates},
+        verdicts={candidate.name: HeadVerdict(math.nan, math.nan, 1.0) for candidate in candidates},
         out_of_fold=chosen.out_of_fold[0],
     )
 

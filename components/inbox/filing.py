@@ -15,6 +15,7 @@ from components.files import atomic_path, write_text
 from components.inbox.found import Found, find
 from components.inbox.memory import Ending, Memory
 from components.inbox.writers import is_being_written
+from components.wording import printable
 
 __all__ = ["Filing"]
 
@@ -54,7 +55,7 @@ class Filing:
         if target == found.path:
             self._memory.remember("rejected", [(self._name_of(found), found.facts)])
         # A name need not be text: bytes that are none are shown as such.
-        name = os.fsencode(found.path.relative_to(self._inbox)).decode(errors="replace")
+        name = printable(str(found.path.relative_to(self._inbox)))
         reason = f"  what: {error.what}\n  do:   {error.remedy}\n"
         self._reasons.setdefault(reason, []).append(name)
         return target

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from components.liteembed.carriers import Columns, KnownClasses, NewClasses
     from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
     from components.liteembed.explanation import Explanation, Misfit, Neighbour
+    from components.liteembed.most_drop import MostDrop
     from components.liteembed.name_gate import asked_of_names, name_scores
     from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
     from components.liteembed.settings import EmbeddingSettings, FormName, LiteEmbedSettings, TokenSettings
@@ -34,6 +35,7 @@ __all__ = [
     "KnownClasses",
     "LiteEmbedSettings",
     "Misfit",
+    "MostDrop",
     "Neighbour",
     "NewClasses",
     "OwnOffset",

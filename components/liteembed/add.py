@@ -17,6 +17,7 @@ from components.liteembed.closed_forms import GdaRow, ImageMean, Name, NameAndDi
 from components.liteembed.embedding import Embedding
 from components.liteembed.evidence import Evidence, Form, OwnOffset, Tried, prefer, try_form
 from components.liteembed.explanation import Explanation, explain
+from components.liteembed.most_drop import MostDrop
 from components.liteembed.name_gate import asked_of_names, name_scores
 from components.liteembed.settings import FormName, LiteEmbedSettings
 from components.liteembed.token import Token
@@ -92,6 +93,7 @@ def add_classes(
     new: NewClasses,
     settings: LiteEmbedSettings,
     *,
+    most_drop: MostDrop = MostDrop(),  # noqa: B008 (frozen)
     vocabulary: Vocabulary | None = None,
     prompt: FreeTokenPrompt | None = None,
     progress: Callable[[str], None] | None = None,
@@ -102,6 +104,7 @@ def add_classes(
         known: the live classes.
         new: the arrival. A name that its photos contradict is forgotten before any form sees it.
         settings: see `LiteEmbedSettings`.
+        most_drop: what the gate lets the arrival cost.
         vocabulary: for the gate of names, coarse and fine axes, the form `token` and the explanation.
         prompt: for the form `token`.
         progress: told the name of each form before it is tried.
@@ -124,7 +127,7 @@ def add_classes(
             continue
         if progress is not None:
             progress(name)
-        tried.append(try_forms(forms, known, new, settings))
+        tried.append(try_forms(forms, known, new, settings, most_drop))
     if not tried:
         raise UserInputError(
             "every form needs a name that means something, and there is none",
@@ -197,13 +200,19 @@ def make_forms(
     return [closed[name]()]
 
 
-def try_forms(forms: list[Form], known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> Tried:
+def try_forms(
+    forms: list[Form],
+    known: KnownClasses,
+    new: NewClasses,
+    settings: LiteEmbedSettings,
+    most_drop: MostDrop = MostDrop(),  # noqa: B008 (frozen)
+) -> Tried:
     """The one of several settings of a form that has the lowest log-loss on left-out photos.
 
     Of the form `embedding` each start is tried at the middle stiffness, then the better one at the others. With one
     photo a class nothing is left out, and what known classes say when they play new ones decides.
     """
-    bearable = own_offset(known, new, settings)
+    bearable = own_offset(known, new, settings, most_drop)
 
     def tried(form: Form) -> Tried:
         own = bearable if isinstance(form, Embedding) else None
@@ -233,11 +242,14 @@ def _likeliest(tried: list[Tried]) -> Tried:
     return tried[0] if any(map(math.isnan, losses)) else tried[first_of_the_best(losses, _TIE)]
 
 
-def own_offset(known: KnownClasses, new: NewClasses, settings: LiteEmbedSettings) -> OwnOffset:
+def own_offset(
+    known: KnownClasses,
+    new: NewClasses,
+    settings: LiteEmbedSettings,
+    most_drop: MostDrop = MostDrop(),  # noqa: B008 (frozen)
+) -> OwnOffset:
     """What the offset of the form `embedding` may cost with so many new classes beside so many known ones."""
-    share = min(1.0, (new.n_classes - 1) / max(1, known.n_classes - 1))
-    most_drop = settings.most_drop_one + share * (settings.most_drop_many - settings.most_drop_one)
-    return OwnOffset(settings.embedding.balance, most_drop)
+    return OwnOffset(settings.embedding.balance, most_drop.planned().allowed(new.n_classes, known.n_classes))
 
 
 def _at_one_photo(forms: list[Embedding], known: KnownClasses, new: NewClasses) -> Embedding:

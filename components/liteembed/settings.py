@@ -1,7 +1,8 @@
 """The section `liteembed` of `params.yaml`."""
 
+from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -79,17 +80,18 @@ class LiteEmbedSettings:
         name_gate: a name whose z-score on its n photos is lower than `n / (n + 1)` times this means nothing there, and
             photos speak alone.
         vocabulary: `full` is built beside other work and serves once it is there; `starter` never asks for more.
-        most_drop_one: of the known photos, that a single new class's offset may cost by the evidence at hand.
-        most_drop_many: the same where as many classes arrive as are known; in between it grows in step.
         embedding: settings of that form.
         token: settings of that form.
     """
+
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "most_drop_one": "gate.most_drop_one",
+        "most_drop_many": "gate.most_drop_many",
+    }
 
     forms: tuple[FormName, ...] = ("embedding", "name", "image_mean", "gda_row", "name_and_lda")
     folds: Annotated[int, Field(ge=2)] = 4
     name_gate: float = 2.0
     vocabulary: Literal["starter", "full"] = "full"
-    most_drop_one: Annotated[float, Field(ge=0, le=1)] = 0.015
-    most_drop_many: Annotated[float, Field(ge=0, le=1)] = 0.03
     embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
     token: TokenSettings = field(default_factory=TokenSettings)

@@ -16,13 +16,14 @@ from pathlib import Path
 from components.bank import (
     Answering,
     ArrivalPhotos,
-    Arriver,
     Bank,
-    Entry,
+    ColumnFitter,
     Ledger,
+    LedgerEntry,
     State,
-    arrivals,
+    by_arrival,
     class_name,
+    fit_arrival,
     replay,
     spelling,
     states,
@@ -78,7 +79,7 @@ class Changes:
         ledger: of the workspace.
         photos: of its arrivals.
         versions: its live ones.
-        arriver_for: makes the `Arriver` of a bundle.
+        fitter_for: makes the `ColumnFitter` of a bundle.
         gate: thresholds.
         beside: files that are kept with each version (`dvc.lock`, `params.yaml`).
     """
@@ -88,14 +89,14 @@ class Changes:
         ledger: Ledger,
         photos: ArrivalPhotos,
         versions: Versions,
-        arriver_for: Callable[[Bundle], Arriver],
+        fitter_for: Callable[[Bundle], ColumnFitter],
         gate: GateSettings,
         beside: Sequence[Path] = (),
     ) -> None:
         self._ledger = ledger
         self._photos = photos
         self._versions = versions
-        self._arriver_for = arriver_for
+        self._fitter_for = fitter_for
         self._gate = gate
         self._beside = tuple(beside)
 
@@ -124,15 +125,19 @@ class Changes:
                     now.version, now.version, waiting=tuple(name for name in wanted if name in now.state.waiting)
                 )
             entries = [
-                Entry("add", stamp.who, stamp.time, now.version.name, name=name, photos=photos, vocabulary=vocabulary)
+                LedgerEntry(
+                    "add", stamp.who, stamp.time, now.version.name, name=name, photos=photos, vocabulary=vocabulary
+                )
                 for name, photos in fresh.items()
             ]
-            arriver = self._arriver_for(now.bundle)
-            bank = self._stepped(now, now.numbered(entries), arriver)
-            verdict = None
-            if arriver.last is not None and arriver.beside is not None:
-                change = compare_known(Answering(now.bundle, arriver.beside), Answering(now.bundle, bank))
-                verdict = judge(*arriver.last, change, self._gate)
+            numbered = now.numbered(entries)
+            state = states([*now.entries, *numbered], now.trained)[-1]
+            fitted = fit_arrival(now.bank, numbered, state, self._fitter_for(now.bundle))
+            bank, verdict = now.bank, None
+            if fitted is not None:
+                bank = fitted.bank
+                change = compare_known(Answering(now.bundle, fitted.before), Answering(now.bundle, bank))
+                verdict = judge(fitted.before.known, fitted.new, fitted.addition, change, self._gate)
                 if not force:
                     verdict.require()
                 entries = [replace(entry, forced=bool(verdict.refusals)) for entry in entries]
@@ -152,7 +157,7 @@ class Changes:
             name = now.called(name)
             if name not in now.state.waiting:
                 now.require_added(name)
-            return self._change(now, Entry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
+            return self._change(now, LedgerEntry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
 
     def rename(self, name: str, new_name: str, stamp: Stamp) -> Change:
         """Call an added class something else; its column stays.
@@ -169,7 +174,7 @@ class Changes:
                 raise UserInputError("there is a class of that name", on=new_name, remedy="choose another name")
             if spelling(new_name) != spelling(name):
                 now.require_distinct(new_name)
-            entry = Entry("rename", stamp.who, stamp.time, now.version.name, name=name, new_name=new_name)
+            entry = LedgerEntry("rename", stamp.who, stamp.time, now.version.name, name=name, new_name=new_name)
             return self._change(now, entry, stamp)
 
     def roll_back(self, stamp: Stamp, to: str | None = None) -> Change:
@@ -202,7 +207,7 @@ class Changes:
             left = [entry.arrival - 1 for entry in now.entries if entry.made_on == target.name]
             entered = [entry.number for entry in now.entries if entry.to == target.name]
             back_to = max([target.entry, *left, *entered])
-            entry = Entry("rollback", stamp.who, stamp.time, now.version.name, back_to=back_to, to=target.name)
+            entry = LedgerEntry("rollback", stamp.who, stamp.time, now.version.name, back_to=back_to, to=target.name)
             self._ledger.append([entry])
             self._versions.point_to(target, entry=len(now.entries) + 1)
             return Change(target, now.version)
@@ -263,7 +268,7 @@ class Changes:
                     remedy="see which were refused and why (reports/validation/index.html), and give others",
                 )
             entries = [
-                Entry("consolidate", stamp.who, stamp.time, now.version.name, name=name, photos=photos)
+                LedgerEntry("consolidate", stamp.who, stamp.time, now.version.name, name=name, photos=photos)
                 for name, photos in moved.items()
             ]
             bank = self._replayed(bundle, [*now.entries, *now.numbered(entries)])
@@ -295,7 +300,7 @@ class Changes:
                 now = replace(now, version=version)
             yield now
 
-    def _at(self, version: Version, entries: list[Entry]) -> Now:
+    def _at(self, version: Version, entries: list[LedgerEntry]) -> Now:
         bundle, bank = self._versions.load(version)
         return Now(entries, states(entries, frozenset(bundle.class_names))[-1], version, bundle, bank)
 
@@ -303,7 +308,7 @@ class Changes:
         """With the bank that the ledger comes to, of whose entries the pointer has seen `done`."""
         if done > len(now.entries):  # an older ledger was put in its place; it has the last word
             return replace(now, bank=self._replayed(now.bundle, now.entries))
-        for together in arrivals(now.entries[done:]):
+        for together in by_arrival(now.entries[done:]):
             if to := together[-1].to:
                 if not any(version.name == to for version in self._versions.all()):
                     raise UserInputError(
@@ -314,14 +319,15 @@ class Changes:
                 now = self._at(self._versions.find(to), now.entries)
                 continue
             state = states(now.entries[: together[-1].number], now.trained)[-1]
-            now = replace(now, bank=self._step(now, now.bank, together, state, self._arriver_for(now.bundle)))
+            now = replace(now, bank=self._step(now, together, state))
         return now
 
-    def _change(self, now: Now, entry: Entry, stamp: Stamp) -> Change:
-        bank = self._stepped(now, now.numbered([entry]), self._arriver_for(now.bundle))
+    def _change(self, now: Now, entry: LedgerEntry, stamp: Stamp) -> Change:
+        numbered = now.numbered([entry])
+        bank = self._step(now, numbered, states([*now.entries, *numbered], now.trained)[-1])
         return Change(self._commit(now, [entry], bank, stamp), now.version)
 
-    def _commit(self, now: Now, entries: Sequence[Entry], bank: Bank, stamp: Stamp) -> Version:
+    def _commit(self, now: Now, entries: Sequence[LedgerEntry], bank: Bank, stamp: Stamp) -> Version:
         self._ledger.append(entries)
         return self._publish(self._bundle_folder(now), bank, len(now.entries) + len(entries), stamp)
 
@@ -335,15 +341,11 @@ class Changes:
     def _bundle_folder(self, now: Now) -> Path:
         return self._versions.path(now.version) / "bundle"
 
-    def _stepped(self, now: Now, entries: list[Entry], arriver: Arriver) -> Bank:
-        state = states([*now.entries, *entries], now.trained)[-1]
-        return self._step(now, now.bank, entries, state, arriver)
-
-    def _step(self, now: Now, bank: Bank, together: Sequence[Entry], state: State, arriver: Arriver) -> Bank:
+    def _step(self, now: Now, together: Sequence[LedgerEntry], state: State) -> Bank:
         def bank_after(number: int) -> Bank:
             return self._replayed(now.bundle, now.entries[:number])
 
-        return step(bank, together, state, bank_after, arriver)
+        return step(now.bank, together, state, bank_after, self._fitter_for(now.bundle))
 
-    def _replayed(self, bundle: Bundle, entries: Sequence[Entry]) -> Bank:
-        return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), self._arriver_for(bundle))
+    def _replayed(self, bundle: Bundle, entries: Sequence[LedgerEntry]) -> Bank:
+        return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), self._fitter_for(bundle))

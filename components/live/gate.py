@@ -136,8 +136,7 @@ def judge(
     """
     # By the form's own evidence where that is worse: it does not know of "unknown".
     base_drop = max(addition.evidence[addition.form].base_drop, change.drop, 0.0)
-    share = min(1.0, (new.n_classes - 1) / max(1, known.n_classes - 1))
-    allowed = settings.most_drop_one + share * (settings.most_drop_many - settings.most_drop_one)
+    allowed = settings.most_drop.allowed(new.n_classes, known.n_classes)
     refusals = []
     # One photo of a known class is no evidence, however few there are of it.
     if base_drop > max(allowed, 1.5 / max(1, int(known.held_out.sum()))):

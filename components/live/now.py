@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from components.bank import Bank, Entry, State, spelling
+from components.bank import Bank, LedgerEntry, State, spelling
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.live.versions import Version
@@ -26,7 +26,7 @@ class Now:
         bank: its bank.
     """
 
-    entries: list[Entry]
+    entries: list[LedgerEntry]
     state: State
     version: Version
     bundle: Bundle
@@ -47,7 +47,7 @@ class Now:
         name = " ".join(unicodedata.normalize("NFC", text).split())
         return name if name in self.names and text not in self.names else text
 
-    def numbered(self, entries: Sequence[Entry]) -> list[Entry]:
+    def numbered(self, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
         """Entries of one arrival as the ledger will number them."""
         first = len(self.entries) + 1
         return [replace(entry, number=first + place, arrival=first) for place, entry in enumerate(entries)]

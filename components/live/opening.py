@@ -12,8 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from components.backbone import Backbone, BackboneSettings, load_backbone
-from components.bank import ArrivalPhotos, Arriver, Bank, Ledger
+from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger
 from components.classifier import Bundle
+from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
 from components.ingest import IngestSettings, Twin, find_twins
 from components.liteembed import LiteEmbedSettings, Vocabulary, WholeVocabulary, build_vocabulary
@@ -46,6 +47,7 @@ class LiveWorkspace:
         self._words = words
         parameters = workspace.parameters
         self._settings = parameters.section("liteembed", LiteEmbedSettings)
+        self._gate = parameters.section("gate", GateSettings)
         self._ingest = parameters.section("ingest", IngestSettings)
         self._mode = parameters.section("features", FeaturesSettings).mode
         self.ledger = Ledger(workspace.ledger)
@@ -57,8 +59,8 @@ class LiveWorkspace:
             self.ledger,
             self.photos,
             self.versions,
-            self.arriver_for,
-            parameters.section("gate", GateSettings),
+            self.fitter_for,
+            self._gate,
             beside=(workspace.root / "dvc.lock", workspace.root / "params.yaml"),
         )
 
@@ -98,16 +100,17 @@ class LiveWorkspace:
         backbone.encode_images(backbone.preprocess(Image.new("RGB", (64, 64)))[None], levels=True)
         self.vocabulary_kind(bundle)
 
-    def arriver_for(self, bundle: Bundle) -> Arriver:
+    def fitter_for(self, bundle: Bundle) -> ColumnFitter:
         """Adds classes beside this bundle."""
         backbone = self._backbone_for(bundle.backbone["name"])
-        return Arriver(
+        return ColumnFitter(
             bundle,
             backbone,
             lambda photos: self.features_of(photos, bundle, backbone),
             self._settings,
             lambda kind: self._vocabulary(kind, bundle, backbone),
             self._progress,
+            self._gate.most_drop,
         )
 
     def encode(
@@ -162,6 +165,23 @@ class LiveWorkspace:
     def whole_vocabulary(self, bundle: Bundle) -> WholeVocabulary:
         """The full vocabulary of the bundle's backbone, there or on its way."""
         return WholeVocabulary(self._backbone_for(bundle.backbone["name"]), self._vocabularies, bundle.templates[0])
+
+    def build_whole_vocabulary(self, progress: Callable[[int, int], None]) -> int:
+        """Build the full vocabulary of the live version's backbone, or wait for whoever does; how many words it has.
+
+        Args:
+            progress: told how many words of how many are encoded.
+
+        Raises:
+            UserInputError: nothing is live, or the backbone has no words.
+        """
+        bundle, _ = self.loaded()
+        if bundle.text_embeddings is None:
+            raise UserInputError(
+                "this backbone has no words", on=bundle.backbone["name"], remedy="photos speak alone here"
+            )
+        whole = self.whole_vocabulary(bundle)
+        return len((whole.read() or whole.build(progress)).words)
 
     @staticmethod
     def stamp() -> Stamp:

@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from components.liteembed.most_drop import MostDrop
+
 __all__ = ["GateSettings"]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -15,7 +17,8 @@ class GateSettings:
     """What an arrival may cost and must bring, and what a new bundle may cost.
 
     Attributes:
-        most_drop_one: share of the known classes' photos that one class more may take, mean over classes.
+        most_drop_one: share of the known classes' photos that one class more may take, mean over classes; the offset of an
+            added class keeps to a part of it.
         most_drop_many: the same where as many classes arrive as are known; in between it grows in step.
         least_recall: share of a new class's left-out photos that must be answered rightly, where it has several.
         most_taken: share of a new class's left-out photos that one known class may claim.
@@ -24,9 +27,14 @@ class GateSettings:
         most_drop_class: the same of one class's photos.
     """
 
-    most_drop_one: Share = 0.02
-    most_drop_many: Share = 0.06
+    most_drop_one: Share = MostDrop.one
+    most_drop_many: Share = MostDrop.many
     least_recall: Share = 0.25
     most_taken: Share = 0.8
     most_drop_bundle: Share = 0.02
     most_drop_class: Share = 0.5
+
+    @property
+    def most_drop(self) -> MostDrop:
+        """What an arrival may cost the known classes."""
+        return MostDrop(self.most_drop_one, self.most_drop_many)

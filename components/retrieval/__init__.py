@@ -5,6 +5,6 @@ and a query's embedding. Out: photos with their path, class and similarity, most
 """
 
 from components.retrieval.nearest import nearest
-from components.retrieval.photos import Found, Photos
+from components.retrieval.photos import Photos, SimilarPhoto
 
-__all__ = ["Found", "Photos", "nearest"]
+__all__ = ["Photos", "SimilarPhoto", "nearest"]

@@ -18,13 +18,13 @@ from components.retrieval.nearest import nearest
 from components.store import read_clean_embeddings
 from components.workspace import Workspace
 
-__all__ = ["Found", "Photos"]
+__all__ = ["Photos", "SimilarPhoto"]
 
 _TRAIN = "run `shotline train`"
 
 
 @dataclass(frozen=True)
-class Found:
+class SimilarPhoto:
     """A photo that resembles a query.
 
     Attributes:
@@ -82,12 +82,12 @@ class Photos:
             embeddings = np.concatenate([embeddings, added_embeddings]) if len(added) else embeddings
         return cls(table, embeddings, backbone, not_drawn)
 
-    def like(self, query: ArrayLike, top: int) -> list[Found]:
+    def like(self, query: ArrayLike, top: int) -> list[SimilarPhoto]:
         """The `top` photos most alike to a query's embedding (d,), unit length; see `nearest`."""
         rows, similarities = nearest(self.embeddings, np.asarray(query, np.float32), top)
         places = self.table.take(rows).to_pylist()
         return [
-            Found(place["path"], place["class"], min(1.0, max(-1.0, float(similarity))))  # lengths are rounded
+            SimilarPhoto(place["path"], place["class"], min(1.0, max(-1.0, float(similarity))))  # lengths are rounded
             for place, similarity in zip(places, similarities, strict=True)
         ]
 

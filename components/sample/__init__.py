@@ -6,7 +6,7 @@ In: a folder, and if wanted other classes, numbers and another seed. Out: `train
 `classes` says which surface with which damage is a class; a new class is one more line there.
 """
 
-from components.sample.classes import CLASSES, SampleClass
 from components.sample.draw import PHOTOS_PER_CLASS, draw_photo, draw_sample
+from components.sample.sample_classes import CLASSES, SampleClass
 
 __all__ = ["CLASSES", "PHOTOS_PER_CLASS", "SampleClass", "draw_photo", "draw_sample"]

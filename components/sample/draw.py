@@ -14,8 +14,8 @@ import numpy as np
 from components.errors import UserInputError
 from components.files import write_bytes
 from components.sample.camera import draw_camera, take_photo
-from components.sample.classes import CLASSES, SampleClass
 from components.sample.light import draw_light, shade
+from components.sample.sample_classes import CLASSES, SampleClass
 from components.sample.wear import used
 
 __all__ = ["PHOTOS_PER_CLASS", "draw_photo", "draw_sample"]

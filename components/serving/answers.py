@@ -15,11 +15,11 @@ from PIL import Image
 
 from components.backbone import Backbone, BackboneSettings, matching_backbone
 from components.bank import Answering, Bank
+from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.features import Features, level_features
 from components.ingest import PhotoError, count_pixels, load_image, read_photo, rgb_image
 from components.live import Versions, version_name
-from components.serving.classes import class_rows
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
 

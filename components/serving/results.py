@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from components.ingest import PhotoError
-    from components.retrieval import Found
+    from components.retrieval import SimilarPhoto
     from components.serving.answers import Answer
 
 __all__ = ["Answers", "FoundPhotos", "answer_line"]
@@ -53,7 +53,7 @@ class Answers(list["Answer | PhotoError"]):
         return pd.DataFrame([_row(line) for line in self.to_json()], columns=_ANSWER_COLUMNS)
 
 
-class FoundPhotos(list["Found"]):
+class FoundPhotos(list["SimilarPhoto"]):
     """Photos that resemble a query, most alike first."""
 
     def to_frame(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from components.errors import UserInputError
 from components.files import sha256_bytes
 from components.ingest import IngestSettings, PhotoError, load_image, read_photo
 from components.ingest.decode import EXTENSIONS
-from components.retrieval import Found, Photos
+from components.retrieval import Photos, SimilarPhoto
 from components.serving.photo_errors import for_asker
 from components.workspace import Workspace
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LatestPhotos", "photo_of", "search"]
 
 
-def search(workspace: Workspace, question: str, top: int) -> tuple[list[Found], Photos]:
+def search(workspace: Workspace, question: str, top: int) -> tuple[list[SimilarPhoto], Photos]:
     """The photos of a workspace that resemble a text or a photo, most alike first.
 
     A text is encoded as it is written. A photo that is among the workspace's own is not encoded again, and finds itself.

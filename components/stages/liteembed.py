@@ -20,7 +20,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     entries = live.ledger.entries()
     bank = Bank.empty(bundle)
     if entries:
-        bank = replay(bank, entries, frozenset(bundle.class_names), live.arriver_for(bundle))
+        bank = replay(bank, entries, frozenset(bundle.class_names), live.fitter_for(bundle))
     bank.save(workspace.bank)
     if len(bank):
         reporter.note(f"added classes: {', '.join(bank.names)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.backbone import BackboneSettings
-from components.serving.package import build_bento
+from components.packaging.bento import build_bento
 from components.stages.reporter import Reporter
 from components.workspace import Workspace
 

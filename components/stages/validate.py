@@ -12,7 +12,7 @@ from components.files import write_json
 from components.ingest import IngestSettings, draw_sample
 from components.stages.reporter import Reporter
 from components.stages.tables import read_table, write_tables
-from components.validate import Answer, ValidateSettings, validate
+from components.validate import ExpectationResult, ValidateSettings, validate
 from components.workspace import Workspace
 
 __all__ = ["run"]
@@ -56,7 +56,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     return {"photos": verdict.manifest.num_rows, "quarantined": verdict.quarantine.num_rows}
 
 
-def _where(answer: Answer) -> str:
+def _where(answer: ExpectationResult) -> str:
     """Where a check did not hold: a few rows by the key that people know them by."""
     keys = [str(row.get("path") or row.get("class") or "") for row in answer.failing[:_ROWS_NAMED]]
     if not any(keys):

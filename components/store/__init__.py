@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from components.store.classes import ClassRow, ClassStore, LiveRow
+    from components.store.class_store import ClassRow, ClassStore, LiveRow
     from components.store.embeddings import EmbeddingStore
     from components.store.settings import StoreSettings
     from components.store.table import EMBEDDING_SCHEMA, read_clean_embeddings, view_id, write_embeddings

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from components.validate.expectations import Answer
+    from components.validate.expectations import ExpectationResult
     from components.validate.settings import ValidateSettings
     from components.validate.verdict import ValidationError, Verdict, validate
 
-__all__ = ["Answer", "ValidateSettings", "ValidationError", "Verdict", "validate"]
+__all__ = ["ExpectationResult", "ValidateSettings", "ValidationError", "Verdict", "validate"]
 
 on_demand(__name__)

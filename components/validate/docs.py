@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from components.files import write_text
-from components.validate.expectations import Answer, Suite, shown
+from components.validate.expectations import ExpectationResult, Suite, shown
 
 __all__ = ["standing_alone", "write_docs"]
 
@@ -82,7 +82,7 @@ def _what_goes_on(photos: int, classes: pd.DataFrame, stops: bool) -> str:
     return f"{drawn:,} photos of {len(classes)} classes {verb}, drawn from {photos:,} that can be used"
 
 
-def _failed(answer: Answer) -> str:
+def _failed(answer: ExpectationResult) -> str:
     check, failing = answer.check, answer.failing
     meaning = {"critical": "stops the run", "bad": "quarantined", "warning": "reported"}[check.severity]
     count = f"{len(failing):,} of {answer.n_rows:,}: " if failing else ""
@@ -127,7 +127,7 @@ def _classes(classes: pd.DataFrame) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _checks(answers: Sequence[Answer]) -> str:
+def _checks(answers: Sequence[ExpectationResult]) -> str:
     words = {True: "holds", False: "does not hold", None: "does not apply"}
     return _table(
         ["check", "what is expected", "severity", "", "failing"],

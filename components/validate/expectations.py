@@ -10,13 +10,13 @@ import pandas as pd
 from components.errors import ShotlineError
 from components.validate.checks import Check
 
-__all__ = ["Answer", "Suite", "run_suite", "shown"]
+__all__ = ["ExpectationResult", "Suite", "run_suite", "shown"]
 
 _KEYS = {"photos": ["path", "class"], "files": ["path", "class"], "sample": ["path", "role"], "classes": ["class"]}
 
 
 @dataclass(frozen=True)
-class Answer:
+class ExpectationResult:
     """What came of one check.
 
     Attributes:
@@ -38,7 +38,7 @@ class Suite:
     """The answers of one suite, and Great Expectations' own result, for its page."""
 
     name: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ExpectationResult, ...]
     result: Any = field(repr=False)
 
 
@@ -87,13 +87,13 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
     answers = [
         _answer(check, by_code[check.code], keys, len(frame))
         if check.skipped is None
-        else Answer(check, None, len(frame))
+        else ExpectationResult(check, None, len(frame))
         for check in checks
     ]
     return Suite(name, tuple(answers), result)
 
 
-def _answer(check: Check, result: dict[str, Any], keys: list[str], n_rows: int) -> Answer:
+def _answer(check: Check, result: dict[str, Any], keys: list[str], n_rows: int) -> ExpectationResult:
     raised = result["exception_info"]
     if raised.get("raised_exception") or any(isinstance(one, dict) for one in raised.values()):
         raise ShotlineError(
@@ -107,7 +107,7 @@ def _answer(check: Check, result: dict[str, Any], keys: list[str], n_rows: int) 
         for row in result["result"].get("unexpected_index_list") or []
     ]
     failing.sort(key=lambda row: [str(row[key]) for key in keys])
-    return Answer(check, bool(result["success"]), n_rows, tuple(failing))
+    return ExpectationResult(check, bool(result["success"]), n_rows, tuple(failing))
 
 
 def _plain(value: Any) -> Any:

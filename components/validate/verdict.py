@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from components.errors import UserInputError
 from components.validate.checks import class_checks, photo_checks
 from components.validate.docs import write_docs
-from components.validate.expectations import Answer, Suite, run_suite, shown
+from components.validate.expectations import ExpectationResult, Suite, run_suite, shown
 from components.validate.frames import classes_frame, files_frame, photos_frame, sample_frame
 from components.validate.settings import ValidateSettings
 
@@ -39,10 +39,10 @@ class Verdict:
     manifest: pa.Table
     quarantine: pa.Table
     sample: pa.Table
-    answers: tuple[Answer, ...]
+    answers: tuple[ExpectationResult, ...]
 
     @property
-    def critical(self) -> tuple[Answer, ...]:
+    def critical(self) -> tuple[ExpectationResult, ...]:
         """The checks whose failure stops the run."""
         return tuple(a for a in self.answers if a.passed is False and a.check.severity == "critical")
 

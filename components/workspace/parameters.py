@@ -82,11 +82,20 @@ class Parameters:
 def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
     """Build the pydantic dataclass `settings` from `values`; what they leave out has its default.
 
+    Where `settings` has a mapping `MOVED`, it says for names of earlier releases which parameter took their place.
+
     Raises:
         UserInputError: an unknown key (with the nearest known one) or a value out of range, with the value found.
     """
     known = [item.name for item in dataclasses.fields(settings)]  # type: ignore[arg-type]
+    moved: Mapping[str, str] = getattr(settings, "MOVED", {})
     for key, value in values.items():
+        if key in moved:
+            raise UserInputError(
+                f'the parameter "{key}" (value {value!r}) is {moved[key]} now',
+                on=where,
+                remedy=f"take it out there, and set {moved[key]} if it should not be the default",
+            )
         if key not in known:
             raise UserInputError(
                 f'unknown parameter "{key}" (value {value!r})', on=where, remedy=_nearest(str(key), known)

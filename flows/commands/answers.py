@@ -89,7 +89,7 @@ def export(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
-    from components.serving.export import write_export
+    from components.export.vectors import write_export
 
     versions = live_workspace(workspace).versions
     facts = write_export(path, *versions.load(versions.in_use()))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from components.wording import counted
 from flows.commands.shared import (
     WorkspaceOption,
     checked_workspace,
@@ -18,7 +19,6 @@ from flows.commands.shared import (
     live_workspace,
     quiet_prefect,
 )
-from flows.wording import counted
 
 __all__ = ["commands"]
 
@@ -31,7 +31,7 @@ def classes(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the classes that are live, and where each comes from."""
-    from components.serving.classes import live_class_rows
+    from components.live.listing import live_class_rows
 
     place, known = live_versions(workspace)
     for row in live_class_rows(known, place.ledger):
@@ -54,7 +54,8 @@ def add_class(
     """Add a class to what is live, or photos to an added one; no weight is trained, and it can be taken back."""
     place = checked_workspace(workspace)
     _check_arrival(name, images)
-    from flows.classes import add, explain
+    from components.live.arrivals import add
+    from components.live.telling import explain_outcome, outcome_json
     from flows.console import console
 
     outcome = add(place, {name: images}, force=force)
@@ -62,9 +63,9 @@ def add_class(
     for refused in outcome.refused:
         console.print(f"  not used: {refused.on}: {refused.what}", markup=False, soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+        typer.echo(json.dumps(outcome_json(outcome), ensure_ascii=False))
     else:
-        typer.echo(explain(outcome))
+        typer.echo(explain_outcome(outcome))
 
 
 @commands.command()
@@ -142,7 +143,7 @@ def consolidate(
         else:
             from flows.consolidate import run_consolidate
             from flows.consolidation import check_consolidation
-            from flows.train import require_flows
+            from flows.running import require_flows
 
             require_flows()
             run = run_consolidate
@@ -218,7 +219,7 @@ def diff(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say how two versions differ: bundle, classes, photos."""
-    from components.serving.classes import differences
+    from components.live.listing import differences
 
     _, known = live_versions(workspace)
     before, after = known.find(first), known.find(second)
@@ -238,12 +239,14 @@ def diff(
 @commands.command()
 def vocabulary(workspace: WorkspaceOption = None) -> None:
     """Build the whole vocabulary that judges names, or wait for the one that is being built; `add-class` begins it."""
+    from components.live.opening import LiveWorkspace
     from components.workspace import Workspace
-    from flows.classes import build_vocabulary
     from flows.console import ConsoleReporter
 
     reporter = ConsoleReporter()
-    words = build_vocabulary(Workspace.find(workspace), lambda done, of: reporter.progress(done, of, "words"))
+    words = LiveWorkspace.open(Workspace.find(workspace)).build_whole_vocabulary(
+        lambda done, of: reporter.progress(done, of, "words")
+    )
     typer.echo(f"{words:,} words")
 
 

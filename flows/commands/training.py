@@ -53,7 +53,7 @@ def train(
     with place.turn():
         # Every check comes before anything is copied, moved or written.
         if not plain:
-            from flows.train import require_flows
+            from flows.running import require_flows
 
             require_flows()
         pipeline = Pipeline(place)
@@ -103,7 +103,7 @@ def stage(
     place = Workspace.find(workspace)
     with place.turn():
         if name == "ingest":
-            from flows.dvc import refuse_links_into_cache
+            from flows.photo_links import refuse_links_into_cache
 
             refuse_links_into_cache(place.raw)
         run_stage(name, place, ConsoleReporter())

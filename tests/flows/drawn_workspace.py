@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,8 @@ from flows import consolidation, pipeline
 from flows.dvc import Pipeline
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import arriver_for
-from tests.conftest import draw_photo
+from tests.components.live.place import fitter_for
+from tests.conftest import REPOSITORY, draw_photo
 
 
 class Notes:
@@ -39,6 +40,7 @@ def draw(root: Path) -> Workspace:
     """Five classes with two photos each."""
     (root / "dvc.yaml").write_text("stages: {}\n")
     (root / "params.yaml").write_text("{}\n")
+    shutil.copy(REPOSITORY / "versions.yaml", root)
     for label in range(5):
         for number in range(2):
             draw_photo(root / f"data/raw/cls_{label:02}/{number}.jpg", 10 * label + number, hue=40 * label)
@@ -59,7 +61,7 @@ def stand_in(set_attribute: Callable[[object, str, object], object] = setattr) -
     for module in (pipeline, consolidation):
         set_attribute(module, "run_own_stages", lambda *_: {})
     set_attribute(Pipeline, "check", lambda *_, **__: None)
-    set_attribute(LiveWorkspace, "arriver_for", lambda live, bundle: arriver_for(bundle))
+    set_attribute(LiveWorkspace, "fitter_for", lambda live, bundle: fitter_for(bundle))
 
 
 POINTS: dict[str, tuple[object, str]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.bank import ArrivalPhotos, Entry, Ledger
+from components.bank import ArrivalPhotos, Ledger, LedgerEntry
 from components.workspace import Workspace
 from flows.pipeline import Pipeline
 from tests.conftest import draw_photo
@@ -27,7 +27,7 @@ def test_what_arrived_is_not_committed_to_git_and_dvc_can_track_it(
     photo = ArrivalPhotos(root / "data/arrivals/photos").keep(b"a photo")
     ledger = Ledger(root / "data/arrivals/ledger.jsonl")
     with ledger.turn():
-        ledger.append([Entry("add", "anna", "2026-01-01T00:00:00+00:00", "abc", name="rust", photos=(photo,))])
+        ledger.append([LedgerEntry("add", "anna", "2026-01-01T00:00:00+00:00", "abc", name="rust", photos=(photo,))])
 
     git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run([*git, "add", "--all"], check=True)

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from components.serving.classes import _renamed
+from components.live.listing import _renamed
 
 
 def bank(*classes: tuple[str, str, tuple[str, ...]]) -> Any:

@@ -14,7 +14,8 @@ import yaml
 from components.errors import ShotlineError, UserInputError
 from components.workspace import Workspace
 from flows import pipeline
-from flows.dvc import Pipeline, refuse_links_into_cache
+from flows.dvc import Pipeline
+from flows.photo_links import refuse_links_into_cache
 from tests.flows.drawn_workspace import Notes
 from tests.journeys.conftest import tree_digest
 

@@ -27,9 +27,11 @@ from components.bank import Bank
 from components.classifier import Bundle
 from components.inbox import Inbox, InboxSettings
 from components.ingest import decode
+from components.live.intake import open_inbox, take_in
 from components.live.opening import LiveWorkspace
+from components.live.outcome import Taken
+from components.live.telling import explain_taken, taken_json
 from components.workspace import Workspace
-from flows.intake import Taken, open_inbox, take_in
 from tests.conftest import draw_photo
 from tests.journeys.prefect_server import ask
 from tests.journeys.test_serving import Service
@@ -195,8 +197,8 @@ def test_what_arrives_goes_live_or_is_told_why_not(
     assert lies == Counter({name: n for name, n in ((".done", done), (".rejected", rejected)) if n})
     assert reason in (taken.folders["rejected"] / "reason.txt").read_text() if rejected else not reason
     assert not place.outside.exists() or len(list(place.outside.iterdir())) == 4
-    taken.explain().encode()  # can be printed
-    json.dumps(taken.to_json())
+    explain_taken(taken).encode()  # can be printed
+    json.dumps(taken_json(taken))
 
 
 def test_the_same_arrival_again_changes_nothing_and_a_class_s_folder_takes_more(place: Place) -> None:
@@ -233,7 +235,7 @@ def test_what_cannot_be_moved_is_live_once_and_its_removal_is_not_undone(place: 
 
     taken = place.take()
     assert place.live_classes() == ("teal",)
-    assert "not moved out of teal" in taken.explain()
+    assert "not moved out of teal" in explain_taken(taken)
     assert place.inbox.look() == []
     place.live.changes.remove("teal", place.live.stamp())
     assert Inbox(place.inbox.folder).look() == []
@@ -277,7 +279,7 @@ def test_what_looks_unfinished_is_left_and_taken_once_it_is_whole(place: Place) 
     taken = take()
     assert sorted(found.path.name for found in taken.unfinished) == sorted(pieces)
     assert (taken.refused_photos, taken.refused) == ({}, {})
-    assert "left for now: teal/0.jpg: the file is empty" in taken.explain()
+    assert "left for now: teal/0.jpg: the file is empty" in explain_taken(taken)
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == pieces
     assert len(place.live.ledger.entries()[-1].photos) == 2
 
@@ -297,8 +299,8 @@ def test_photos_of_a_trained_class_that_do_not_fit_are_told(place: Place) -> Non
     taken = place.take()
     (misfit,) = taken.outcomes[0].misfits
     assert (misfit.class_name, misfit.taken_for) == ("red", "blue")
-    assert f"fits least: {odd}, taken for blue; is its label right?" in taken.explain()
-    assert taken.to_json()["outcomes"][0]["misfits"] == [{"class": "red", "path": str(odd), "taken_for": "blue"}]
+    assert f"fits least: {odd}, taken for blue; is its label right?" in explain_taken(taken)
+    assert taken_json(taken)["outcomes"][0]["misfits"] == [{"class": "red", "path": str(odd), "taken_for": "blue"}]
     place.live.changes.remove("red", place.live.stamp())
 
 
@@ -309,7 +311,7 @@ def test_of_a_near_twin_the_other_s_path_is_named(place: Place) -> None:
     with Image.open(next((place.photos / "train/red").iterdir())) as image:
         image.save(paths[0].with_name("strange.png"))
 
-    told = place.take().explain()
+    told = explain_taken(place.take())
     assert f"nearly the same picture: {paths[0].with_name('again.png')} and {paths[0]}" in told
     assert re.search(r"strange.png and data/raw/train/red/\d+.jpg, a photo of red", told)
 

@@ -13,10 +13,10 @@ import tenacity
 
 from components.errors import RefusedByGateError
 from components.live import BundleVerdict, changes
+from components.live.arrivals import add
 from components.live.opening import LiveWorkspace
 from components.serving.answers import Answer, PhotoClassifier
 from components.workspace import Workspace
-from flows.classes import add
 from flows.consolidation import consolidate_classes
 from flows.pipeline import run_stages, walk
 from tests.conftest import draw_photo

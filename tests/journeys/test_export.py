@@ -12,11 +12,11 @@ import torch
 
 from components.backbone import BackboneSettings
 from components.backbone.open_clip_import import import_open_clip
+from components.export.vectors import write_export
+from components.live.arrivals import add
 from components.live.opening import LiveWorkspace
 from components.serving.answers import Answer, PhotoClassifier
-from components.serving.export import write_export
 from components.workspace import Workspace
-from flows.classes import add
 from tests.conftest import REPOSITORY, draw_photo
 from tests.journeys.conftest import Run
 

@@ -13,11 +13,11 @@ import pytest
 
 from components.backbone import BackboneSettings, load_backbone
 from components.errors import UserInputError
+from components.live.arrivals import add
 from components.live.opening import LiveWorkspace
 from components.retrieval import Photos
 from components.serving.search import LatestPhotos, search
 from components.workspace import Workspace
-from flows.classes import add
 from tests.conftest import draw_photo
 from tests.journeys.conftest import CLASSES, Run
 

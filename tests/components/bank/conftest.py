@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from components.bank import Arriver, Bank
+from components.bank import Bank, ColumnFitter
 from components.classifier import Bundle
 from components.features import Features
 from components.liteembed import LiteEmbedSettings
@@ -34,9 +34,9 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture
-def arriver(bundle: Bundle) -> Arriver:
+def fitter(bundle: Bundle) -> ColumnFitter:
     backbone: Any = FakeBackbone()
-    return Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
+    return ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
 
 
 @pytest.fixture

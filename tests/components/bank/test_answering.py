@@ -11,7 +11,7 @@ from components.classifier import Bundle
 from tests.components.bank.conftest import features_of
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import arriver_for
+from tests.components.live.place import fitter_for
 
 NAMES = ("rust", "dent", "crack")
 
@@ -28,7 +28,7 @@ def easy() -> Bundle:
 
 @pytest.fixture(scope="module")
 def beside(easy: Bundle) -> Bank:
-    return arriver_for(easy)(Bank.empty(easy), added(*NAMES), "")
+    return fitter_for(easy)(Bank.empty(easy), added(*NAMES), "").bank
 
 
 def test_without_added_classes_it_is_the_bundle_s_own_answer(bundle: Bundle) -> None:
@@ -90,7 +90,7 @@ def test_what_is_added_to_an_easy_set_is_found_and_nothing_else_is(easy: Bundle,
 def test_added_classes_are_no_louder_than_easy_trained_ones(head: str, n_classes: int, shots: int) -> None:
     support: Any = drawn_support(n_classes, shots=shots, noise=0.1)
     bundle = drawn_bundle(support, [head])[0]
-    answering = Answering(bundle, arriver_for(bundle)(Bank.empty(bundle), added(*NAMES), ""))
+    answering = Answering(bundle, fitter_for(bundle)(Bank.empty(bundle), added(*NAMES), "").bank)
     assert answering.answer(support.features).probabilities.argmax(1).tolist() == support.labels.tolist()
     unseen = answering.answer(features_of([f"{name}-{n}" for name in NAMES for n in range(20, 30)]))
     right = unseen.probabilities.argmax(1) == torch.arange(n_classes, n_classes + 3).repeat_interleave(10)
@@ -120,8 +120,8 @@ def test_a_class_that_shares_photos_with_a_trained_one_does_not_open_the_door_to
 
 def test_it_is_never_raised_and_removing_brings_it_back(easy: Bundle, beside: Bank) -> None:
     assert easy.threshold is not None
-    first = arriver_for(easy)(Bank.empty(easy), added("rust"), "")
-    second = arriver_for(easy)(first, added("dent"), "")
+    first = fitter_for(easy)(Bank.empty(easy), added("rust"), "").bank
+    second = fitter_for(easy)(first, added("dent"), "").bank
     for bank in (first, second, beside):
         threshold = Answering(easy, bank).threshold
         assert threshold is not None

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from components.bank import AddedClass, Arriver, Bank
+from components.bank import AddedClass, Bank, ColumnFitter
 from components.classifier import Bundle
 from components.errors import UserInputError
 from tests.components.bank.conftest import features_of
@@ -22,8 +22,8 @@ def test_an_empty_bank_answers_with_the_bundle_s_very_bits(empty: Bank, bundle: 
     )
 
 
-def test_added_classes_are_found_beside_the_trained_ones(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
-    bank = arriver(empty, [RUST, DENT], "")
+def test_added_classes_are_found_beside_the_trained_ones(empty: Bank, bundle: Bundle, fitter: ColumnFitter) -> None:
+    bank = fitter(empty, [RUST, DENT], "").bank
     support = bundle.support
 
     answers = bank.logits(bundle, features_of([f"{name}-{n}" for name in ("rust", "dent") for n in range(10, 15)]))
@@ -36,9 +36,9 @@ def test_added_classes_are_found_beside_the_trained_ones(empty: Bank, bundle: Bu
     assert bank.classes[0].recall == 1.0
 
 
-def test_what_is_removed_leaves_every_other_bit(empty: Bank, arriver: Arriver) -> None:
-    first = arriver(empty, [RUST], "")
-    both = arriver(first, [DENT], "")
+def test_what_is_removed_leaves_every_other_bit(empty: Bank, fitter: ColumnFitter) -> None:
+    first = fitter(empty, [RUST], "").bank
+    both = fitter(first, [DENT], "").bank
 
     assert both.without("dent").digest == first.digest
     assert first.without("rust").digest == empty.digest
@@ -46,16 +46,16 @@ def test_what_is_removed_leaves_every_other_bit(empty: Bank, arriver: Arriver) -
     assert both.without("rust").without("dent").digest == empty.digest
 
 
-def test_a_new_name_changes_no_vector(empty: Bank, arriver: Arriver) -> None:
-    bank = arriver(empty, [RUST, DENT], "")
+def test_a_new_name_changes_no_vector(empty: Bank, fitter: ColumnFitter) -> None:
+    bank = fitter(empty, [RUST, DENT], "").bank
     renamed = bank.renamed("rust", "corrosion")
     assert renamed.names == ("corrosion", "dent")
     assert torch.equal(renamed.columns.vectors, bank.columns.vectors)
     assert renamed.digest != bank.digest
 
 
-def test_saved_and_loaded_it_is_the_same(empty: Bank, bundle: Bundle, arriver: Arriver, tmp_path: Path) -> None:
-    bank = arriver(empty, [RUST, DENT], "")
+def test_saved_and_loaded_it_is_the_same(empty: Bank, bundle: Bundle, fitter: ColumnFitter, tmp_path: Path) -> None:
+    bank = fitter(empty, [RUST, DENT], "").bank
     bank.save(tmp_path)
     content = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     loaded = Bank.load(tmp_path, bundle)
@@ -63,17 +63,17 @@ def test_saved_and_loaded_it_is_the_same(empty: Bank, bundle: Bundle, arriver: A
     assert loaded.digest == bank.digest
     photos = features_of(["rust-9", "dent-9"])
     assert torch.equal(loaded.logits(bundle, photos), bank.logits(bundle, photos))
-    assert arriver(loaded, [DENT], "").digest == arriver(bank, [DENT], "").digest
+    assert fitter(loaded, [DENT], "").bank.digest == fitter(bank, [DENT], "").bank.digest
     loaded.save(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == content
 
 
 def test_a_bank_of_another_bundle_or_a_damaged_one_is_refused(
-    empty: Bank, bundle: Bundle, arriver: Arriver, tmp_path: Path
+    empty: Bank, bundle: Bundle, fitter: ColumnFitter, tmp_path: Path
 ) -> None:
     with pytest.raises(UserInputError, match="cannot be read"):
         Bank.load(tmp_path, bundle)
-    arriver(empty, [RUST], "").save(tmp_path)
+    fitter(empty, [RUST], "").bank.save(tmp_path)
     other = drawn_bundle(drawn_support(shots=4, seed=1), ["gda"])[0]
     with pytest.raises(UserInputError, match="belongs to the bundle"):
         Bank.load(tmp_path, other)

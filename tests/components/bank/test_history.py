@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.bank.history import State, states
-from components.bank.ledger import Action, Entry
+from components.bank.ledger import Action, LedgerEntry
 
 TRAINED = frozenset({"crack", "pit"})
 
 
-def entry(action: Action, number: int, **more: object) -> Entry:
-    return Entry(action, who="anna", time=f"2026-01-01T00:00:{number:02d}+00:00", made_on="v", number=number, **more)  # type: ignore[arg-type]
+def entry(action: Action, number: int, **more: object) -> LedgerEntry:
+    return LedgerEntry(
+        action, who="anna", time=f"2026-01-01T00:00:{number:02d}+00:00", made_on="v", number=number, **more
+    )  # type: ignore[arg-type]
 
 
 def photos_of(state: State) -> dict[str, tuple[str, ...]]:
@@ -22,9 +24,9 @@ def photos_of(state: State) -> dict[str, tuple[str, ...]]:
 
 
 @st.composite
-def ledgers(draw: st.DrawFn) -> list[Entry]:
+def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
     """Entries that make sense one after the other."""
-    entries: list[Entry] = []
+    entries: list[LedgerEntry] = []
     for number in range(1, draw(st.integers(1, 12)) + 1):
         state = states(entries, TRAINED)[-1]
         actions: list[Action] = ["add", "rollback"]
@@ -52,27 +54,27 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
 
 
 @given(ledgers())
-def test_an_added_class_that_is_removed_leaves_no_trace(entries: list[Entry]) -> None:
+def test_an_added_class_that_is_removed_leaves_no_trace(entries: list[LedgerEntry]) -> None:
     n = len(entries)
     more = [entry("add", n + 1, name="brand new", photos=("z",)), entry("remove", n + 2, name="brand new")]
     assert states([*entries, *more], TRAINED)[-1] == states(entries, TRAINED)[-1]
 
 
 @given(ledgers(), st.data())
-def test_a_rollback_restores_exactly_what_was(entries: list[Entry], data: st.DataObject) -> None:
+def test_a_rollback_restores_exactly_what_was(entries: list[LedgerEntry], data: st.DataObject) -> None:
     back_to = data.draw(st.integers(0, len(entries)))
     found = states([*entries, entry("rollback", len(entries) + 1, back_to=back_to)], TRAINED)
     assert found[-1] == found[back_to]
 
 
 @given(ledgers())
-def test_one_entry_more_changes_nothing_before_it(entries: list[Entry]) -> None:
+def test_one_entry_more_changes_nothing_before_it(entries: list[LedgerEntry]) -> None:
     assert states(entries, TRAINED)[:-1] == states(entries[:-1], TRAINED)
     assert states(entries, TRAINED)[0] == State()
 
 
 @given(ledgers())
-def test_no_photo_is_counted_twice_and_trained_classes_are_never_added(entries: list[Entry]) -> None:
+def test_no_photo_is_counted_twice_and_trained_classes_are_never_added(entries: list[LedgerEntry]) -> None:
     for state in states(entries, TRAINED):
         assert not TRAINED & state.classes.keys()
         assert state.waiting.keys() <= TRAINED
@@ -81,7 +83,7 @@ def test_no_photo_is_counted_twice_and_trained_classes_are_never_added(entries: 
 
 
 @given(ledgers())
-def test_no_photo_is_lost_whatever_the_bundle_knows(entries: list[Entry]) -> None:
+def test_no_photo_is_lost_whatever_the_bundle_knows(entries: list[LedgerEntry]) -> None:
     # As entries come to be read beside bundles that were trained since.
     for trained in (frozenset(), frozenset({"rust", "crack"}), frozenset({"rust", "dent", "scratch", "pit"})):
         for state, here in zip(states(entries, trained), states(entries, TRAINED), strict=True):
@@ -91,7 +93,9 @@ def test_no_photo_is_lost_whatever_the_bundle_knows(entries: list[Entry]) -> Non
 
 
 @given(ledgers(), st.data())
-def test_what_is_consolidated_no_longer_waits_and_the_rest_does(entries: list[Entry], data: st.DataObject) -> None:
+def test_what_is_consolidated_no_longer_waits_and_the_rest_does(
+    entries: list[LedgerEntry], data: st.DataObject
+) -> None:
     before = photos_of(states(entries, TRAINED)[-1])
     if not before:
         return

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from components.bank.ledger import Entry, Ledger
+from components.bank.ledger import Ledger, LedgerEntry
 from components.errors import ShotlineError
 
 
-def entry(name: str, **more: object) -> Entry:
-    return Entry("add", who="anna", time="2026-01-02T03:04:05+00:00", made_on="v1", name=name, **more)  # type: ignore[arg-type]
+def entry(name: str, **more: object) -> LedgerEntry:
+    return LedgerEntry("add", who="anna", time="2026-01-02T03:04:05+00:00", made_on="v1", name=name, **more)  # type: ignore[arg-type]
 
 
 def append(path: Path, name: str) -> None:
@@ -25,7 +25,7 @@ def test_what_is_appended_is_read_in_order_and_numbered(tmp_path: Path) -> None:
         ledger.append([entry("缺陷", photos=("a", "b"), forced=True), entry("pit")])
     with ledger.turn() as before:
         assert [each.number for each in before] == [1, 2]
-        ledger.append([Entry("rollback", "bob", "2026-01-03T00:00:00+00:00", "v2", back_to=1)])
+        ledger.append([LedgerEntry("rollback", "bob", "2026-01-03T00:00:00+00:00", "v2", back_to=1)])
 
     read = Ledger(tmp_path / "ledger.jsonl").entries()
     assert [(each.number, each.action, each.name) for each in read] == [

@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.bank import Arriver, Bank, Entry, arrivals, replay, states, step
+from components.bank import Bank, ColumnFitter, LedgerEntry, by_arrival, replay, states, step
 from components.classifier import Bundle
 
 
-def entry(number: int, action: str, arrival: int | None = None, **more: object) -> Entry:
+def entry(number: int, action: str, arrival: int | None = None, **more: object) -> LedgerEntry:
     time = f"2026-01-01T00:00:{number:02d}+00:00"
-    return Entry(action, "anna", time, "v", number=number, arrival=arrival or number, **more)  # type: ignore[arg-type]
+    return LedgerEntry(action, "anna", time, "v", number=number, arrival=arrival or number, **more)  # type: ignore[arg-type]
 
 
 @st.composite
-def ledgers(draw: st.DrawFn) -> list[Entry]:
+def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
     """Entries that make sense one after the other, some of them arriving together, before any bundle knew a class."""
-    entries: list[Entry] = []
+    entries: list[LedgerEntry] = []
     for _ in range(draw(st.integers(1, 6))):
         first = len(entries) + 1
         # As beside a bundle that knows none of them; the one that they are replayed beside knows cls_00.
@@ -32,7 +32,7 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
                     entry(first + place, "add", first, name=name, photos=tuple(f"{name}-{n}" for n in photos))
                 )
         elif action == "rollback":
-            whole = [0, *(together[-1].number for together in arrivals(entries))]
+            whole = [0, *(together[-1].number for together in by_arrival(entries))]
             entries.append(entry(first, "rollback", back_to=draw(st.sampled_from(whole))))
         else:
             name = draw(st.sampled_from(present))
@@ -50,39 +50,43 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
 # The fixtures are never changed; an example takes up to a second on a busy machine.
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=ledgers())
-def test_step_by_step_equals_the_replay(empty: Bank, bundle: Bundle, arriver: Arriver, entries: list[Entry]) -> None:
+def test_step_by_step_equals_the_replay(
+    empty: Bank, bundle: Bundle, fitter: ColumnFitter, entries: list[LedgerEntry]
+) -> None:
     trained = frozenset(bundle.class_names)
     banks = {0: empty}
-    for together in arrivals(entries):
+    for together in by_arrival(entries):
         number = together[-1].number
         state = states(entries[:number], trained)[-1]
         before = banks[together[0].number - 1]
-        banks[number] = step(before, together, state, banks.__getitem__, arriver)
+        banks[number] = step(before, together, state, banks.__getitem__, fitter)
         found = {each.name: each.photos for each in banks[number].classes}
         assert found == {each.name: each.photos for each in state.classes.values()}
 
-    assert replay(empty, entries, trained, arriver).digest == banks[len(entries)].digest
+    assert replay(empty, entries, trained, fitter).digest == banks[len(entries)].digest
 
 
-def test_photos_for_a_trained_class_change_no_column(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
+def test_photos_for_a_trained_class_change_no_column(empty: Bank, bundle: Bundle, fitter: ColumnFitter) -> None:
     entries = [entry(1, "add", name="cls_00", photos=("rust-1",))]
-    assert replay(empty, entries, frozenset(bundle.class_names), arriver).digest == empty.digest
+    assert replay(empty, entries, frozenset(bundle.class_names), fitter).digest == empty.digest
 
 
-def test_what_was_renamed_is_read_by_what_a_later_bundle_knows(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
+def test_what_was_renamed_is_read_by_what_a_later_bundle_knows(
+    empty: Bank, bundle: Bundle, fitter: ColumnFitter
+) -> None:
     trained = frozenset(bundle.class_names)
     known = [entry(1, "add", name="rust", photos=("rust-1",)), entry(2, "rename", name="rust", new_name="cls_01")]
-    assert replay(empty, known, trained, arriver).digest == empty.digest
+    assert replay(empty, known, trained, fitter).digest == empty.digest
     unknown = [entry(1, "add", name="cls_01", photos=("rust-1",)), entry(2, "rename", name="cls_01", new_name="rust")]
-    assert replay(empty, unknown, trained, arriver).names == ("rust",)
+    assert replay(empty, unknown, trained, fitter).names == ("rust",)
 
 
-def test_classes_that_arrive_together_are_optimised_together(empty: Bank, bundle: Bundle, arriver: Arriver) -> None:
-    def both(arrival: int) -> list[Entry]:
+def test_classes_that_arrive_together_are_optimised_together(empty: Bank, bundle: Bundle, fitter: ColumnFitter) -> None:
+    def both(arrival: int) -> list[LedgerEntry]:
         return [
             entry(number, "add", number if arrival == 0 else arrival, name=name, photos=(f"{name}-1", f"{name}-2"))
             for number, name in enumerate(("rust", "dent"), 1)
         ]
 
     trained = frozenset(bundle.class_names)
-    assert replay(empty, both(1), trained, arriver).digest != replay(empty, both(0), trained, arriver).digest
+    assert replay(empty, both(1), trained, fitter).digest != replay(empty, both(0), trained, fitter).digest

@@ -18,7 +18,7 @@ from components.ldc import LdcSettings, fit_ldc
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support, drawn_task
 from tests.components.ldc.drawn import drawn
-from tests.components.live.place import arriver_for
+from tests.components.live.place import fitter_for
 
 
 def hard_support() -> Support:
@@ -161,7 +161,7 @@ def test_table_names_the_shipped_head_the_reason_and_the_evidence() -> None:
 def with_added(support: Support) -> tuple[list[Candidate], Answering]:
     bundle, candidates = drawn_bundle(support, ["nearest_mean", "gda"])
     classes = [AddedClass(name, tuple(f"{name}-{n}" for n in range(3)), "t", 1) for name in ("rust", "dent")]
-    return candidates, Answering(bundle, arriver_for(bundle)(Bank.empty(bundle), classes, ""))
+    return candidates, Answering(bundle, fitter_for(bundle)(Bank.empty(bundle), classes, "").bank)
 
 
 def test_what_answers_is_measured_with_the_added_classes() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from components.bank import ArrivalPhotos, Arriver, Bank, Ledger, replay
+from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger, replay
 from components.classifier import Bundle
 from components.liteembed import LiteEmbedSettings
 from components.live import Changes, GateSettings, Stamp, Versions
@@ -31,9 +31,9 @@ def photos_of(name: str, *numbers: int) -> tuple[str, ...]:
     return tuple(f"{name}-{number}" for number in numbers)
 
 
-def arriver_for(bundle: Bundle) -> Arriver:
+def fitter_for(bundle: Bundle) -> ColumnFitter:
     backbone: Any = FakeBackbone()
-    return Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
+    return ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
 
 
 class Place:
@@ -51,7 +51,7 @@ class Place:
 
     def warm(self, gate: GateSettings = GATE) -> Changes:
         photos = ArrivalPhotos(self.ledger.path.parent / "photos")
-        return Changes(self.ledger, photos, self.versions, arriver_for, gate)
+        return Changes(self.ledger, photos, self.versions, fitter_for, gate)
 
     @property
     def live(self) -> tuple[Bundle, Bank]:
@@ -66,7 +66,7 @@ class Place:
     def replayed(self, n_entries: int | None = None) -> Bank:
         """What the ledger, or its first entries, come to beside the live bundle."""
         bundle, entries = self.live[0], self.ledger.entries()[:n_entries]
-        return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), arriver_for(bundle))
+        return replay(Bank.empty(bundle), entries, frozenset(bundle.class_names), fitter_for(bundle))
 
     def trained_with(self, names: Sequence[str]) -> Path:
         """The folder of a bundle that was trained on further classes too."""

@@ -11,7 +11,7 @@ from components.errors import RefusedByGateError
 from components.live import GateSettings, judge_bundle
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import arriver_for
+from tests.components.live.place import fitter_for
 
 
 def answering(bundle: Bundle, answers: Mapping[int, list[int | None]]) -> tuple[Bundle, Bank]:
@@ -110,7 +110,7 @@ def test_photos_that_were_relabelled_or_belong_to_one_of_them_do_not_count(bundl
 
 def test_an_added_class_is_compared_with_the_trained_one_that_it_becomes(bundle: Bundle) -> None:
     photos = tuple(f"rust-{number}" for number in range(4))
-    before: Any = (bundle, arriver_for(bundle)(Bank.empty(bundle), [AddedClass("rust", photos, "t", 1)], ""))
+    before: Any = (bundle, fitter_for(bundle)(Bank.empty(bundle), [AddedClass("rust", photos, "t", 1)], "").bank)
     trained = drawn_bundle(drawn_support(6, shots=4), ["gda"], ["rust"])[0]
     lost = answering(trained, {5: [0, 0, 0, 0]})
 

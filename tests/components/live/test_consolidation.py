@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.bank import ArrivalPhotos, Entry, Ledger
+from components.bank import ArrivalPhotos, Ledger, LedgerEntry
 from components.errors import UserInputError
 from components.live import consolidation
 from components.live.consolidation import Consolidation
@@ -42,7 +42,7 @@ class Place:
     def count(self) -> None:
         """As the ledger says that they are consolidated."""
         with self.ledger.turn():
-            self.ledger.append([Entry("consolidate", "anna", "2026-01-01T00:00:00+00:00", "v", name="rust")])
+            self.ledger.append([LedgerEntry("consolidate", "anna", "2026-01-01T00:00:00+00:00", "v", name="rust")])
 
 
 @pytest.fixture(params=[False, True], ids=["folders", "list"])

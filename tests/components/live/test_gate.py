@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 import torch
 
-from components.bank import AddedClass, Answering, Arriver, Bank
+from components.bank import AddedClass, Answering, Bank, ColumnFitter
 from components.errors import RefusedByGateError
 from components.liteembed import LiteEmbedSettings
 from components.live import GateSettings, KnownChange, compare_known, judge
 from tests.components.bank.conftest import features_of
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import arriver_for
+from tests.components.live.place import fitter_for
 from tests.conftest import FakeBackbone
 
 NO_CHANGE = KnownChange(n_photos=20, changed=0, become_unknown=0, drop=0.0)
@@ -23,10 +23,9 @@ def arrived() -> tuple[Any, Any, Any]:
     """Known classes, an arrival of one class that is easily told, and what it came to."""
     bundle = drawn_bundle(drawn_support(shots=4), ["gda"])[0]
     backbone: Any = FakeBackbone()
-    arriver = Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
-    arriver(Bank.empty(bundle), [AddedClass("rust", tuple(f"rust-{n}" for n in range(5)), "t", 1)], "")
-    assert arriver.last is not None
-    return arriver.last
+    fitter = ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
+    fitted = fitter(Bank.empty(bundle), [AddedClass("rust", tuple(f"rust-{n}" for n in range(5)), "t", 1)], "")
+    return fitted.before.known, fitted.new, fitted.addition
 
 
 def with_evidence(addition: Any, **figures: float) -> Any:
@@ -62,11 +61,12 @@ def test_many_classes_may_take_more_than_one() -> None:
     backbone: Any = FakeBackbone()
     allowed = []
     for n_classes in (1, 3, 5, 8):
-        arriver = Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
+        fitter = ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
         classes = [AddedClass(f"kind{n}", (f"kind{n}-1", f"kind{n}-2"), "t", n + 1) for n in range(n_classes)]
-        arriver(Bank.empty(bundle), classes, "")
-        assert arriver.last is not None
-        allowed.append(judge(*arriver.last, NO_CHANGE, GateSettings()).most_base_drop)
+        fitted = fitter(Bank.empty(bundle), classes, "")
+        allowed.append(
+            judge(fitted.before.known, fitted.new, fitted.addition, NO_CHANGE, GateSettings()).most_base_drop
+        )
     assert allowed == pytest.approx([0.02, 0.04, 0.06, 0.06])
 
 
@@ -91,10 +91,9 @@ def test_a_class_that_is_not_found_again_is_refused(arrived: tuple[Any, Any, Any
 def test_one_photo_leaves_nothing_to_leave_out() -> None:
     bundle = drawn_bundle(drawn_support(shots=4), ["gda"])[0]
     backbone: Any = FakeBackbone()
-    arriver = Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
-    arriver(Bank.empty(bundle), [AddedClass("rust", ("rust-1",), "t", 1)], "")
-    assert arriver.last is not None
-    known, new, addition = arriver.last
+    fitter = ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
+    fitted = fitter(Bank.empty(bundle), [AddedClass("rust", ("rust-1",), "t", 1)], "")
+    known, new, addition = fitted.before.known, fitted.new, fitted.addition
     verdict = judge(known, new, with_evidence(addition, base_drop=0.0), NO_CHANGE, GateSettings())
     assert math.isnan(verdict.recall["rust"])
     assert verdict.refusals == ()
@@ -117,7 +116,7 @@ def test_what_the_gate_counts_is_what_classify_shows(threshold: float | None) ->
     bundle = dataclasses.replace(drawn_bundle(easy, ["gda"])[0], threshold=threshold)
     before = Bank.empty(bundle)
     added = [AddedClass(name, tuple(f"{name}-{n}" for n in range(3)), "t", 1) for name in ("rust", "dent", "crack")]
-    after = arriver_for(bundle)(before, added, "")
+    after = fitter_for(bundle)(before, added, "").bank
 
     change = compare_known(Answering(bundle, before), Answering(bundle, after))
 
@@ -129,12 +128,36 @@ def test_what_the_gate_counts_is_what_classify_shows(threshold: float | None) ->
 
 def test_known_photos_of_an_earlier_arrival_count_too() -> None:
     bundle = drawn_bundle(drawn_support(3, shots=6, noise=0.05), ["gda"])[0]
-    arriver = arriver_for(bundle)
-    first = arriver(Bank.empty(bundle), [AddedClass("rust", ("rust-1", "rust-2", "rust-3"), "t", 1)], "")
-    second = arriver(first, [AddedClass("dent", ("dent-1", "dent-2", "dent-3"), "t", 2)], "")
+    fitter = fitter_for(bundle)
+    first = fitter(Bank.empty(bundle), [AddedClass("rust", ("rust-1", "rust-2", "rust-3"), "t", 1)], "").bank
+    second = fitter(first, [AddedClass("dent", ("dent-1", "dent-2", "dent-3"), "t", 2)], "").bank
     change = compare_known(Answering(bundle, first), Answering(bundle, second))
     assert change.n_photos == 18 + 3
 
     served = [Answering(bundle, bank).answer(features_of(["rust-1", "rust-2", "rust-3"])) for bank in (first, second)]
     for answering, answers in zip((Answering(bundle, first), Answering(bundle, second)), served, strict=True):
         torch.testing.assert_close(answering.to_known_photos().probabilities[18:21], answers.probabilities)
+
+
+def test_an_offset_keeps_to_a_part_of_what_the_gate_allows() -> None:
+    default = GateSettings().most_drop
+    assert (default.planned().one, default.planned().many) == (0.015, 0.03)
+    strict = GateSettings(most_drop_one=0.001, most_drop_many=0.002).most_drop
+    for n_new in (1, 4, 20, 50):
+        assert strict.planned().allowed(n_new, 20) < strict.allowed(n_new, 20) < default.planned().allowed(n_new, 20)
+
+
+def test_a_stricter_gate_lowers_the_offset_of_an_added_class() -> None:
+    bundle = drawn_bundle(drawn_support(shots=4), ["gda"])[0]
+    loose, strict = (
+        dataclasses.replace(
+            fitter_for(bundle), settings=LiteEmbedSettings(forms=("embedding",)), most_drop=gate.most_drop
+        )
+        for gate in (GateSettings(most_drop_one=1.0, most_drop_many=1.0), GateSettings(most_drop_one=0.0))
+    )
+    photos = tuple(f"rust-{n}" for n in range(5))
+    offsets = [
+        fitter(Bank.empty(bundle), [AddedClass("rust", photos, "t", 1)], "").bank.columns.offsets
+        for fitter in (loose, strict)
+    ]
+    assert float(offsets[1]) < float(offsets[0])

@@ -43,6 +43,8 @@ def test_a_stage_by_itself_refuses_a_section_that_nobody_reads(tmp_path: Path) -
         ("classifier: {heads: []}", "heads is"),
         ("ldc: {fusion: mean}", "fusion is 'mean'"),
         ("ldc: {epochs: 0}", "epochs is 0"),
+        ("liteembed: {most_drop_one: 0.01}", r"most_drop_one.*value 0.01.*is gate.most_drop_one now"),
+        ("liteembed: {most_drop_many: 0.1}", r"most_drop_many.*is gate.most_drop_many now"),
         ("validate: {max_blur: 2}", "max_blur is 2"),
         ("ingest: {shots: four}", "shots is 'four'"),
     ],

@@ -1,9 +1,9 @@
-"""An arrival's photos and words to columns, by LiteEmbed; the one way, for the fast path and for the replay."""
+"""From the photos and names of added classes to their columns, by LiteEmbed; the one way, for fast path and replay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -13,15 +13,32 @@ from components.bank.history import AddedClass
 from components.classifier import Bundle
 from components.features import Features, class_embeddings
 from components.ingest import words_of
-from components.liteembed import Addition, KnownClasses, LiteEmbedSettings, NewClasses, Vocabulary, add_classes
+from components.liteembed import Addition, LiteEmbedSettings, MostDrop, NewClasses, Vocabulary, add_classes
 from components.threads import one_thread
 
-__all__ = ["Arriver"]
+__all__ = ["ColumnFitter", "FittedColumns"]
 
 
-@dataclass
-class Arriver:
-    """Adds the classes of an arrival to a bank; what it came to is kept for the gate and for people.
+@dataclass(frozen=True)
+class FittedColumns:
+    """What adding classes to a bank came to.
+
+    Attributes:
+        before: the bank that they were added to.
+        new: the added classes, as LiteEmbed was given them.
+        addition: what LiteEmbed made of them.
+        bank: `before` with their columns.
+    """
+
+    before: Bank
+    new: NewClasses
+    addition: Addition
+    bank: Bank
+
+
+@dataclass(frozen=True)
+class ColumnFitter:
+    """Fits columns for added classes beside one bundle.
 
     Attributes:
         bundle: that the bank stands beside.
@@ -30,8 +47,7 @@ class Arriver:
         settings: see `LiteEmbedSettings`.
         vocabulary_of: the vocabulary of a kind (`starter`, `full`), None for the empty kind.
         progress: told the name of each form before it is tried.
-        last: the last arrival: the classes before it, its own, and what it came to.
-        beside: the bank that the last arrival was added to.
+        most_drop: what the gate lets an arrival cost the known classes.
     """
 
     bundle: Bundle
@@ -40,11 +56,10 @@ class Arriver:
     settings: LiteEmbedSettings
     vocabulary_of: Callable[[str], Vocabulary | None]
     progress: Callable[[str], None] | None = None
-    last: tuple[KnownClasses, NewClasses, Addition] | None = None
-    beside: Bank | None = None
+    most_drop: MostDrop = field(default_factory=MostDrop)
 
-    def __call__(self, bank: Bank, classes: Sequence[AddedClass], vocabulary: str) -> Bank:
-        """The bank with columns for these classes; see `components.bank.replay.Arrive`.
+    def __call__(self, bank: Bank, classes: Sequence[AddedClass], vocabulary: str) -> FittedColumns:
+        """Fit columns for these classes; see `components.bank.replay.FitColumns`.
 
         One thread of arithmetic, so that fast path and replay come to the same bits on any number of cores.
         """
@@ -69,9 +84,9 @@ class Arriver:
                 bank.known,
                 new,
                 self.settings,
+                most_drop=self.most_drop,
                 vocabulary=self.vocabulary_of(vocabulary),
                 prompt=prompt,
                 progress=self.progress,
             )
-        self.last, self.beside = (bank.known, new, addition), bank
-        return bank.added(new, addition, classes)
+        return FittedColumns(bank, new, addition, bank.added(new, addition, classes))

@@ -18,13 +18,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from components.bank import Answering, Bank
+from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.files import write_bytes
 from components.heads import stand_in
 from components.liteembed import Columns
 from components.live import version_name
-from components.serving.classes import class_rows
 
 __all__ = ["export_classes", "write_export"]
 

@@ -14,12 +14,12 @@ import torch
 from safetensors import safe_open
 from torch.nn.functional import normalize
 
-from components.bank import AddedClass, Arriver, Bank
+from components.bank import AddedClass, Bank, ColumnFitter
 from components.classifier import Bundle
 from components.errors import UserInputError
+from components.export.vectors import export_classes, write_export
 from components.features import Features
 from components.liteembed import LiteEmbedSettings
-from components.serving.export import export_classes, write_export
 from tests.components.bank.conftest import features_of
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
@@ -30,8 +30,8 @@ PHOTOS = tuple(f"rust-{number}" for number in range(3))
 
 def with_rust(bundle: Bundle) -> Bank:
     backbone: Any = FakeBackbone()
-    arriver = Arriver(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
-    return arriver(Bank.empty(bundle), [AddedClass("rust", PHOTOS, "2026-01-01T00:00:00+00:00", 1)], "")
+    fitter = ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
+    return fitter(Bank.empty(bundle), [AddedClass("rust", PHOTOS, "2026-01-01T00:00:00+00:00", 1)], "").bank
 
 
 def queries() -> Features:

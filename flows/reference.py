@@ -1,6 +1,6 @@
 """The command reference, docs/commands.md, written from what `--help` says of each command.
 
-`python -m flows.commands.reference` writes it anew; a test holds it to the commands.
+`python -m flows.reference` writes it anew; a test holds it to the commands.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from flows.cli import build
 
 __all__ = ["REFERENCE", "reference"]
 
-REFERENCE = Path(__file__).resolve().parents[2] / "docs/commands.md"
+REFERENCE = Path(__file__).resolve().parents[1] / "docs/commands.md"
 
 _WIDTH = 100
 _HEAD = """# Commands
 
-What `shotline --help` and `shotline COMMAND --help` say; `python -m flows.commands.reference` writes this page. Results
+What `shotline --help` and `shotline COMMAND --help` say; `python -m flows.reference` writes this page. Results
 go to standard output, everything else to standard error. Exit codes: 0 done, 1 a fault of Shotline's, 2 what was given
 cannot be used, 3 refused by the gate, 130 and 143 stopped by a signal.
 """

@@ -8,22 +8,23 @@ again; so does what looks unfinished and came a short time ago.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from components.bank import class_name
 from components.errors import RefusedByGateError, ShotlineError, UserInputError
 from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling, what_is_missing
 from components.ingest import PhotoError
+from components.live.arrivals import ReadPhotos, change, read_photos
 from components.live.opening import LiveWorkspace
+from components.live.outcome import Taken
+from components.live.telling import explain_outcome, shown_path
+from components.running import Runner, run_plainly
+from components.wording import printable
 from components.workspace import Workspace
-from flows.classes import Outcome, ReadPhotos, Step, change, explain, read_photos, run
 
-__all__ = ["Taken", "open_inbox", "take_in", "take_settled"]
+__all__ = ["open_inbox", "take_in", "take_settled"]
 
 _PATIENCE_S = 300.0
 
@@ -35,67 +36,6 @@ _NO_PHOTO = {
 _BESIDE = ("it lies beside the classes' folders, so its class is not known", "put it into a folder named by its class")
 # What reading says of a file that may not be whole yet.
 _UNFINISHED = ("zero_byte", "truncated", "unreadable", "not_an_image", "missing")
-
-
-@dataclass
-class Taken:
-    """What came of arrivals.
-
-    Attributes:
-        outcomes: one for each change of what is live.
-        refused: what was refused as a whole, by the folder's name.
-        refused_photos: what was refused singly: the file's name in the inbox and what is wrong with it.
-        unfinished: what was left, since it looks as if it were not all there yet, and why; to be judged later.
-        failed: what stopped a class, by the folder's name, that is nobody's mistake there: all of it stays.
-        stuck: what was dealt with and cannot be moved out of the inbox, and why; it is remembered.
-        folders: `done` and `rejected`, where they were needed.
-    """
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    refused: dict[str, ShotlineError] = field(default_factory=dict)
-    refused_photos: dict[str, ShotlineError] = field(default_factory=dict)
-    unfinished: dict[Found, ShotlineError] = field(default_factory=dict)
-    failed: dict[str, Exception] = field(default_factory=dict)
-    stuck: dict[Path, str] = field(default_factory=dict)
-    folders: dict[str, Path] = field(default_factory=dict)
-
-    def explain(self) -> str:
-        """For people, several lines."""
-        lines = [explain(outcome) for outcome in self.outcomes]
-        refusals = {**self.refused, **self.refused_photos}
-        lines += [f"not taken: {name}: {error.what}; {error.remedy}" for name, error in refusals.items()]
-        lines += [
-            f"left for now: {_shown(found)}: {error.what}; it is judged again when it changes, or has not for a while"
-            for found, error in self.unfinished.items()
-        ]
-        for (folder, reason), names in _by_folder(self.stuck).items():
-            lines.append(
-                f"dealt with, but not moved out of {_text(folder)} ({reason}): {', '.join(names)}; remembered, so not taken "
-                "again unless changed"
-            )
-        lines += [f"{name}: {folder}" for name, folder in self.folders.items()]
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """For scripts."""
-        return {
-            "outcomes": [outcome.to_json() for outcome in self.outcomes],
-            "refused": {name: error.what for name, error in {**self.refused, **self.refused_photos}.items()},
-            "unfinished": {_shown(found): error.what for found, error in self.unfinished.items()},
-            "failed": {_text(name): str(error) for name, error in self.failed.items()},
-            "stuck": {_shown_path(path): reason for path, reason in self.stuck.items()},
-            "folders": {name: str(folder) for name, folder in self.folders.items()},
-        }
-
-    def add(self, later: Taken) -> None:
-        """What came of the same arrivals later on, when more of it could be judged."""
-        self.outcomes += later.outcomes
-        for mine, more in ((self.refused, later.refused), (self.refused_photos, later.refused_photos)):
-            mine |= more
-        self.unfinished = later.unfinished
-        self.failed |= later.failed
-        self.stuck |= later.stuck
-        self.folders |= later.folders
 
 
 def open_inbox(workspace: Workspace, folder: Path) -> tuple[Inbox, InboxSettings]:
@@ -116,7 +56,7 @@ def open_inbox(workspace: Workspace, folder: Path) -> tuple[Inbox, InboxSettings
 
 
 def take_in(
-    inbox: Inbox, arrivals: Sequence[Arrival], live: LiveWorkspace, settings: InboxSettings, call: Step = run
+    inbox: Inbox, arrivals: Sequence[Arrival], live: LiveWorkspace, settings: InboxSettings, run: Runner = run_plainly
 ) -> Taken:
     """Make the classes of settled arrivals live in one change, and move their photos out of the inbox.
 
@@ -128,12 +68,12 @@ def take_in(
         arrivals: what `Settling` gave.
         live: a warm one.
         settings: of the inbox.
-        call: how each step is taken.
+        run: how each step is run.
 
     Raises:
         Exception: what is nobody's mistake there (a full disk, a fault of ours), if nothing came of any arrival.
     """
-    taking = _Taking(inbox, live, settings, call)
+    taking = _Taking(inbox, live, settings, run)
     try:
         taking.take(arrivals)
     finally:
@@ -143,14 +83,14 @@ def take_in(
     return taken
 
 
-def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], call: Step = run) -> Taken:
+def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], run: Runner = run_plainly) -> Taken:
     """Take the arrivals of these classes once they have settled, in a process that is not warm yet.
 
     Args:
         workspace: see `Workspace`.
         folder: the inbox.
         names: of folders in it; one that is not there any more was taken by somebody else.
-        call: how each step is taken.
+        run: how each step is run.
 
     Raises:
         UserInputError: they do not settle.
@@ -161,7 +101,7 @@ def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], call:
     with inbox.only_one():
         settling.settled(inbox.look())  # the first look: what comes now takes longer than photos take to settle
         live = LiveWorkspace.open(workspace)
-        call("load", live.warm)
+        run("load", live.warm)
         deadline = time.monotonic() + _PATIENCE_S + settings.unfinished_s
         while True:
             there = [arrival for arrival in inbox.look() if arrival.name in names and arrival.name not in taken.failed]
@@ -170,7 +110,7 @@ def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], call:
             if not there:
                 return taken
             if settled and len(settled) == len(pending):
-                taken.add(take_in(inbox, settled, live, settings, call))
+                taken.add(take_in(inbox, settled, live, settings, run))
                 settling.leave(list(taken.unfinished))
             elif time.monotonic() > deadline:
                 if pending and not taken.outcomes:
@@ -186,11 +126,11 @@ def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], call:
 class _Taking:
     """Arrivals on their way into what is live."""
 
-    def __init__(self, inbox: Inbox, live: LiveWorkspace, settings: InboxSettings, call: Step) -> None:
+    def __init__(self, inbox: Inbox, live: LiveWorkspace, settings: InboxSettings, run: Runner) -> None:
         self._inbox = inbox
         self._live = live
         self._settings = settings
-        self._call = call
+        self._run = run
         self._taken = Taken()
         self._filing = inbox.filing()
 
@@ -199,14 +139,14 @@ class _Taking:
         young = {path for arrival in arrivals for path in arrival.young}
         if not files:
             return
-        read = self._call("read", lambda: self._read(files, young))
+        read = self._run("read", lambda: self._read(files, young))
         for name, each in read.items():
             files[name] = self._usable(files[name], each.refused[name], young)
         self._make_live([name for name, each in read.items() if each.kept[name]], files, read)
 
     def finished(self) -> Taken:
         """All of it, written down in the inbox too."""
-        self._filing.write("\n".join(explain(outcome) for outcome in self._taken.outcomes))
+        self._filing.write("\n".join(explain_outcome(outcome) for outcome in self._taken.outcomes))
         self._taken.folders = dict(self._filing.folders)
         self._taken.stuck = dict(self._filing.stuck)
         return self._taken
@@ -263,7 +203,7 @@ class _Taking:
         if not names:
             return
         try:
-            outcome = change(self._live, ReadPhotos.together([read[name] for name in names]), call=self._call)
+            outcome = change(self._live, ReadPhotos.together([read[name] for name in names]), run=self._run)
         except Exception as error:  # noqa: BLE001 (one class that fails is no reason for another to)
             if len(names) > 1:
                 for name in names:
@@ -282,7 +222,7 @@ class _Taking:
         if any(found.path in young for found in everything):
             self._taken.unfinished |= dict.fromkeys(everything, error)
             return
-        self._taken.refused[_text(name)] = error
+        self._taken.refused[printable(name)] = error
         for found in everything:
             self._filing.reject(found, error)
         with contextlib.suppress(OSError):  # not empty: more has come
@@ -293,7 +233,7 @@ class _Taking:
         if found.path in young and found.kind in ("file", "folder"):
             self._taken.unfinished[found] = error
         elif self._filing.reject(found, error) is not None:  # else it has changed, and is judged as it is then
-            self._taken.refused_photos[_shown(found)] = error
+            self._taken.refused_photos[shown_path(found.path)] = error
 
 
 def _doubt_of(young: Collection[Path]) -> Callable[[Path, bytes], str | None]:
@@ -301,23 +241,3 @@ def _doubt_of(young: Collection[Path]) -> Callable[[Path, bytes], str | None]:
         return what_is_missing(content) if path in young else None
 
     return doubt
-
-
-def _by_folder(stuck: Mapping[Path, str]) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    for path, reason in stuck.items():
-        found.setdefault((path.parent.name, reason), []).append(_text(path.name))
-    return found
-
-
-def _shown(found: Found) -> str:
-    return _shown_path(found.path)
-
-
-def _shown_path(path: Path) -> str:
-    return _text(f"{path.parent.name}/{path.name}")
-
-
-def _text(name: str) -> str:
-    """A file's name as it can be printed: bytes that are no text are shown as such."""
-    return os.fsencode(name).decode(errors="replace")

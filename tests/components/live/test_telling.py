@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from flows.classes import Outcome, explain
+from components.live.outcome import Outcome
+from components.live.telling import explain_outcome
 
 
 def test_photos_that_fit_least_are_called_what_they_were_called() -> None:
@@ -21,7 +22,7 @@ def test_photos_that_fit_least_are_called_what_they_were_called() -> None:
         explanation={"words": [], "neighbours": [], "misfits": misfits},
     )
 
-    told = explain(Outcome(change, (), (banked,), {"0" * 64: "inbox/rust/new.jpg"}))
+    told = explain_outcome(Outcome(change, (), (banked,), {"0" * 64: "inbox/rust/new.jpg"}))
 
     assert "fits least: inbox/rust/new.jpg, taken for dent" in told
     assert f"fits least: an earlier photo, {'f' * 12}, taken for dent" in told

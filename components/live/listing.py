@@ -1,30 +1,18 @@
-"""The classes of a bundle and its bank as people and programs are told of them."""
+"""What classes are live, and how two versions differ, read off the versions' facts without a model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.bank.class_rows import class_rows
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from components.bank import Bank, BankFacts
-    from components.classifier import Bundle, BundleFacts
-    from components.live import Versions
-    from components.live.versions import Version
+    from components.bank import BankFacts
+    from components.live.versions import Version, Versions
 
-__all__ = ["class_rows", "differences", "live_class_rows"]
-
-
-def class_rows(bundle: Bundle | BundleFacts, bank: Bank | BankFacts) -> list[dict[str, Any]]:
-    """One a class, trained ones first: `class`, `kind` (`trained`, `added`), `since` (ISO 8601, None for trained), `photos`."""
-    trained = [
-        {"class": name, "kind": "trained", "since": None, "photos": len(bundle.split[name])}
-        for name in bundle.class_names
-    ]
-    added = [
-        {"class": each.name, "kind": "added", "since": each.since, "photos": len(each.photos)} for each in bank.classes
-    ]
-    return trained + added
+__all__ = ["differences", "live_class_rows"]
 
 
 def live_class_rows(versions: Versions, ledger: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,76 @@
+"""How a flow runs: its steps as Prefect tasks, with settings of its own, and told to a server where a signal ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import State
+from prefect.settings import temporary_settings
+from prefect.states import Completed
+
+from flows.prefect_server import RUN_SETTINGS, require_server, server_url
+from flows.stopping import before_the_end
+
+__all__ = ["in_this_process", "require_flows", "run_as_task", "told_when_stopped"]
+
+T = TypeVar("T")
+
+
+def run_as_task(name: str, step: Callable[[], T]) -> T:
+    """The `components.running.Runner` that makes a Prefect task of the step; False is shown as `UpToDate`."""
+    returned = _step.with_options(name=name, task_run_name=name)(step)
+    return cast(T, False if isinstance(returned, State) else returned)
+
+
+# Whether a stage runs is DVC's decision alone, so nothing is taken from Prefect's cache. Nothing is written there either:
+# what a step returns is no plain data.
+@task(cache_policy=NO_CACHE, persist_result=False)
+def _step(step: Callable[[], Any]) -> Any:
+    returned = step()
+    return Completed(name="UpToDate", data=False) if returned is False else returned
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Flows that are called within end without the second of Prefect's heartbeat thread.
+
+    Raises:
+        UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
+    """
+    require_flows()
+    with temporary_settings(RUN_SETTINGS):
+        yield
+
+
+def require_flows() -> None:
+    """See that a flow could run.
+
+    Raises:
+        UserInputError: the Prefect server that the settings name does not answer.
+    """
+    require_server("start it (prefect server start), correct PREFECT_API_URL, or train with --plain")
+
+
+@contextmanager
+def told_when_stopped() -> Iterator[None]:
+    """Have a server that others look at know that this flow run ended, where a signal ends the process within."""
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+    from prefect.states import Crashed
+
+    context = FlowRunContext.get()
+    run = None if context is None else context.flow_run
+    if run is None or not server_url():  # a temporary server ends with us
+        yield
+        return
+
+    def tell() -> None:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(run.id, Crashed(message="stopped by a signal"), force=True)
+
+    with before_the_end(tell):
+        yield
