@@ -143,7 +143,7 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
 def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a program of this environment (`shotline`, `dvc`) as a user would; fails the test where it exits otherwise.
 
-    A `shotline` or `dvc` that needs no other environment is called in this process: what it prints and how it exits
+    A `shotline` that needs no other environment is called in this process: what it prints and how it exits
     are the same, and the libraries, 3 to 10 seconds a process, are loaded once. A Prefect flow, unless it is `called`
     to be refused before it begins, and what is to be killed or measured, has a process of its own.
     """
@@ -192,13 +192,7 @@ def _shotline(arguments: list[str]) -> None:
     main(arguments)
 
 
-def _dvc(arguments: list[str]) -> int:
-    from dvc.cli import main
-
-    return int(main(arguments))
-
-
-_CALLED: dict[str | Path, Callable[[list[str]], int | None]] = {"shotline": _shotline, "dvc": _dvc}
+_CALLED: dict[str | Path, Callable[[list[str]], int | None]] = {"shotline": _shotline}
 
 
 def _called(

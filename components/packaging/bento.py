@@ -36,6 +36,7 @@ _REQUIREMENTS = (
     "python-multipart",
     "safetensors",
     "scipy",
+    "simplejpeg",
     "starlette",
     "threadpoolctl",
     "torch",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.shared import WorkspaceOption, checked_workspace, expect_prefect, keep_online
+from flows.commands.shared import WorkspaceOption, checked_workspace, expect_prefect, keep_online, quiet_prefect
 
 __all__ = ["commands"]
 
@@ -53,6 +53,7 @@ def train(
     with place.turn():
         # Every check comes before anything is copied, moved or written.
         if not plain:
+            quiet_prefect()  # before anything of Prefect's is imported
             from flows.running import require_flows
 
             require_flows()

@@ -37,7 +37,7 @@ def test_shipped_alone_on_grids_it_answers_photos(copy_of_trained: Path, run_com
     Workspace.find(copy_of_trained).set_parameters(
         {"classifier.heads": ["ldc"], "ldc.level_mode": "grid", "ldc.epochs": 3, "ldc.form": "compact"}
     )
-    for stage in ("ldc", "classifier", "evaluate"):
+    for stage in ("ldc", "classifier", "liteembed", "evaluate"):
         run_command("shotline", "stage", stage, cwd=copy_of_trained)
     photos = sorted((copy_of_trained / "data/raw/test").glob("*/*.jpg"))
 

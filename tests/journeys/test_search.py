@@ -122,7 +122,7 @@ def test_the_service_in_a_workspace_searches_its_photos_as_they_are_now(
         warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
         from components.serving import service
 
-    monkeypatch.setattr(service, "ROOT", copy_of_trained)
+    monkeypatch.setenv("SHOTLINE_WORKSPACE", str(copy_of_trained))
     monkeypatch.setenv("SHOTLINE_PRECISION", "fp32")
     classifier = service.Classifier.inner()
     photos = Photos.read(Workspace(copy_of_trained))

@@ -1,7 +1,7 @@
 """Answers as lines and as a table."""
 
 from components.ingest import PhotoError
-from components.retrieval import Found
+from components.retrieval import SimilarPhoto
 from components.serving.answers import Answer, Ranked
 from components.serving.results import Answers, FoundPhotos, answer_line
 
@@ -34,5 +34,5 @@ def test_the_table_has_a_row_a_photo() -> None:
 
 
 def test_what_was_found_is_a_table_too() -> None:
-    table = FoundPhotos([Found("data/raw/a/1.jpg", "a", 0.5)]).to_frame()
+    table = FoundPhotos([SimilarPhoto("data/raw/a/1.jpg", "a", 0.5)]).to_frame()
     assert table.to_dict("records") == [{"path": "data/raw/a/1.jpg", "class": "a", "similarity": 0.5}]
