@@ -88,9 +88,10 @@ def threshold_beside(threshold: float | None, known: KnownClasses, n_trained: in
 
     Each added class takes a little probability from every photo: on easy classes, whose photos are all about equally
     sure, the old threshold would then make nearly all of them unknown. It is therefore lowered until as many held-out
-    photos of the trained classes are answered as before, but not below half of what it was: a class that takes more
-    than that shares its photos with a trained one, and the gate counts them. It is never raised, so that what is
-    answered by trained classes alone goes on being answered.
+    photos of the trained classes are answered as before, but no further than to a quarter of what K more classes leave
+    where they are like the C trained ones: of its odds (C - 1) / (C - 1 + K). A class that takes more than that shares
+    its photos with a trained one; these are better unknown, and the gate counts them. It is never raised, so that what
+    is answered by trained classes alone goes on being answered.
 
     Args:
         threshold: of the trained classes alone; None: no photo is unknown, then and now.
@@ -106,4 +107,5 @@ def threshold_beside(threshold: float | None, known: KnownClasses, n_trained: in
     alone = torch.softmax(logits[:, :n_trained], 1).max(1).values
     beside = torch.softmax(logits, 1).max(1).values
     lowered = threshold_between(beside, int((alone < threshold).sum()))
-    return min(threshold, max(lowered, threshold / 2))
+    odds = threshold / max(1 - threshold, 1e-12) * (n_trained - 1) / (4 * (known.n_classes - 1))
+    return min(threshold, max(lowered, odds / (1 + odds)))
