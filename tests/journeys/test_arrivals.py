@@ -443,7 +443,8 @@ def test_a_running_service_answers_with_what_a_running_watcher_took(
         assert len({json.dumps(pair) for pair in answers}) == 2
         assert [answer["top"][0]["class"] for answer in answers[-1]] == ["teal", "red"]
 
-        assert seconds <= 10, f"{seconds:.1f} s\n{log.read_text()}"
+        # Another test process works beside this one; benchmarks/arrival.py measures it on a quiet machine.
+        assert seconds <= 30, f"{seconds:.1f} s\n{log.read_text()}"
         wait_for(lambda: list(inbox.glob(".rejected/*/reason.txt")), log)  # it may have been on its way still
         (reason,) = inbox.glob(".rejected/*/reason.txt")
         assert "teal/half.jpg\n  what: the file is cut off" in reason.read_text()
