@@ -242,7 +242,12 @@ class Shotline:
         workspace = self._for("cannot be changed")
         with files_of(photos) as (files, temporary):
             outcome = self._changed(lambda live: add(workspace, {name: files}, force=force, live=live))
-        return outcome if temporary is None else _called_as_given(outcome, temporary)
+        # What did not come as a path is called `photo 0`, `photo 1`, ... as it was given.
+        return (
+            outcome
+            if temporary is None
+            else outcome.called_otherwise(lambda name: name.removeprefix(f"{temporary}{os.sep}"))
+        )
 
     def remove_class(self, name: str) -> Change:
         """Take an added class out again, or the photos that wait for a trained one; all else stays as it is.
@@ -371,8 +376,8 @@ class Shotline:
         return self._workspace
 
     def _changed(self, change: Callable[[LiveWorkspace], T]) -> T:
+        from components.live.keeping_online import keep_online
         from components.stages import check_parameters
-        from flows.online import keep_online
 
         workspace = self._for("cannot be changed")
         check_parameters(workspace)
@@ -380,21 +385,6 @@ class Shotline:
         if failure := keep_online(workspace):
             _log.warning("Feast's online store was behind, and is tried again: %s", failure)
         return made
-
-
-def _called_as_given(outcome: Outcome, temporary: Path) -> Outcome:
-    """An outcome whose photos that did not come as paths are called `photo 0`, `photo 1`, ... as they were given."""
-    from components.ingest import PhotoError
-
-    prefix = f"{temporary}{os.sep}"
-    return dataclasses.replace(
-        outcome,
-        names={photo: name.removeprefix(prefix) for photo, name in outcome.names.items()},
-        refused=tuple(
-            PhotoError(error.what, on=error.on.removeprefix(prefix), remedy=error.remedy, reason=error.reason)
-            for error in outcome.refused
-        ),
-    )
 
 
 on_demand(__name__)
