@@ -54,10 +54,9 @@ def start_training(workspace: Workspace, *, shots: int | None = None, seed: int 
             stderr=output,
         )
     _started.append(process)
-    TrainingFile(workspace).write(
-        {"state": "starting", "process": this_process(process.pid), "stages": [], "notes": [], "error": None}
-    )
-    return training_state(workspace)
+    begun = {"state": "starting", "stages": [], "notes": [], "error": None}
+    TrainingFile(workspace).write({**begun, "process": this_process(process.pid)})  # it says more once it has begun
+    return begun
 
 
 def _program() -> str:

@@ -28,10 +28,10 @@ class EdgeAround:
     Args:
         app: the rest of the application.
         readiness: of the classifier.
-        guard: of the workspace.
+        guard: of the workspace; None: nobody may see it.
     """
 
-    def __init__(self, app: ASGIApp, readiness: Readiness, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, readiness: Readiness, guard: Guard | None = None) -> None:
         self._app = app
         self._readiness = readiness
         self._guard = guard

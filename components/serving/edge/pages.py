@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from components.look import LOOK
+from components.serving.edge.openapi import openapi_document
 
 __all__ = ["PREFIX", "page", "page_routes", "wants_page"]
 
@@ -43,7 +44,7 @@ class _File:
 
 
 def page_routes() -> list[Route]:
-    """The files of the page under `/page/`, and the page that shows the OpenAPI document."""
+    """The files of the page under `/page/`, the OpenAPI document, and the page that shows it."""
 
     async def file(request: Request) -> Response:
         found = _files().get(request.path_params["name"])
@@ -52,7 +53,10 @@ def page_routes() -> list[Route]:
     async def docs(request: Request) -> Response:
         return page(request, "docs.html")
 
-    return [Route("/page/{name}", file), Route("/docs", docs)]
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(openapi_document(str(request.scope.get(PREFIX, ""))))
+
+    return [Route("/page/{name}", file), Route("/docs", docs), Route("/openapi.json", openapi)]
 
 
 def wants_page(request: Request) -> bool:

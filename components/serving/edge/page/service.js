@@ -57,7 +57,9 @@ export async function post(path, values = {}, photos = [], signal = undefined) {
   for (const [name, value] of Object.entries(values)) if (value !== undefined) body.append(name, value);
   photos.forEach((photo, number) => body.append("images", photo, photo.name ?? `photo ${number + 1}.jpg`));
   body.append("sent-by", "page"); // a form without any field has no end that can be seen
-  return (await asked(path, { method: "POST", body, signal })).json();
+  const told = await (await asked(path, { method: "POST", body, signal })).json();
+  if (told.version) document.getElementById("live").textContent = `version ${told.version}`;
+  return told;
 }
 
 const pictures = new Map();

@@ -56,7 +56,7 @@ async function done(outcome, sent, seconds, again) {
   say(title);
   const note = h("section", { class: `note ${names.length && changed ? "good" : ""}`, "aria-label": "What came of it" },
     h("h2", {}, title), h("p", { class: "quiet small" }, `after ${seconds.toFixed(1)} s`),
-    h("ul", { class: "told" }, outcome.told.map((line) => h("li", {}, sentence(line.trim())))));
+    h("ul", { class: "told" }, outcome.told.filter((line) => !line.startsWith("live:")).map((line) => h("li", {}, sentence(line.trim())))));
   const odd = [...outcome.misfits.map((each) => each.path), ...outcome.near_duplicates.map((each) => each.path), ...outcome.refused_photos.map((each) => each.path),
     ...outcome.classes.flatMap((each) => (each.misfits ?? []).map((one) => sent[one.photo]?.name))];
   const shown = sent.filter((photo) => odd.includes(photo.name));
@@ -74,8 +74,9 @@ async function neighbours(outcome) {
   const names = [...new Set(outcome.classes.flatMap((each) => (each.neighbours ?? []).slice(0, 3).map((one) => one.name)))];
   if (!names.length) return null;
   const firsts = await get("photos").catch(() => ({}));
-  const items = await Promise.all(names.filter((name) => firsts[name]?.length).map(async (name) => {
-    const address = await picture(firsts[name][0]).catch(() => null);
+  const photoOf = new Map(Object.entries(firsts).map(([name, photos]) => [words(name), photos[0]]));
+  const items = await Promise.all(names.filter((name) => photoOf.get(words(name))).map(async (name) => {
+    const address = await picture(photoOf.get(words(name))).catch(() => null);
     return address && h("li", {}, h("figure", {}, h("img", { src: address, alt: "" }), h("figcaption", {}, words(name))));
   }));
   return items.length ? h("div", {}, h("h3", {}, "Most like these classes"), h("ul", { class: "photos tray" }, items)) : null;
