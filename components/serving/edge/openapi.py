@@ -35,7 +35,7 @@ _PHOTOS = {
         "description": "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; base64 in JSON",
     },
     "maxItems": 64,
-    "description": "photos; `image` is taken too, and in JSON each is base64",
+    "description": "photos; the field image is taken too, and in JSON each is base64",
 }
 _TEXTS = {"type": "array", "items": {"type": "string", "maxLength": 2000}, "maxItems": 64, "description": "texts"}
 
@@ -173,7 +173,7 @@ def _paths() -> dict[str, dict[str, Any]]:
         },
         "/open": {
             "post": _post(
-                "The admin token for the code of the link that `shotline serve` prints, once",
+                "The admin token for the code of the link that shotline serve prints, once",
                 {"code": _text("of the link")},
                 {"type": "object"},
                 "-F code=CODE URL/open",
@@ -208,7 +208,7 @@ def _get(
     statuses = sorted({*_ALWAYS, *more, *(_ADMIN if admin else ())})
     operation: dict[str, Any] = {
         "summary": summary,
-        "responses": {"200": {"description": "", "content": content}, **_told(statuses)},
+        "responses": {"200": {"description": "as it was asked", "content": content}, **_told(statuses)},
     }
     if parameters:
         operation["parameters"] = parameters
@@ -239,7 +239,7 @@ def _post(
             "content": {"multipart/form-data": {"schema": schema}, "application/json": {"schema": schema}},
         },
         "responses": {
-            str(status): {"description": "", "content": {"application/json": {"schema": answer}}},
+            str(status): {"description": "as it was asked", "content": {"application/json": {"schema": answer}}},
             **_told(sorted({*_WITH_BODY, *more})),
         },
         "x-curl": f"curl {header}{curl}",

@@ -18,7 +18,8 @@ function section(path, method, operation, whole) {
     h("p", {}, operation.summary), operation.description && h("p", { class: "quiet" }, operation.description),
     parameters(operation, body, whole),
     operation["x-curl"] && h("pre", { tabIndex: 0 }, h("code", {}, operation["x-curl"])),
-    h("p", { class: "small quiet" }, "Answers: ", Object.entries(operation.responses).map(([status, response]) => `${status} ${response.description ?? ""}`).join("; ")));
+    h("details", { class: "small quiet" }, h("summary", {}, `Answers: ${Object.keys(operation.responses).join(", ")}`),
+      h("ul", {}, Object.entries(operation.responses).map(([status, response]) => h("li", {}, `${status} ${response.description}`)))));
 }
 
 function parameters(operation, body, whole) {

@@ -52,7 +52,7 @@ export function dropPlace(take, { title = "Drop photos here", small = false, bur
 
 async function openCamera(where, take, burst) {
   if (!where.hidden) return;
-  const video = h("video", { autoplay: true, muted: true, playsInline: true, "aria-label": "What the camera sees" });
+  const video = h("video", { autoplay: true, muted: true, playsInline: true, "aria-label": "What the camera sees", onloadeddata: () => { button.disabled = false; button.focus(); } });
   const told = h("p", { class: "small quiet" }, burst ? "Hold the button to take several." : "");
   let stream;
   try {
@@ -78,7 +78,7 @@ async function openCamera(where, take, burst) {
     where.replaceChildren();
   };
   const release = () => { clearInterval(timer); timer = null; };
-  const button = h("button", { type: "button", class: "first", onclick: () => { if (!button.held) shoot(); button.held = false; } }, "Take a photo");
+  const button = h("button", { type: "button", class: "first", disabled: true, onclick: () => { if (!button.held) shoot(); button.held = false; } }, "Take a photo");
   if (burst) {
     button.addEventListener("pointerdown", () => {
       release();
@@ -89,7 +89,6 @@ async function openCamera(where, take, burst) {
   where.hidden = false;
   where.replaceChildren(h("div", { class: "camera" }, video, told, h("p", { class: "row" }, button, h("button", { type: "button", onclick: stop }, "Close the camera"))));
   addEventListener("leave", stop, { once: true });
-  button.focus();
 }
 
 /** Photos that are collected before they are sent. `changed` is called with the list. */
