@@ -1,6 +1,7 @@
 """The door for notebooks and programs: open a workspace, a bundle or a Bento, and ask it.
 
     shotline.open("my-workspace").classify(["a.jpg", "b.jpg"]).to_frame()
+    shotline.Client("http://localhost:3000").classify(["a.jpg", "b.jpg"])
 
 It calls the same functions as the command line and the service, and gives the same answers. Importing it loads no
 model; a model is loaded when the first question needs it. Every error is a `ShotlineError`: what happened, on what, and
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from components.live.versions import Version
     from components.retrieval import SimilarPhoto
     from components.serving.answers import Answer, PhotoClassifier, Ranked
+    from components.serving.client import AnsweredPhoto, Client, ServiceError
     from components.serving.given import GivenPhoto
     from components.serving.results import Answers, FoundPhotos
     from components.serving.saved import Saved
@@ -40,13 +42,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AnsweredPhoto",
     "Answers",
     "Change",
+    "Client",
     "FoundPhotos",
     "Outcome",
     "PhotoError",
     "Ranked",
     "RefusedByGateError",
+    "ServiceError",
     "Shotline",
     "ShotlineError",
     "SimilarPhoto",

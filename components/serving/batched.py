@@ -18,6 +18,7 @@ from bentoml.exceptions import BentoMLException, ServiceUnavailable
 
 from components.errors import ShotlineError
 from components.serving.ending import EndsInTime
+from components.serving.measured import count_batch, count_live_version, count_step
 from components.serving.place import Place
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 _FOREVER = 10**12
 
 
-class NotTrainedError(BentoMLException):
+class NotTrainedError(BentoMLException):  # type: ignore[misc]  # BentoML ships no types
     """The workspace has no classifier yet; the edge says so."""
 
     error_code = HTTPStatus.CONFLICT
@@ -54,6 +55,7 @@ logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_stack)
     threads=1,
     workers=int(os.environ.get("SHOTLINE_CLASSIFIERS", "1")),
     traffic={"timeout": 60},
+    logging={"access": {"enabled": False}},  # the edge writes a line of each request
     # After so many requests or seconds BentoML closes the edge's connections, and every request under way on them.
     runner_connection={"max_requests": _FOREVER, "max_age": float(_FOREVER)},
 )
@@ -79,9 +81,11 @@ class Classifier:
         """One object a photo: an answer, or `error` with what is wrong with the photo."""
         from components.serving.answers import Answer
 
+        classifier = self._followed()
+        count_batch(len(photos))
         return [
             answer.to_json() if isinstance(answer, Answer) else _photo_error(answer)
-            for answer in self._followed().answer(photos)
+            for answer in classifier.answer(photos)
         ]
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
@@ -136,8 +140,10 @@ class Classifier:
                 raise NotTrainedError("there is no classifier here yet")
             self._load()
         assert self._classifier is not None
+        before = self._classifier.version
         try:
-            self._classifier.follow()
+            if self._classifier.follow():
+                count_live_version(self._classifier.version, before)
         except ShotlineError as error:  # what was live goes on answering
             _log.error("%s", error)
         return self._classifier
@@ -151,7 +157,10 @@ class Classifier:
         )
         with self._loading:
             if self._classifier is None:
-                self._classifier = PhotoClassifier.load(self._place.models, settings)
+                classifier = PhotoClassifier.load(self._place.models, settings)
+                classifier.on_step = count_step
+                count_live_version(classifier.version, None)
+                self._classifier = classifier
 
 
 Classifier.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]

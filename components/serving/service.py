@@ -14,6 +14,7 @@ import bentoml
 
 from components.serving.batched import Classifier
 from components.serving.edge import Admin, EdgeAround, Guard, edge_application
+from components.serving.edge.around import known_paths
 from components.serving.edge.probes import Readiness
 from components.serving.ending import EndsInTime
 from components.serving.place import Place
@@ -27,6 +28,7 @@ __all__ = ["Classifier", "Shotline"]
     name="shotline",
     workers=int(os.environ.get("SHOTLINE_WORKERS", "1")),
     traffic={"timeout": 600, "max_concurrency": 256},
+    logging={"access": {"enabled": False}},  # ours is `components.serving.edge.request_log`
 )
 class Shotline:
     """The edge: routes, forms, limits and errors."""
@@ -61,7 +63,7 @@ _readiness = Readiness(_ready)  # of this process: what BentoML is given below i
 
 _guard = Guard.said()
 
-Shotline.add_asgi_middleware(EdgeAround, readiness=_readiness, guard=_guard)  # type: ignore[attr-defined]
+Shotline.add_asgi_middleware(EdgeAround, readiness=_readiness, guard=_guard, paths=known_paths())  # type: ignore[attr-defined]
 Shotline.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
 Shotline.mount_asgi_app(edge_application(_client, _readiness, Admin(Place.said(), _guard)), path="/")  # type: ignore[attr-defined]

@@ -54,7 +54,7 @@ def start_training(workspace: Workspace, *, shots: int | None = None, seed: int 
             stderr=output,
         )
     _started.append(process)
-    begun = {"state": "starting", "stages": [], "notes": [], "error": None}
+    begun: dict[str, Any] = {"state": "starting", "stages": [], "notes": [], "error": None}
     TrainingFile(workspace).write({**begun, "process": this_process(process.pid)})  # it says more once it has begun
     return begun
 

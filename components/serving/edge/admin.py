@@ -22,13 +22,14 @@ from components.serving.pictures import Pictures
 from components.serving.place import Place
 from components.workspace import Workspace
 
-__all__ = ["ADMIN_PATHS_WITH_BODY", "OPEN_PATH", "Admin", "is_admin_path"]
+__all__ = ["ADMIN_PATHS_WITH_BODY", "OPEN_PATH", "PHOTO", "Admin", "is_admin_path"]
 
 T = TypeVar("T")
 
 _log = logging.getLogger("bentoml.shotline")
 
 OPEN_PATH = "/open"
+PHOTO = "shotline.photo"  # a request's: the photo that its address ends in
 ADMIN_PATHS_WITH_BODY = frozenset({"/add_class", "/remove_class", "/rename_class", "/rollback", "/train"})
 _ADMIN_PATHS = ADMIN_PATHS_WITH_BODY | {"/versions", "/photos", "/warm"}
 _MOST_PHOTOS = 64
@@ -178,7 +179,7 @@ class Admin:
     async def photo(self, request: Request) -> Response:
         """A thumbnail."""
         try:
-            content = await run_in_threadpool(self._looked_at().thumbnail, request.path_params["photo"])
+            content = await run_in_threadpool(self._looked_at().thumbnail, request.scope.get(PHOTO, ""))
         except UserInputError as error:
             raise _refused(error, HTTPStatus.NOT_FOUND) from error
         return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})

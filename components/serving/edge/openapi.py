@@ -286,7 +286,7 @@ _SCHEMAS = {
             "bank": "cc51afeee092",
         },
         path={"type": ["string", "null"]},
-        top={"type": "array", "items": _object({}, **{"class": _STRING, "probability": _FRACTION})},
+        top={"type": "array", "items": {"type": "object", "properties": {"class": _STRING, "probability": _FRACTION}}},
         abstained={"type": "boolean", "description": "the photo is probably none of the classes"},
         bank={"type": "string", "description": "the version that made this answer"},
         error={"$ref": "#/components/schemas/Error"},

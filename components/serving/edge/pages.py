@@ -15,7 +15,7 @@ from starlette.routing import Route
 from components.look import LOOK
 from components.serving.edge.openapi import openapi_document
 
-__all__ = ["PREFIX", "page", "page_routes", "wants_page"]
+__all__ = ["PREFIX", "page", "page_files", "page_routes", "wants_page"]
 
 PREFIX = "shotline.prefix"  # the request's: where the service's own addresses begin
 
@@ -47,7 +47,7 @@ def page_routes() -> list[Route]:
     """The files of the page under `/page/`, the OpenAPI document, and the page that shows it."""
 
     async def file(request: Request) -> Response:
-        found = _files().get(request.path_params["name"])
+        found = page_files().get(request.path_params["name"])
         return Response(status_code=404) if found is None else _answer(request, found)
 
     async def docs(request: Request) -> Response:
@@ -68,7 +68,7 @@ def wants_page(request: Request) -> bool:
 def page(request: Request, name: str) -> Response:
     """An HTML file of the page, whose addresses begin where the service's do."""
     prefix = html.escape(str(request.scope.get(PREFIX, "")), quote=True)
-    found = _files()[name]
+    found = page_files()[name]
     return _answer(request, _File(found.content.replace(b"%PREFIX%", prefix.encode()), found.media_type))
 
 
@@ -80,6 +80,7 @@ def _answer(request: Request, file: _File) -> Response:
 
 
 @cache
-def _files() -> dict[str, _File]:
+def page_files() -> dict[str, _File]:
+    """The files by name."""
     paths = [LOOK, *sorted(path for path in _FOLDER.iterdir() if path.suffix in _TYPES)]
     return {path.name: _File(path.read_bytes(), _TYPES[path.suffix]) for path in paths}

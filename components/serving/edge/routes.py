@@ -22,6 +22,7 @@ from components.serving.edge.forms import Form, read_form
 from components.serving.edge.limits import refused
 from components.serving.edge.pages import PREFIX, page, page_routes, wants_page
 from components.serving.edge.probes import Readiness
+from components.serving.measured import count_answers
 
 __all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
 
@@ -105,6 +106,7 @@ class _Routes:
         if not photos:
             raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
         answers = await self._ask("classify", [content for _, content in photos])
+        count_answers(answers)
         return _each([{"path": name} for name, _ in photos], answers)
 
     async def embed(self, request: Request) -> Response:
