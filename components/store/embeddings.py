@@ -23,7 +23,7 @@ __all__ = ["EmbeddingStore"]
 class EmbeddingStore:
     """Feast's repository in the workspace, over one Parquet file of embeddings.
 
-    Importing Feast takes about ten seconds, torch three; it happens at the first read.
+    Importing Feast takes about five seconds, torch three; it happens at the first read.
     """
 
     def __init__(self, repository: Path, embeddings: Path) -> None:
