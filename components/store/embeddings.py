@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.artefacts import view_id
 from components.errors import ShotlineError
 from components.store.repository import feature_store
-from components.store.table import view_id
 
 if TYPE_CHECKING:
     from torch import Tensor
