@@ -96,6 +96,28 @@ def listen(
     serve_deployment(checked_workspace(workspace), inbox, tell)
 
 
+@commands.command()
+def deploy(
+    inbox: Annotated[
+        Path | None, typer.Argument(help="An inbox that `shotline watch --announce` looks at; add-class is served too.")
+    ] = None,
+    train_cron: Annotated[
+        str | None, typer.Option(metavar="CRON", help="Train by itself, e.g. '0 3 * * *': each night at three.")
+    ] = None,
+    consolidate_cron: Annotated[
+        str | None, typer.Option(metavar="CRON", help="Consolidate the added classes by itself.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the flows train, consolidate and add-class to a Prefect server, until Ctrl-C."""
+    from flows.console import tell
+    from flows.deployments import deploy as serve_deployments
+
+    serve_deployments(
+        checked_workspace(workspace), inbox, tell, train_cron=train_cron, consolidate_cron=consolidate_cron
+    )
+
+
 @commands.command("remove-class")
 def remove_class(
     name: Annotated[str, typer.Argument(help="An added class, or a trained one for which photos wait.")],
