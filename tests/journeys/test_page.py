@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from components.workspace import Workspace
-from tests.conftest import draw_photo
+from tests.conftest import REPOSITORY, draw_photo
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.browser
 HUES = {"amber": 30, "green": 85, "violet": 200}
 TRAINING_MS = 600_000
 CHANGE_MS = 120_000
+TOKEN = "an-admin-token-of-enough-letters"
 
 
 @dataclass
@@ -103,7 +104,12 @@ class serving:  # noqa: N801 (a context manager)
         command = [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port)]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                command, cwd=self._workspace, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=self._workspace,
+                env={**os.environ, "SHOTLINE_ADMIN_TOKEN": TOKEN},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         base, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
         while True:
@@ -343,6 +349,36 @@ def test_the_page_says_when_the_service_is_away(story: Story) -> None:
     page.context.set_offline(False)
     page.locator("#away").wait_for(state="hidden")
     page.context.close()
+
+
+def test_the_lines_of_the_documentation_do_what_they_say(story: Story, tmp_path: Path) -> None:
+    """Every curl line and the Python lines of docs/serving.md, run as they stand there."""
+    text = (REPOSITORY / "docs/serving.md").read_text(encoding="utf-8")
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(story.files("teal", 1, first=4 + (name == "b.jpg"))[0], tmp_path / name)
+    lines = re.findall(r"^curl .*$", text, re.M)
+    here = story.base.removeprefix("http://")
+    environment = {**os.environ, "SHOTLINE_ADMIN_TOKEN": TOKEN, "PYTHONPATH": str(REPOSITORY)}
+    for line in lines:
+        command = line.replace("localhost:3000", here)
+        done = subprocess.run(
+            ["bash", "-c", f"{command} --fail-with-body -sS"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        # The gate has the last word on a class from two photos.
+        passed = done.returncode == 0 or re.search("refused_by_gate|nothing was ever changed", done.stdout)
+        assert passed, f"{command}\n{done.stdout}{done.stderr}"
+    [program] = re.findall(r"```python\n(.*?)```", text, re.S)
+    program = program.replace("http://localhost:3000", story.base)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert len(lines) == 4
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["a.jpg", "b.jpg"]
 
 
 def test_nothing_was_asked_of_anybody_else_and_no_script_failed(story: Story) -> None:
