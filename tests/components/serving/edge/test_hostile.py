@@ -199,7 +199,7 @@ def test_every_request_that_the_document_allows_is_answered_as_it_says(app: ASGI
         try_operation(operation) for operation in operations if operation.path != "/metrics"
     )  # that is BentoML's
 
-    assert tried > 100
+    assert tried > 60
 
 
 def try_operation(operation: Any) -> int:
@@ -207,7 +207,7 @@ def try_operation(operation: Any) -> int:
     tried = 0
 
     @settings(
-        max_examples=10,
+        max_examples=5,
         deadline=None,
         database=None,
         phases=[Phase.generate],
