@@ -12,11 +12,11 @@ from prefect.settings import temporary_settings
 from prefect.states import Completed
 
 from components.live.intake import take_settled
+from components.live.keeping_online import keep_online
 from components.live.outcome import Taken
 from components.live.telling import explain_taken, taken_json
 from components.running import Runner
 from components.workspace import Workspace
-from flows.online import keep_online
 from flows.run_artifacts import show_verdict
 from flows.running import run_as_task, run_name, run_settings
 

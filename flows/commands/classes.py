@@ -218,13 +218,13 @@ def versions(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
+    from components.live.listing import version_row
+
     _, known = live_versions(workspace)
     current = known.in_use()
     for version in known.all():
         if as_json:
-            facts = {"version": version.name, "in_use": version == current, "bundle": version.bundle}
-            facts |= {"made": version.made, "added": list(version.classes)}
-            typer.echo(json.dumps(facts, ensure_ascii=False))
+            typer.echo(json.dumps(version_row(version, current), ensure_ascii=False))
         else:
             added = f"  with {', '.join(version.classes)}" if version.classes else ""
             made = version.made[:16].replace("T", " ")

@@ -46,11 +46,12 @@ def train(
     place = checked_workspace(workspace)
     if backbone is None:
         _check_own_backbone(place)
+    from components.live.training import TrainingProgress
     from flows.console import ConsoleReporter
     from flows.dvc import Pipeline
 
-    reporter = ConsoleReporter()
-    with place.turn():
+    reporter = TrainingProgress(place, ConsoleReporter())
+    with place.turn(), reporter.telling():
         # Every check comes before anything is copied, moved or written.
         if not plain:
             quiet_prefect()  # before anything of Prefect's is imported
