@@ -18,10 +18,12 @@ class Query:
     Attributes:
         features: n rows, the clean view of each image.
         labels: (n,) int64, class numbers as in the support set.
+        photos: SHA-256 of each; empty where nobody asks which photo is which.
     """
 
     features: Features
     labels: Tensor
+    photos: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
