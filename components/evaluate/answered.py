@@ -11,13 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.bank import likely_places
+from components.bank import Answers
 from components.errors import UserInputError
 from components.evaluate.evaluation import Evaluation
 from components.files import write_text
 from components.wording import joined_names, split_names
 
-__all__ = ["ANSWERED_COLUMNS", "AnsweredPhoto", "answered", "read_answers", "read_answers_by_head", "write_answers"]
+__all__ = [
+    "ANSWERED_COLUMNS",
+    "AnsweredPhoto",
+    "answered",
+    "answered_photos",
+    "read_answers",
+    "read_answers_by_head",
+    "write_answers",
+]
 __all__ += ["answers_text", "write_answers_by_head"]
 
 ANSWERED_COLUMNS = (
@@ -65,23 +73,43 @@ def answered(evaluation: Evaluation, path_of: Callable[[str], str]) -> list[Answ
         evaluation: with the photos' ids.
         path_of: gives the path of a photo by its SHA-256.
     """
+    answers = Answers(evaluation.probabilities, evaluation.abstained, evaluation.likely)
     names = evaluation.class_names
-    best = evaluation.probabilities.topk(min(2, len(names)), dim=1)
-    likely = likely_places(evaluation.probabilities, evaluation.likely)
+    actual = [names[label] for label in evaluation.labels.tolist()] if evaluation.photos else []
+    return answered_photos(answers, names, [path_of(photo) for photo in evaluation.photos], actual, evaluation.version)
+
+
+def answered_photos(
+    answers: Answers, names: Sequence[str], paths: Sequence[str], actual: Sequence[str], version: str
+) -> list[AnsweredPhoto]:
+    """A row a photo.
+
+    Args:
+        answers: about n photos.
+        names: of the classes, in the order of their probabilities.
+        paths: of the photos, n; none for no rows.
+        actual: their classes, n.
+        version: of what answered.
+    """
+    if not paths:
+        return []
+    best = answers.probabilities.topk(min(2, len(names)), dim=1)
+    likely = answers.likely_places
+    abstained = answers.abstained.tolist()
     rows = []
-    for row, photo in enumerate(evaluation.photos):
+    for row, path in enumerate(paths):
         values, places = best.values[row].tolist(), best.indices[row].tolist()
         rows.append(
             AnsweredPhoto(
-                path=path_of(photo),
-                actual=names[int(evaluation.labels[row])],
+                path=path,
+                actual=actual[row],
                 answer=names[places[0]],
                 probability=values[0],
                 second=names[places[1]] if len(places) > 1 else None,
                 second_probability=values[1] if len(places) > 1 else None,
                 likely=tuple(names[place] for place in likely[row]),
-                abstained=bool(evaluation.abstained[row]),
-                bank=evaluation.version,
+                abstained=abstained[row],
+                bank=version,
             )
         )
     return rows

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from components.bank import Answering
-from components.classifier import Candidate, expected_calibration_error, held_out
+from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
 from components.heads import Support
@@ -48,6 +48,7 @@ class Evaluation:
             heads are not asked about. What is shipped answers beside the added classes. Where LDC is a candidate and there
             is a query, `ldc_start` is what it started from.
         version: of what answers.
+        raw: confidence against accuracy of the shipped head's uncalibrated scores; None where nothing was measured.
         residual: (C, C) float64 of LDC where it is a candidate and there is a query, see `components.ldc.mean_residual`.
         confused: pairs of classes that what is shipped mistakes most, worst first.
         before: whose mistakes `Confused.before` counts: `zero_shot` or `nearest_mean`; where LDC is shipped, what it
@@ -71,6 +72,7 @@ class Evaluation:
     photos: tuple[str, ...]
     answers_of: dict[str, Tensor]
     version: str
+    raw: Reliability | None
     residual: Tensor | None
     confused: list[Confused]
     before: str
@@ -155,6 +157,7 @@ def evaluate(
         photos=photos,
         answers_of=answers_of,
         version=bank.version,
+        raw=reliability(torch.softmax(logits[shipped], 1), labels[:n_rows]) if measured else None,
         residual=residual,
         confused=confused_pairs(was, confusion(answers.probabilities, labels)),
         before=before,

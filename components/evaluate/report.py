@@ -72,13 +72,11 @@ def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) ->
 
 
 def write_plots(evaluation: Evaluation, folder: Path) -> None:
-    """Write `reliability.csv`, `coverage.csv`, `heads.csv` and LDC's `residual.csv`, as `dvc plots` and the report read them."""
+    """Write `reliability.csv`, the same of raw scores, `coverage.csv`, `heads.csv` and LDC's `residual.csv`, as `dvc plots` and the report read them."""
     bins = reliability(evaluation.probabilities, evaluation.labels) if len(evaluation.labels) else None
-    _write_csv(
-        folder / "reliability.csv",
-        ("confidence", "accuracy", "photos"),
-        [row for row in zip(bins.confidence, bins.accuracy, bins.count, strict=True) if row[2]] if bins else [],
-    )
+    for name, each in (("reliability", bins), ("reliability_raw", evaluation.raw)):
+        rows = [] if each is None else zip(each.confidence, each.accuracy, each.count, strict=True)
+        _write_csv(folder / f"{name}.csv", ("confidence", "accuracy", "photos"), [row for row in rows if row[2]])
     _write_csv(
         folder / "coverage.csv",
         ("coverage", "accuracy"),
@@ -89,7 +87,7 @@ def write_plots(evaluation: Evaluation, folder: Path) -> None:
         ("head", "top1", "balanced", "ece", "nll"),
         [(name, each.top1, each.balanced, each.ece, each.nll) for name, each in evaluation.heads.items()],
     )
-    _write_csv(folder / "residual.csv", ("class", "other", "moved"), _residual(evaluation))
+    _write_csv(folder / "residual.csv", ("class", "other", "moved", "beside_others"), _residual(evaluation))
 
 
 def summary(evaluation: Evaluation, bundle: Bundle) -> dict[str, float | None]:
@@ -121,8 +119,8 @@ def _rounded(share: float) -> float:
     return round(100 * share, 1)
 
 
-def _residual(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """Per class the classes that LDC moves furthest against it, and those it moves furthest towards it."""
+def _residual(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Per class the classes that LDC moves furthest against it, and furthest towards it; last, less the mean over all."""
     if evaluation.residual is None:
         return []
     names, rows = evaluation.class_names, []
@@ -132,7 +130,11 @@ def _residual(evaluation: Evaluation) -> list[tuple[str, str, str]]:
             others = moved.argsort(stable=True).tolist()
             others = [other for other in others if other != label]
             kept = others if len(others) <= 2 * _MOVED else [*others[:_MOVED], *others[-_MOVED:]]
-            rows += [(names[label], names[other], f"{float(moved[other]):.4f}") for other in kept]
+            mean = float(moved.sum()) / max(1, len(others))
+            rows += [
+                (names[label], names[other], *(f"{float(moved[other]) - less:.4f}" for less in (0.0, mean)))
+                for other in kept
+            ]
     return rows
 
 

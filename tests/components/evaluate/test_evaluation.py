@@ -137,7 +137,7 @@ def test_plots(tmp_path: Path) -> None:
     bundle, candidates = drawn_bundle(support)
     write_plots(evaluate(candidates, Answering.of(bundle), support, drawn_query()), tmp_path)
     rows = {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in tmp_path.iterdir()}
-    assert set(rows) == {"reliability", "coverage", "heads", "residual"}
+    assert set(rows) == {"reliability", "reliability_raw", "coverage", "heads", "residual"}
     assert sum(int(row["photos"]) for row in rows["reliability"]) == 150
     assert float(rows["coverage"][-1]["coverage"]) == 1.0
     one_shot, few = drawn_bundle(drawn_support(shots=1))
