@@ -56,7 +56,9 @@ def walk(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) ->
 
 
 def make_report(workspace: Workspace, reporter: Reporter) -> None:
-    """Write `reports/report.html` from what the stages left; that it cannot be made is told and stops nothing."""
+    """Write `reports/report.html` from what the stages left, if they measured; a failure is told and stops nothing."""
+    if not (workspace.reports / "answers.csv").is_file():
+        return
     from components.report import write_report
 
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ _TOKENS = {
 }
 _SETTINGS = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called $x$
     "font.size": 10,
     "axes.edgecolor": _TOKENS["line"],
     "axes.labelcolor": _TOKENS["muted"],
@@ -47,6 +49,14 @@ _SETTINGS = {
     "grid.color": _TOKENS["line"],
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+}
+
+_FILE: Any = {
+    "format": "svg",
+    "transparent": True,
+    "bbox_inches": "tight",
+    "pad_inches": 0.04,
+    "metadata": {"Date": None, "Creator": None},
 }
 
 
@@ -202,14 +212,10 @@ class _Drawing:
     def __exit__(self, *error: object) -> None:
         if error[0] is None:
             buffer = io.StringIO()
-            self._figure.savefig(
-                buffer,
-                format="svg",
-                transparent=True,
-                bbox_inches="tight",
-                pad_inches=0.04,
-                metadata={"Date": None, "Creator": None},
-            )
+            with warnings.catch_warnings():
+                # The text stays text: the reader's fonts draw it, whatever matplotlib's own one lacks.
+                warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+                self._figure.savefig(buffer, **_FILE)
             self._svg = buffer.getvalue()
         self._settings.__exit__(*error)
 

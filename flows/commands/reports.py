@@ -1,4 +1,4 @@
-"""Commands that look back: the report, and two classifiers compared."""
+"""Commands that look back and around: the report, two classifiers compared, new photos beside those that were learnt from."""
 
 from __future__ import annotations
 
@@ -62,6 +62,27 @@ def compare(
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
     else:
         typer.echo("\n".join(found.told))
+
+
+@commands.command()
+def shift(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New photos; no labels are needed.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say whether new photos are unlike those that were learnt from, which ones, and in what way."""
+    from components.backbone import BackboneSettings
+    from components.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    if not folder.is_dir():  # before anything waits for a model
+        raise UserInputError("there is no such folder", on=str(folder), remedy="name a folder with photos")
+    from components.serving.answers import PhotoClassifier
+    from components.serving.unlike import shift_of_folder
+
+    classifier = PhotoClassifier.load(place.models, place.parameters.section("backbone", BackboneSettings))
+    found = shift_of_folder(place, classifier, folder)
+    typer.echo(json.dumps(found.to_json(), ensure_ascii=False) if as_json else "\n".join(found.told))
 
 
 def _called(first: str, second: str) -> tuple[str, str]:
