@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from components.artefacts import answers_file, read_answers
 from components.classifier.facts import saved_version
 from components.errors import ShotlineError
 from components.live import Change
@@ -57,7 +58,7 @@ def walk(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) ->
 
 def make_report(workspace: Workspace, reporter: Reporter) -> None:
     """Write `reports/report.html` from what the stages left, if they measured; a failure is told and stops nothing."""
-    if not (workspace.reports / "answers.csv").is_file():
+    if not answers_file(workspace.reports).is_file():
         return
     from components.report import write_report
 
@@ -74,11 +75,10 @@ def compare_with_live(workspace: Workspace, live: LiveWorkspace, reporter: Repor
 
     That they cannot be compared is told and stops nothing.
     """
-    from components.evaluate import read_answers
     from components.report import compare
     from components.stages.answered_by import answered_by
 
-    table = workspace.reports / "answers.csv"
+    table = answers_file(workspace.reports)
     try:
         current = live.versions.current()
         if current is None or current.bundle == saved_version(workspace.bundle) or not table.is_file():

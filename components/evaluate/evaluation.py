@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from components.artefacts import Pair
 from components.bank import Answering
 from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
 from components.heads import Support
-from components.ldc import LdcHead, Pair, mean_residual
+from components.ldc import LdcHead, mean_residual
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -102,7 +103,7 @@ def evaluate(
         logits = {candidate.name: candidate.head.scores(query.features) for candidate in candidates}
         answers = answering.answer(query.features)
         alone = torch.empty(0, n_trained)
-        photos = query.photos
+        photos = query.image_ids
     else:
         query = None
         logits, rows = _held_out_by_all(candidates, support)

@@ -18,12 +18,12 @@ class Query:
     Attributes:
         features: n rows, the clean view of each image.
         labels: (n,) int64, class numbers as in the support set.
-        photos: SHA-256 of each; empty where nobody asks which photo is which.
+        image_ids: of each row; empty where nobody asks which photo a row is.
     """
 
     features: Features
     labels: Tensor
-    photos: tuple[str, ...] = ()
+    image_ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.evaluate import AnsweredPhoto
+from components.artefacts import AnsweredPhoto
 from components.report.page import percent
 from components.report.shares import Share, mcnemar
 from components.wording import counted

@@ -9,16 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.artefacts import (
+    AnsweredPhoto,
+    PhotoTables,
+    answers_file,
+    embeddings_file,
+    metrics_file,
+    read_answers,
+    read_answers_by_head,
+    read_clean_embeddings,
+    read_metrics,
+)
 from components.bank import BankFacts
 from components.classifier.facts import read_facts
 from components.errors import UserInputError
-from components.evaluate import AnsweredPhoto, read_answers, read_answers_by_head
 from components.live import Versions
 from components.live.versions import Version
-from components.store import read_clean_embeddings
 from components.workspace import Workspace
 
 __all__ = ["Embedded", "Sources", "read_sources"]
@@ -104,17 +112,17 @@ def read_sources(workspace: Workspace) -> Sources:
     reports = workspace.reports
     bundle = read_facts(workspace.bundle)
     bank = BankFacts.read(workspace.bank)
-    path = reports / "answers.csv"
-    if not path.is_file() or not (reports / "metrics.json").is_file():
+    path = answers_file(reports)
+    if not path.is_file() or not metrics_file(reports).is_file():
         raise UserInputError("nothing has been measured yet", on=str(path), remedy=_REMEDY)
     words = dict(zip(bundle["class_names"], bundle["display_names"], strict=True))
     versions = Versions(workspace.live)
     training, measured = _embedded(workspace, bank, len(bundle["class_names"]))
     return Sources(
         root=workspace.root,
-        metrics=json.loads((reports / "metrics.json").read_text(encoding="utf-8")),
+        metrics=read_metrics(reports),
         answers=read_answers(path.read_text(encoding="utf-8"), on=str(path)),
-        by_head=read_answers_by_head(reports / "answers_by_head.csv"),
+        by_head=read_answers_by_head(reports),
         plots={table.stem: _rows(table) for table in sorted((reports / "plots").glob("*.csv"))},
         bundle=bundle,
         bank=bank,
@@ -130,13 +138,13 @@ def read_sources(workspace: Workspace) -> Sources:
 
 def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Embedded, Embedded]:
     """The photos that were learnt from, and those that measure."""
-    path = workspace.features / "embeddings.parquet"
+    path = embeddings_file(workspace.features)
     if not path.is_file():
         raise UserInputError(
             "the embeddings are missing", on=str(path), remedy="run `shotline train`, or `dvc checkout`"
         )
     ids, embeddings = read_clean_embeddings(path)
-    manifest = pq.read_table(workspace.validated / "manifest.parquet", columns=["id", "path", "class"])
+    manifest = PhotoTables(workspace.validated).manifest(["id", "path", "class"])
     raw = workspace.raw.relative_to(workspace.root).as_posix()
     place = {
         photo: (f"{raw}/{name}", label)
@@ -144,7 +152,7 @@ def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Em
             *(manifest[column].to_pylist() for column in ("id", "path", "class")), strict=True
         )
     }
-    sample = pq.read_table(workspace.validated / "sample.parquet", columns=["id", "role"])
+    sample = PhotoTables(workspace.validated).sample()
     role = dict(zip(sample["id"].to_pylist(), sample["role"].to_pylist(), strict=True))
     roles = np.array([role.get(photo, "") for photo in ids.to_pylist()])
     places = [place.get(photo, ("", "")) for photo in ids.to_pylist()]

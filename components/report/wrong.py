@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate import AnsweredPhoto
+from components.artefacts import AnsweredPhoto
 from components.report.sources import Embedded, Sources
 
 __all__ = ["Neighbour", "Suspect", "WrongPhoto", "label_suspects", "wrong_photos"]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from components.artefacts import PhotoTables
 from components.errors import UserInputError
 from components.evaluate.appearance import Appearance, Change, appearance_of, changes
 from components.evaluate.shift import LEVEL, Home, Shift
@@ -175,12 +176,10 @@ def _embedded(
 
 def _learnt_files(workspace: Workspace, classifier: PhotoClassifier) -> list[Path]:
     """The files of learnt photos in `data/raw`, as far as they are still there."""
-    import pyarrow.parquet as pq
-
-    manifest = workspace.validated / "manifest.parquet"
-    if not manifest.is_file():
+    tables = PhotoTables(workspace.validated)
+    if not tables.manifest_file.is_file():
         return []
-    table = pq.read_table(manifest, columns=["id", "path"])
+    table = tables.manifest(["id", "path"])
     place = dict(zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True))
     learnt = [photo for photos in classifier.bundle.split.values() for photo in photos]
     files = [workspace.raw / place[photo] for photo in learnt if photo in place]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
+from components.artefacts import AnsweredPhoto, BackboneFacts, PhotoTables
 from components.backbone import BackboneSettings
 from components.bank import Answering, Bank
 from components.classifier import Bundle
-from components.evaluate import AnsweredPhoto, answered_photos
+from components.evaluate import answered_photos
 from components.stages.evaluate import photo_paths
 from components.stages.reporter import Reporter
-from components.stages.rows import read_backbone_facts, read_rows
-from components.stages.tables import read_table
+from components.stages.rows import read_query
 from components.threads import one_thread
 from components.workspace import Workspace
 
@@ -38,15 +38,15 @@ def answered_by(workspace: Workspace, folder: Path, reporter: Reporter) -> list[
     answering = Answering(bundle, bank)
     names = (*bundle.class_names, *bank.names)
     paths = photo_paths(workspace)
-    query = read_rows(workspace, ["query"], reporter, heads=[bundle.head])
-    if not query.image_ids:
+    query = read_query(workspace, reporter, heads=[bundle.head])
+    if query is None:
         known, photos = bank.known, bank.known_photos(bundle)
         rows = torch.nonzero(known.held_out).flatten()
         with one_thread():
             answers = answering.of_logits(known.logits[rows])
         actual = [names[label] for label in known.labels[rows].tolist()]
         return answered_photos(answers, names, [paths(photos[row]) for row in rows.tolist()], actual, bank.version)
-    classes = read_table(workspace.validated, "classes")["class"].to_pylist()
+    classes = PhotoTables(workspace.validated).class_names()
     learnt = {photo for photos in bundle.split.values() for photo in photos}
     learnt |= {photo for each in bank.classes for photo in each.photos}
     actual = [classes[label] for label in query.labels.tolist()]
@@ -64,7 +64,7 @@ def answered_by(workspace: Workspace, folder: Path, reporter: Reporter) -> list[
 
 
 def _same_backbone(workspace: Workspace, bundle: Bundle) -> bool:
-    facts = read_backbone_facts(workspace)
+    facts = BackboneFacts.read(workspace.features).identity
     return all(facts[name] == bundle.backbone.get(name) for name in ("weights", "preprocessing"))
 
 

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from typing import Any
 
+from components.artefacts import PhotoTables, read_pairs, write_answers, write_answers_by_head, write_metrics
 from components.bank import Answering, ArrivalPhotos, Bank
 from components.classifier import Bundle, load_candidates
-from components.evaluate import (
-    Query,
-    answered,
-    evaluate,
-    metrics,
-    summary,
-    table,
-    write_answers,
-    write_answers_by_head,
-    write_plots,
-)
+from components.evaluate import answered, answered_by_head, evaluate, metrics, summary, table, write_plots
 from components.files import write_json, write_text
 from components.ingest import IngestSettings
-from components.ldc import Pair
 from components.stages.classifier import read_support
 from components.stages.reporter import Reporter
-from components.stages.rows import read_rows
-from components.stages.tables import read_table
+from components.stages.rows import read_query, read_rows
 from components.threads import one_thread
 from components.workspace import Workspace
 
@@ -36,23 +24,23 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Write figures, the answer to each photo, plots and a table for people to `reports/`."""
     ingest = workspace.parameters.section("ingest", IngestSettings)
     candidates = load_candidates(workspace.models / "heads")
-    query = read_rows(workspace, ["query"], reporter, heads=[candidate.head for candidate in candidates])
-    support = read_rows(workspace, ["support"], reporter)
+    query = read_query(workspace, reporter, heads=[candidate.head for candidate in candidates])
+    support = read_rows(workspace, "support", reporter)
     bundle = Bundle.load(workspace.bundle)
     with one_thread():
         evaluation = evaluate(
             candidates,
             Answering(bundle, Bank.load(workspace.bank, bundle)),
             read_support(workspace, support),
-            Query(query.features, query.labels, tuple(query.image_ids)) if query.image_ids else None,
-            ldc_pairs=_ldc_pairs(workspace, bundle),
+            query,
+            ldc_pairs=read_pairs(workspace.ldc, bundle.class_names),
         )
     paths = photo_paths(workspace)
     reports = workspace.reports
-    write_json(reports / "metrics.json", metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed))
+    write_metrics(reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed))
     write_json(reports / "summary.json", summary(evaluation, bundle))
-    write_answers(reports / "answers.csv", answered(evaluation, paths))
-    write_answers_by_head(reports / "answers_by_head.csv", evaluation, paths)
+    write_answers(reports, answered(evaluation, paths))
+    write_answers_by_head(reports, answered_by_head(evaluation, paths))
     write_plots(evaluation, reports / "plots")
     write_text(reports / "report.txt", table(evaluation, bundle))
     return {"evidence": evaluation.evidence, "query": evaluation.n_query}
@@ -60,7 +48,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
 def photo_paths(workspace: Workspace) -> Callable[[str], str]:
     """What gives a photo's path, relative to the workspace, by its SHA-256: in `data/raw`, or among arrivals."""
-    manifest = read_table(workspace.validated, "manifest")
+    manifest = PhotoTables(workspace.validated).manifest(["id", "path"])
     raw = workspace.raw.relative_to(workspace.root).as_posix()
     in_raw = dict(zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True))
     arrived = ArrivalPhotos(workspace.arrivals / "photos")
@@ -71,17 +59,3 @@ def photo_paths(workspace: Workspace) -> Callable[[str], str]:
         return arrived.path(photo).relative_to(workspace.root).as_posix()
 
     return path_of
-
-
-def _ldc_pairs(workspace: Workspace, bundle: Bundle) -> list[Pair]:
-    """What the stage ldc wrote of the pairs that LDC parts and leaves, out of fold."""
-    place = {name: number for number, name in enumerate(bundle.class_names)}
-    with (workspace.ldc / "deconfused.csv").open(newline="", encoding="utf-8") as file:
-        return [
-            Pair(
-                place[row["class"]],
-                place[row["taken_for"]],
-                *(float(row[name]) for name in ("before", "after", "moved")),
-            )
-            for row in csv.DictReader(file)
-        ]

@@ -14,7 +14,7 @@ from components.errors import UserInputError
 from flows.commands.shared import WorkspaceOption
 
 if TYPE_CHECKING:
-    from components.evaluate import AnsweredPhoto
+    from components.artefacts import AnsweredPhoto
 
 __all__ = ["commands"]
 
@@ -97,7 +97,7 @@ def _answers_of(name: str, workspace: Any) -> list[AnsweredPhoto]:
     Raises:
         UserInputError: nothing is called so, or it has no answers.
     """
-    from components.evaluate import read_answers
+    from components.artefacts import read_answers
     from components.live import Versions
 
     path = Path(name)

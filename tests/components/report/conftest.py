@@ -10,19 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from components.bank import AddedClass, Answering, ArrivalPhotos, Bank
-from components.evaluate import (
-    Query,
-    answered,
-    evaluate,
-    metrics,
+from components.artefacts import (
+    embeddings_file,
     write_answers,
     write_answers_by_head,
-    write_plots,
+    write_embeddings,
+    write_metrics,
 )
+from components.bank import AddedClass, Answering, ArrivalPhotos, Bank
+from components.evaluate import Query, answered, answered_by_head, evaluate, metrics, write_plots
 from components.features.carriers import Features
 from components.files import write_json
-from components.store.table import write_embeddings
 from components.workspace import Workspace
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support, drawn_task
@@ -62,21 +60,21 @@ def measured_workspace(root: Path, *, on_query: bool = True, added: bool = True)
     vectors = torch.cat([support.clean.features.embedding, embedding[: len(asked)]])
     ids = [photo for photo, _, _ in rows]
     workspace.features.mkdir(parents=True)
-    write_embeddings(workspace.features / "embeddings.parquet", [(ids, [0] * len(ids), vectors)], datetime.now(UTC))
+    write_embeddings(embeddings_file(workspace.features), [(ids, [0] * len(ids), vectors)], datetime.now(UTC))
     bundle.save(workspace.bundle)
     bank.save(workspace.bank)
     query = Query(Features(embedding), labels, tuple(asked)) if on_query else None
     found = evaluate(candidates, Answering(bundle, bank), support, query)
     reports = workspace.reports
-    write_json(reports / "metrics.json", metrics(found, bundle, shots=6, seed=3))
+    write_metrics(reports, metrics(found, bundle, shots=6, seed=3))
     write_json(reports / "timings.json", {"evaluate": {"seconds": 1.5}, "ingest": {"seconds": 2.0}})
 
     def path_of(photo: str) -> str:
         known = f"data/raw/{paths[photo]}" if photo in paths else ""
         return known or f"data/arrivals/photos/{photo[:2]}/{photo}"
 
-    write_answers(reports / "answers.csv", answered(found, path_of))
-    write_answers_by_head(reports / "answers_by_head.csv", found, path_of)
+    write_answers(reports, answered(found, path_of))
+    write_answers_by_head(reports, answered_by_head(found, path_of))
     write_plots(found, reports / "plots")
     return workspace
 

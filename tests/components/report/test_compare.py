@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from components.artefacts import AnsweredPhoto, answers_text, read_answers
 from components.errors import UserInputError
-from components.evaluate import AnsweredPhoto, answers_text, read_answers
 from components.report import compare, write_comparison
 from components.workspace import Workspace
 
