@@ -41,7 +41,7 @@ def test_classify_names_the_colours(trained: Path, photo_folder: Path, run_comma
 
     answers = [json.loads(line) for line in printed.splitlines()]
     assert [answer["top"][0]["class"] for answer in answers] == list(CLASSES)
-    assert all(answer.keys() == {"path", "top", "abstained", "bank"} for answer in answers)
+    assert all(answer.keys() == {"path", "top", "likely", "abstained", "bank"} for answer in answers)
 
 
 def answer_from_the_stages(workspace: Path) -> None:
