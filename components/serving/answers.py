@@ -63,17 +63,20 @@ class Answer:
     Attributes:
         top: the most probable classes, best first.
         abstained: the photo is probably none of the classes.
+        likely: names of the classes that hold the right one for nine in ten photos, most probable first; the answer is
+            among them, and a photo that is unknown may have none.
         bank: the version of the classifier that made this answer.
     """
 
     top: tuple[Ranked, ...]
     abstained: bool
     bank: str
+    likely: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form that `classify --json` and `POST /classify` give."""
         top = [{"class": ranked.class_name, "probability": ranked.probability} for ranked in self.top]
-        return {"top": top, "abstained": self.abstained, "bank": self.bank}
+        return {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
 
 
 class PhotoClassifier:
@@ -262,9 +265,14 @@ class PhotoClassifier:
                 ),
                 abstained,
                 served.version,
+                tuple(names[place] for place in likely),
             )
-            for places, values, abstained in zip(
-                best.indices.tolist(), best.values.tolist(), answers.abstained.tolist(), strict=True
+            for places, values, abstained, likely in zip(
+                best.indices.tolist(),
+                best.values.tolist(),
+                answers.abstained.tolist(),
+                answers.likely_places,
+                strict=True,
             )
         ]
 

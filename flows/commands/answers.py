@@ -216,7 +216,9 @@ def _readable(path: Path, answer: Any) -> str:
     best, *others = answer.top
     rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others)
     verdict = "unknown; nearest is " if answer.abstained else ""
-    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "")
+    others_likely = [name for name in answer.likely if name != best.class_name]
+    likely = f"; likely: {', '.join(answer.likely)}" if others_likely else ""
+    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "") + likely
 
 
 def _named(ranked: Any) -> str:

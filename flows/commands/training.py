@@ -108,7 +108,12 @@ def stage(
             from flows.photo_links import refuse_links_into_cache
 
             refuse_links_into_cache(place.raw)
-        run_stage(name, place, ConsoleReporter())
+        reporter = ConsoleReporter()
+        run_stage(name, place, reporter)
+        if name == "evaluate":
+            from flows.pipeline import make_report
+
+            make_report(place, reporter)
 
 
 @commands.command()
@@ -189,4 +194,6 @@ def _show_result(workspace: Any) -> None:
     if report.is_file():
         typer.echo(report.read_text(encoding="utf-8"), nl=False)
     typer.echo(f"bundle: {os.path.relpath(workspace.bundle)}")
+    if (workspace.reports / "report.html").is_file():
+        typer.echo(f"report: {os.path.relpath(workspace.reports / 'report.html')}  (shotline report --open)")
     typer.echo("serve:  shotline serve")
