@@ -419,7 +419,7 @@ def test_fifty_changes_under_load_fail_no_request_and_mix_no_versions(story: Sto
     said: dict[tuple[int, str], set[str]] = {}
     for number, version, answer, _ in seen:
         said.setdefault((number, version), set()).add(answer)
-    assert len({version for _, version, _, _ in seen}) == 2
+    assert len({version for _, version, _, _ in seen}) > 5  # each addition is a version of its own
     assert max(len({rounded(answer) for answer in answers}) for answers in said.values()) == 1
     p99 = [statistics.quantiles(each, n=100)[98] for each in (usual, [seconds for *_, seconds in seen])]
     assert p99[1] < 2 * p99[0], p99
