@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from components.backbone.folding import fold_norms
 from components.backbone.model import Backbone, BackboneIdentity
 from components.backbone.open_clip_import import import_open_clip
 from components.errors import ShotlineError, UserInputError
@@ -101,9 +102,13 @@ def _load(artefact: _Artefact, name: str, device_kind: str, precision: str) -> B
     weights = _weights_hash(_architecture(open_clip, artefact), model)
     if precision == "auto":
         precision = _best_precision(device_kind, model.visual)
+    visual = model.eval().visual
+    model.visual = fold_norms(visual, image_side(settings))
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     model = model.to(device_kind, dtype).to(memory_format=torch.channels_last)
-    identity = BackboneIdentity(name, weights, _plain(settings), precision, device_kind)
+    identity = BackboneIdentity(
+        name, weights, _plain(settings), precision, device_kind, folded=model.visual is not visual
+    )
     return Backbone(model, tokenizer, transform, identity, _covariance(artefact))
 
 
@@ -239,6 +244,12 @@ def _best_precision(device_kind: str, visual: torch.nn.Module) -> str:
 
 def _has_bf16_instructions() -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+def image_side(settings: dict[str, Any]) -> int:
+    """Side of the images that open_clip's preprocessing makes, in pixels."""
+    size = settings["size"]
+    return int(size[0] if isinstance(size, tuple | list) else size)
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

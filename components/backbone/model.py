@@ -32,6 +32,7 @@ class BackboneIdentity:
         preprocessing: open_clip's settings (size, mean, std, interpolation, resize mode), from the artefact.
         precision: `fp32`, `bf16` or `fp16`.
         device_kind: `cpu` or `cuda`.
+        folded: batch norms are folded into the image tower's convolutions, which changes the last bits.
     """
 
     name: str
@@ -39,12 +40,15 @@ class BackboneIdentity:
     preprocessing: dict[str, Any]
     precision: str
     device_kind: str
+    folded: bool = False
 
     @cached_property
     def digest(self) -> str:
         """One hash of all that changes features."""
         facts = asdict(self)
         del facts["name"]
+        if not self.folded:  # towers without batch norms are keyed as they were
+            del facts["folded"]
         return digest(facts)
 
 

@@ -59,7 +59,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     ClassTexts(text_embeddings, backbone.covariance).write(folder)
     write_projector(folder, backbone.projector)
     BackboneFacts(
-        **asdict(backbone.identity),
+        **{name: fact for name, fact in asdict(backbone.identity).items() if name != "folded"},
         digest=backbone.identity.digest,
         logit_scale=backbone.logit_scale,
         templates=settings.templates,
