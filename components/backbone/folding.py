@@ -70,4 +70,5 @@ def _parameter(value: Tensor) -> nn.Parameter:
 
 def _embedding(answer: Any) -> Tensor:
     """A tower may give its tokens too."""
-    return answer[0] if isinstance(answer, tuple) else answer
+    found: Tensor = answer[0] if isinstance(answer, tuple) else answer
+    return found

@@ -145,7 +145,7 @@ def _artefact(name: str, models: Path) -> _Artefact:
     if name == EMBEDDED or not slash:
         known = [EMBEDDED, *(each.name for each in checkpoints.glob("*/"))]
         near = [] if name == EMBEDDED else difflib.get_close_matches(name, known, n=1)
-        ways = "use embedded, MODEL/TAG such as ViT-B-16/openai, or a folder in models/checkpoints"
+        ways = "use embedded, MODEL/TAG or a folder in models/checkpoints; see `shotline backbones`"
         raise UserInputError(
             f'no backbone "{name}"',
             on="params.yaml: backbone.name",
@@ -156,7 +156,7 @@ def _artefact(name: str, models: Path) -> _Artefact:
         raise UserInputError(
             f'open_clip has no model "{model_name}"',
             on="params.yaml: backbone.name",
-            remedy="see open_clip.list_models(); ViT-B-16, ViT-B-32 and RN50 are common",
+            remedy="see `shotline backbones`, or open_clip.list_models()",
         )
     tags = open_clip.list_pretrained_tags_by_model(model_name)
     file = checkpoints / pretrained
@@ -284,7 +284,7 @@ def _errors_told(name: str) -> Iterator[None]:
             raise ShotlineError(
                 "the weights could not be fetched",
                 on=f"backbone {name}",
-                remedy="check the network, put a .safetensors file in reach, or use the backbone embedded",
+                remedy="check the network, put a .safetensors file in reach, or take what is here: `shotline backbones`",
             ) from error
         raise UserInputError(
             f"the weights could not be loaded: {text.splitlines()[0][:200]}",

@@ -66,7 +66,7 @@ def import_hugging_face() -> None:
         )
     open_clip = import_open_clip()
     towers = importlib.reload(open_clip.hf_model)
-    open_clip.model.HFTextEncoder = towers.HFTextEncoder  # type: ignore[attr-defined]
+    open_clip.model.HFTextEncoder = towers.HFTextEncoder
 
 
 @contextmanager

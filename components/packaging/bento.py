@@ -61,6 +61,8 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
         for part in ("bundle", "bank"):
             shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
+        if beside := bundle.backbone.get("beside"):
+            save_backbone(beside["name"], models, context / "models" / "beside")
         os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
 
