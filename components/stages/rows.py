@@ -1,4 +1,4 @@
-"""Labelled rows for the heads: Feast's embeddings joined with levels from the cache, labels and groups.
+"""Labelled rows for the heads: embeddings joined with levels from the cache, labels and groups.
 
 What may choose is handed `Rows`, of support or validation photos; query photos come as a `Query`, which nothing that
 chooses takes.
@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file
+from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file, read_embeddings
 from components.backbone import Backbone, Beside, PairedBackbone, load_backbone
 from components.errors import UserInputError
 from components.evaluate import Query
@@ -24,7 +24,7 @@ from components.heads import Head
 from components.ingest import IngestSettings, groups_of
 from components.stages.features import encoding, workspace_features
 from components.stages.reporter import Reporter
-from components.store import EmbeddingStore
+from components.store import EmbeddingStore, StoreSettings
 from components.workspace import Workspace
 
 __all__ = ["Rows", "read_query", "read_rows"]
@@ -94,11 +94,8 @@ def _read(
 def _features(
     workspace: Workspace, recorded: FeatureKeys, heads: Sequence[Head] | None, reporter: Reporter
 ) -> Features:
-    """Embeddings as Feast gives them, levels from the cache."""
-    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
-    store = EmbeddingStore(workspace.feature_store, embeddings_file(workspace.features))
-    wanted = [(view.image_id, view.number) for view in recorded.views]
-    embedding = store.read(wanted, since) if wanted else torch.empty(0, 0)
+    """Embeddings from the store, levels from the cache."""
+    embedding = _embeddings(workspace, [(view.image_id, view.number) for view in recorded.views])
     facts = BackboneFacts.read(workspace.features)
     # After a pull the list of keys is there and the cache may not be: what is missing is encoded.
     cached = workspace_features(workspace, facts, lambda: _recorded_backbone(workspace, facts))
@@ -111,6 +108,17 @@ def _features(
     pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
     read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
     return Features(embedding, read.levels, read.class_tokens)
+
+
+def _embeddings(workspace: Workspace, wanted: list[tuple[str, int]]) -> Tensor:
+    """(n, d) float32, by Feast's join or from its source."""
+    file = embeddings_file(workspace.features)
+    if not wanted:
+        return torch.empty(0, 0)
+    if not workspace.parameters.section("feature_store", StoreSettings).training:
+        return read_embeddings(file, wanted)
+    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
+    return EmbeddingStore(workspace.feature_store, file).read(wanted, since)
 
 
 def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:
