@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from components.backbone.folding import fold_norms
+from components.backbone.hugging_face import TOKENIZER_FILES, local_text_settings, prepare, save_text_files
 from components.backbone.model import Backbone, BackboneIdentity
 from components.backbone.open_clip_import import import_open_clip
 from components.errors import ShotlineError, UserInputError
@@ -81,13 +82,14 @@ def save_backbone(name: str, models: Path, target: Path) -> None:
     artefact = _artefact(name, models)
     target.mkdir(parents=True, exist_ok=True)
     if artefact.folder is not None:
-        for file in (_CONFIGURATION, _WEIGHTS, _COVARIANCE):
+        for file in (_CONFIGURATION, _WEIGHTS, _COVARIANCE, *TOKENIZER_FILES):
             if (artefact.folder / file).is_file():
                 shutil.copy(artefact.folder / file, target / file)
         return
     open_clip = import_open_clip()
     model = _create(open_clip, artefact, name)
     settings = {"model_cfg": _architecture(open_clip, artefact), "preprocess_cfg": _plain(model.visual.preprocess_cfg)}
+    save_text_files(model, _tokenizer(open_clip, artefact, name), target)
     write_json(target / _CONFIGURATION, settings)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, target / _WEIGHTS)
 
@@ -96,7 +98,7 @@ def save_backbone(name: str, models: Path, target: Path) -> None:
 def _load(artefact: _Artefact, name: str, device_kind: str, precision: str) -> Backbone:
     open_clip = import_open_clip()
     model = _create(open_clip, artefact, name)
-    tokenizer = open_clip.get_tokenizer(artefact.model_name)
+    tokenizer = _tokenizer(open_clip, artefact, name)
     settings = dict(model.visual.preprocess_cfg)
     transform = open_clip.transform.image_transform_v2(open_clip.transform.PreprocessCfg(**settings), is_train=False)
     weights = _weights_hash(_architecture(open_clip, artefact), model)
@@ -112,7 +114,14 @@ def _load(artefact: _Artefact, name: str, device_kind: str, precision: str) -> B
     return Backbone(model, tokenizer, transform, identity, _covariance(artefact))
 
 
+def _tokenizer(open_clip: Any, artefact: _Artefact, name: str) -> Any:
+    with _errors_told(name), _quiet_logging():
+        return open_clip.get_tokenizer(artefact.model_name)
+
+
 def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
+    architecture = _architecture(open_clip, artefact)
+    prepare(architecture)
     with _errors_told(name), warnings.catch_warnings(), _quiet_logging():
         warnings.simplefilter("error", UserWarning)  # open_clip only warns of an activation that does not match
         return open_clip.create_model(
@@ -121,6 +130,7 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
             precision="fp32",
             require_pretrained=True,
             force_quick_gelu=_needs_quick_gelu(open_clip, artefact),
+            **local_text_settings(architecture, artefact.folder),
         )
 
 

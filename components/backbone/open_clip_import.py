@@ -60,7 +60,7 @@ def import_hugging_face() -> None:
     """
     if importlib.util.find_spec("transformers") is None:
         raise UserInputError(
-            "this backbone's text tower is one of Hugging Face's, and transformers is not installed",
+            "this backbone's words need a text tower or a tokenizer of Hugging Face's, and transformers is not installed",
             on="backbone.name",
             remedy="install it: pip install 'shotline[hf]'",
         )
