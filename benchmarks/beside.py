@@ -1,6 +1,6 @@
 """A second encoder beside a real CLIP: the embedded tower's embedding beside CLIP ViT-B/32's, on Caltech101's photos.
 
-    python benchmarks/beside.py --features DIR --caltech DIR [--cache DIR] [--draws 3] [--weights 0.7]
+    python benchmarks/beside.py --features DIR --caltech DIR [--cache DIR] [--draws 3] [--weights 0.4]
 
 `--features` is that of heads_real_clip.py; its `caltech101.npz` names the photo of each validation and test row
 (`val_path`, `test_path`), which lie under `--caltech`. Support sets are drawn from the validation rows: K photos a
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/shotline/benchmarks")
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
-    parser.add_argument("--weights", type=float, nargs="*", default=[0.7])
+    parser.add_argument("--weights", type=float, nargs="*", default=[0.4])
     parser.add_argument("--development", action="store_true", help="measure on half of the validation rows")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

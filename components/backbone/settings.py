@@ -34,7 +34,7 @@ class BackboneSettings:
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
     precision: Annotated[str, Field(pattern="^(auto|fp32|bf16|fp16)$")] = "auto"
     beside: Annotated[str, Field(min_length=1), AfterValidator(_within)] = "none"
-    beside_weight: Annotated[float, Field(gt=0.0, le=10.0)] = 0.7
+    beside_weight: Annotated[float, Field(gt=0.0, le=10.0)] = 0.4
 
     def __post_init__(self) -> None:
         if self.beside == self.name:

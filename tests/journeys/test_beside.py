@@ -31,8 +31,8 @@ def test_from_training_to_the_bento(
     place = Workspace(root)
     facts = BackboneFacts.read(place.features)
     assert facts.beside is not None
-    assert (facts.beside["name"], facts.beside["weight"]) == ("second", 0.7)
-    assert "beside it second (weight 0.7)" in (place.reports / "report.txt").read_text()
+    assert (facts.beside["name"], facts.beside["weight"]) == ("second", 0.4)
+    assert "beside it second (weight 0.4)" in (place.reports / "report.txt").read_text()
     assert "ldc" in read_metrics(place.reports)["heads"]
 
     workspace = shotline.open(root)
