@@ -42,7 +42,9 @@ class TableFile:
         UserInputError: the file is none that was written here, or holds rows of another version.
     """
 
-    def __init__(self, path: Path, bank: str, *, kind: str = "csv", signature: bool = False, anew: bool = False) -> None:
+    def __init__(
+        self, path: Path, bank: str, *, kind: str = "csv", signature: bool = False, anew: bool = False
+    ) -> None:
         self.path, self.kind, self._bank, self._signature = path, kind, bank, signature
         self.part = path.with_name(f"{path.name}.part")
         if path.is_dir() or not path.parent.is_dir():
@@ -55,53 +57,60 @@ class TableFile:
             _cut_to_whole_lines(self.part)
         elif path.is_file():
             self._take_over()
-        self.done = {row["path"] for row in self._rows()}
-        self._journal: IO[str] = self.part.open("a", encoding="utf-8")
+        self.done = {row["path"] for row in self.rows()}
+        self._journal: IO[str] | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
         """Note rows; they outlive this process."""
+        if self._journal is None:
+            self._journal = self.part.open("a", encoding="utf-8")
         for row in rows:
-            self._journal.write(json.dumps([row[name] for name in COLUMNS], ensure_ascii=False) + "\n")
+            self._journal.write(_line(row))
             self.done.add(row["path"])
         self._journal.flush()
 
     def close(self) -> None:
         """Stop writing; what was noted waits in `FILE.part`."""
-        self._journal.close()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def finish(self, keep: Callable[[Row], bool] | None = None) -> int:
         """Write the file from the rows that `keep` accepts (None: all), in the order in which they were made; how many."""
         self.close()
         with atomic_path(self.path) as beside:
-            rows = (row for row in self._rows() if keep is None or keep(row))
+            rows = (row for row in self.rows() if keep is None or keep(row))
             written = (_write_parquet if self.kind == "parquet" else self._write_csv)(beside, rows)
-        self.part.unlink()
+        self.part.unlink(missing_ok=True)
         return written
 
     def rows(self) -> Iterator[Row]:
-        """The rows so far, in the order in which they were made."""
-        return self._rows()
-
-    def _rows(self) -> Iterator[Row]:
+        """The rows so far, in the order in which they were made; raises as the class does."""
         if not self.part.is_file():
             return
         with self.part.open(encoding="utf-8") as lines:
             for line in lines:
                 row = dict(zip(COLUMNS, json.loads(line), strict=True))
-                if row["bank"] not in (None, self._bank):
-                    raise UserInputError(
-                        f"it holds answers of the version {row['bank']}, and {self._bank} answers now",
-                        on=str(self.path if self.path.is_file() else self.part),
-                        remedy="add --anew to ask again about every photo, or name another file",
-                    )
+                self._check_version(row)
                 yield row
+
+    def _check_version(self, row: Row) -> None:
+        if row["bank"] not in (None, self._bank):
+            raise UserInputError(
+                f"it holds answers of the version {row['bank']}, and {self._bank} answers now",
+                on=str(self.path if self.path.is_file() else self.part),
+                remedy="add --anew to ask again about every photo, or name another file",
+            )
 
     def _take_over(self) -> None:
         """Note the rows of a file that an earlier run has finished."""
         try:
             with atomic_path(self.part) as beside, beside.open("w", encoding="utf-8") as journal:
                 for row in _parquet_rows(self.path) if self.kind == "parquet" else _csv_file_rows(self.path):
-                    journal.write(json.dumps([row[name] for name in COLUMNS], ensure_ascii=False) + "\n")
+                    self._check_version(row)
+                    journal.write(_line(row))
+        except UserInputError:
+            raise
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise UserInputError(
                 f"it is there, and is no table of answers ({error})",
@@ -117,6 +126,10 @@ class TableFile:
                 file.write(csv_line(row))
                 written += 1
         return written
+
+
+def _line(row: Row) -> str:
+    return json.dumps([row[name] for name in COLUMNS], ensure_ascii=False) + "\n"
 
 
 def _write_parquet(path: Path, rows: Iterable[Row]) -> int:
@@ -157,10 +170,9 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 def _cut_to_whole_lines(path: Path) -> None:
     """Discard what was being written when a process was killed."""
     with path.open("rb+") as file:
-        size = file.seek(0, 2)
-        at, tail = size, b""
+        at, tail = file.seek(0, 2), b""
         while at > 0 and b"\n" not in tail:
             start = max(0, at - 65536)
             file.seek(start)
             tail, at = file.read(at - start), start
-        file.truncate(at + tail.rfind(b"\n") + 1 if b"\n" in tail else 0)
+        file.truncate(at + tail.rfind(b"\n") + 1)

@@ -1,4 +1,4 @@
-"""From named photos to their rows, a batch at a time; what has a row already is not asked about again."""
+"""From named photos to their answers, a batch at a time; what is there already is not asked about again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from components.serving.table.named import NamedPhoto
-from components.serving.table.rows import Row, row_of
 
 if TYPE_CHECKING:
-    from components.serving.answers import PhotoClassifier
+    from components.ingest import PhotoError
+    from components.serving.answers import Answer, PhotoClassifier
 
-__all__ = ["BATCH", "rows_of"]
+__all__ = ["BATCH", "answers_to"]
 
 BATCH = 32
 
 
-def rows_of(
+def answers_to(
     photos: Sequence[NamedPhoto], classifier: PhotoClassifier, done: Container[str] = ()
-) -> Iterator[list[tuple[NamedPhoto, Row]]]:
-    """The rows of the photos that are not in `done`, in order, batch by batch; memory does not grow with the photos.
+) -> Iterator[list[tuple[NamedPhoto, Answer | PhotoError]]]:
+    """Photos that are not in `done` with their answers, in order, batch by batch; memory does not grow with the photos.
 
     A photo's answer differs in its last bits with the size of its batch. A run that was stopped therefore goes on with
     the batches that it would have made: it answers the whole batch in which it was stopped and gives what is missing.
@@ -29,14 +29,10 @@ def rows_of(
     if any(there[start:]):  # photos have come in between since
         batches = _batches([photo for photo, is_there in zip(photos, there, strict=True) if not is_there])
     else:
-        batches = _batches(photos[start - start % BATCH :])
+        batches = _batches(photos[start - start % BATCH :]) if start < len(photos) else []
     answers = classifier.answer_batches([photo.load for photo in batch] for batch in batches)
     for batch, answered in zip(batches, answers, strict=True):
-        yield [
-            (photo, row_of(photo.name, answer))
-            for photo, answer in zip(batch, answered, strict=True)
-            if photo.name not in done
-        ]
+        yield [pair for pair in zip(batch, answered, strict=True) if pair[0].name not in done]
 
 
 def _batches(photos: Sequence[NamedPhoto]) -> list[Sequence[NamedPhoto]]:

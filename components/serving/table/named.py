@@ -178,7 +178,7 @@ def zip_photos(archive: Path, name: str, limits: Limits) -> Iterator[NamedPhoto]
             remedy="copy or make it again",
         ) from None
     for member in sorted(opened.infolist(), key=lambda member: member.filename):
-        parts = [part for part in member.filename.split("/") if part]
+        parts = [part for part in member.filename.split("/") if part not in ("", ".", "..")]
         if member.is_dir() or not parts or any(is_passed_over(part) for part in parts):
             continue
         shown_name = f"{name}/{shown(member.filename)}"

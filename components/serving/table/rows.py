@@ -40,7 +40,7 @@ _DIGITS = 6
 
 # What a spreadsheet takes for a formula, also behind the mark that defuses it, so that the mark can be taken away again.
 _FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")
-_TO_QUOTE = re.compile("[,;\"\t\r\n]")  # the semicolon and the tab part cells in spreadsheets of some countries
+_TO_QUOTE = re.compile('[,;"\t\r\n]')  # the semicolon and the tab part cells in spreadsheets of some countries
 
 
 def row_of(name: str, answer: Answer | PhotoError) -> Row:
@@ -131,4 +131,3 @@ def _row(cells: list[str]) -> Row:
             case _:
                 row[name] = text or None
     return row
-
