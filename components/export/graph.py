@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
+import tempfile
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 from torch.nn.functional import one_hot
 
 from components.backbone import Backbone
@@ -119,24 +120,27 @@ def traced_graph(module: PixelsToAnswer, side_px: tuple[int, int]) -> ModelProto
     import onnx
 
     example = torch.zeros(2, *side_px, 3, dtype=torch.uint8)
-    file = io.BytesIO()
     axes = {name: {0: "batch"} for name in ("photos", "embedding", "probabilities")}
-    with warnings.catch_warnings(), torch.no_grad(), _spelt_out_attention():
+    with (
+        warnings.catch_warnings(),
+        torch.no_grad(),
+        _spelt_out_attention(),
+        tempfile.NamedTemporaryFile(suffix=".onnx") as file,
+    ):
         # The tracer notes each value that Python looks at; whether one of them mattered is seen by trying other batches.
         # It is also the older of PyTorch's two exporters, and says so: the newer one takes twenty times as long for the
         # same graph.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", TracerWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "Constant folding|Exporting a model to ONNX", UserWarning)
         torch.onnx.export(
             module.eval(),
             (example,),
-            file,
+            file.name,
             dynamo=False,
             opset_version=OPSET,
             input_names=["photos"],
             output_names=["embedding", "probabilities"],
             dynamic_axes=axes,
         )
-    graph: Any = onnx.load_model_from_string(file.getvalue())
-    return graph
+        return onnx.load(file.name)

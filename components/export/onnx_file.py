@@ -17,15 +17,26 @@ from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.errors import ShotlineError, UserInputError
+from components.export.card import CARD
 from components.features import level_features
-from components.files import write_bytes
+from components.files import write_bytes, write_text
 from components.ingest import load_image
 from components.live import version_name
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["PRECISIONS", "Agreement", "backbone_for_export", "checked", "facts_of", "onnx_model", "require_onnx", "support_photos", "write_onnx"]
+__all__ = [
+    "PRECISIONS",
+    "Agreement",
+    "backbone_for_export",
+    "checked",
+    "facts_of",
+    "onnx_model",
+    "require_onnx",
+    "support_photos",
+    "write_onnx",
+]
 
 PRECISIONS = {"fp32": 1e-4, "half_weights": 1e-3, "fp16": 5e-3}
 """The precisions of an export, and how far a probability may then be from the classifier's. `half_weights` stores weights
@@ -66,7 +77,9 @@ def require_onnx() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise UserInputError(
-            f"{error.name} is not installed", on="export", remedy="install Shotline's extra: pip install 'shotline[onnx]'"
+            f"{error.name} is not installed",
+            on="export",
+            remedy="install Shotline's extra: pip install 'shotline[onnx]'",
         ) from None
 
 
@@ -118,10 +131,11 @@ def write_onnx(
     models: Path,
     photos: Sequence[Path],
     *,
+    card: str,
     precision: str = "fp32",
     progress: Progress = lambda done, total: None,
 ) -> Agreement:
-    """Write `path` and, beside it, the program that answers from it (`answer.py`), if the export answers as it should.
+    """Write `path` if it answers as the classifier does; beside it `answer.py`, which answers from it, and the model card.
 
     Args:
         path: ends in `.onnx`.
@@ -129,6 +143,7 @@ def write_onnx(
         bank: the classes added beside it.
         models: where its backbone lies.
         photos: that it was made from, on which it is checked.
+        card: text of its model card.
         precision: one of `PRECISIONS`.
         progress: called with (photos checked, photos to check).
 
@@ -146,6 +161,7 @@ def write_onnx(
     agreement = checked(content, bundle, bank, backbone, photos, PRECISIONS[precision], progress)
     write_bytes(path, content)
     shutil.copyfile(RECIPE, path.with_name("answer.py"))
+    write_text(path.with_name(CARD), card)
     return agreement
 
 

@@ -12,7 +12,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.bank import Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
-from components.export.onnx_file import PRECISIONS, Agreement, backbone_for_export, checked, facts_of, onnx_model
+from components.export.card import CARD
+from components.export.onnx_file import (
+    PRECISIONS,
+    Agreement,
+    backbone_for_export,
+    checked,
+    facts_of,
+    onnx_model,
+    require_onnx,
+)
 from components.export.web_runtime import RUNTIME_FILES, RUNTIME_VERSION, copy_runtime
 from components.files import sha256_bytes, write_bytes, write_json, write_text
 from components.look import look_css
@@ -52,6 +61,7 @@ def write_page(
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _FACTS).is_file())):
         raise UserInputError("it holds something else than a page", on=str(folder), remedy="name an empty folder")
+    require_onnx()
     copy_runtime(folder / "runtime", runtime)
     backbone = backbone_for_export(bundle, models)
     content = onnx_model(bundle, bank, backbone, "half_weights").SerializeToString()
@@ -62,12 +72,12 @@ def write_page(
     for name in _COPIED:
         shutil.copyfile(_SOURCES / name, folder / name)
     write_text(folder / "look.css", look_css())
-    write_text(folder / "MODEL_CARD.md", card)
+    write_text(folder / CARD, card)
     pages = Environment(
         loader=FileSystemLoader(_SOURCES), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
     write_text(folder / "index.html", pages.get_template("index.html").render(**facts, runtime=RUNTIME_VERSION))
-    files = ["./", *_COPIED, "look.css", _MODEL, _FACTS, "MODEL_CARD.md", *(f"runtime/{name}" for name in RUNTIME_FILES)]
+    files = ["./", *_COPIED, "look.css", _MODEL, _FACTS, CARD, *(f"runtime/{name}" for name in RUNTIME_FILES)]
     script = (_SOURCES / "offline.js").read_text(encoding="utf-8")
     kept = f"shotline-{facts['bank']}-{sha256_bytes(content)[:12]}"
     script = script.replace("{{ kept }}", kept).replace("{{ files }}", json.dumps(files))

@@ -16,9 +16,15 @@ from components.files import write_bytes
 __all__ = ["RUNTIME_FILES", "RUNTIME_VERSION", "copy_runtime"]
 
 RUNTIME_VERSION = "1.22.0"
-RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # for processors alone
+RUNTIME_FILES = (
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm",
+)  # for processors alone
 _PACKAGE = f"onnxruntime-web@{RUNTIME_VERSION}"
-_INTEGRITY = "Ud/+EBo6mhuaQWt/OjaOk0iNWjXqJoeeMFr6xQEERZdIZH2OWpGzuujz7lfuOBjUa6TEE/sc4nb7Da5dNL34fg=="  # of its archive
+_INTEGRITY = (
+    "Ud/+EBo6mhuaQWt/OjaOk0iNWjXqJoeeMFr6xQEERZdIZH2OWpGzuujz7lfuOBjUa6TEE/sc4nb7Da5dNL34fg=="  # of its archive
+)
 _NPM_S = 300
 _REMEDY = f"on a machine with npm and a network run `npm pack {_PACKAGE}`, and name what it wrote with --runtime"
 

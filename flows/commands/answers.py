@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import UserInputError
-from flows.commands.shared import WorkspaceOption, live_workspace
+from flows.commands.shared import WorkspaceOption
 
 __all__ = ["commands"]
 
@@ -118,24 +118,6 @@ def search(
             f"  among {len(photos.table)} photos; {photos.not_drawn} in data/raw were not drawn (ingest.shots)",
             style="dim",
         )
-
-
-@commands.command()
-def export(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
-    from components.export.vectors import write_export
-
-    versions = live_workspace(workspace).versions
-    facts = write_export(path, *versions.load(versions.in_use()))
-    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
-    typer.echo(
-        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
-        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
-        + ("" if facts["trained_are_exact"] else ", on others often on fewer")
-    )
 
 
 @commands.command()
