@@ -6,9 +6,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -23,6 +25,7 @@ from components.ingest import PhotoError, count_pixels, load_image, read_photo, 
 from components.live import Versions, version_name
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
+from components.threads import threads_for
 
 if TYPE_CHECKING:
     from components.serving.saved import Saved
@@ -62,17 +65,20 @@ class Answer:
     Attributes:
         top: the most probable classes, best first.
         abstained: the photo is probably none of the classes.
+        likely: names of the classes that hold the right one for nine in ten photos, most probable first; the answer is
+            among them, and a photo that is unknown may have none.
         bank: the version of the classifier that made this answer.
     """
 
     top: tuple[Ranked, ...]
     abstained: bool
     bank: str
+    likely: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form that `classify --json` and `POST /classify` give."""
         top = [{"class": ranked.class_name, "probability": ranked.probability} for ranked in self.top]
-        return {"top": top, "abstained": self.abstained, "bank": self.bank}
+        return {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
 
 
 class PhotoClassifier:
@@ -84,6 +90,9 @@ class PhotoClassifier:
         bank: the classes added beside it; none where None.
         top: how many classes an answer names.
         pixels_at_once: how much may be decoded at once.
+
+    Attributes:
+        on_step: told the seconds of each `decode`, `encode` and `head`.
     """
 
     def __init__(
@@ -99,6 +108,7 @@ class PhotoClassifier:
         self._source: tuple[Versions, Path, BackboneSettings] | None = None
         self._top = top
         self._decoding = PixelBudget(pixels_at_once)
+        self.on_step: Callable[[str, float], object] = lambda step, seconds: None
         share_freed_memory()
 
     @classmethod
@@ -155,7 +165,7 @@ class PhotoClassifier:
 
     @property
     def version(self) -> str:
-        """What answers name as their `bank`."""
+        """The version that answers now, as answers name it in `bank`."""
         return self._served.version
 
     @property
@@ -187,9 +197,17 @@ class PhotoClassifier:
         served = self._served
 
         def embeddings(pixels: torch.Tensor) -> list[torch.Tensor]:
-            return list(served.backbone.encode_images(pixels).embedding.cpu())
+            with self._step("encode"), threads_for(len(pixels)):
+                return list(served.backbone.encode_images(pixels).embedding.cpu())
 
         return self._each(photos, embeddings, served)
+
+    def answer_files(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Answer | PhotoError]]:
+        """Each path with its answer, in order; see `answer_batches`."""
+        batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
+        answers = self.answer_batches([partial(Path, path) for path in batch] for batch in batches)
+        for batch, answered in zip(batches, answers, strict=True):
+            yield from zip(batch, answered, strict=True)
 
     def answer_batches(
         self, batches: Iterable[Sequence[Callable[[], bytes | Path]]]
@@ -226,16 +244,30 @@ class PhotoClassifier:
         return _in_their_places(pixels, partial(self._answers, served=served))
 
     def _answers(self, pixels: torch.Tensor, *, served: _Served) -> list[Answer]:
-        encoded = served.backbone.encode_images(pixels, levels=True)
-        return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
+        with self._step("encode"), threads_for(len(pixels)):
+            encoded = served.backbone.encode_images(pixels, levels=True)
+        with self._step("head"):
+            return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 
     def _each(
         self, photos: Sequence[Photo], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
     ) -> list[T | PhotoError]:
         """What `of_batch` makes of photos, a batch of pixels at a time; errors stand in the places of their photos."""
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            pixels = list(pool.map(partial(self._pixels, served=served), photos))
+        with self._step("decode"):
+            pixels = self._decoded(photos, served)
         return _in_their_places(pixels, of_batch)
+
+    def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[torch.Tensor | PhotoError]:
+        if len(photos) == 1:
+            return [self._pixels(photos[0], served=served)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(partial(self._pixels, served=served), photos))
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        begun = perf_counter()
+        yield
+        self.on_step(name, perf_counter() - begun)
 
     def _pixels(self, photo: Photo, *, served: _Served) -> torch.Tensor | PhotoError:
         limits = served.bundle.limits
@@ -264,9 +296,14 @@ class PhotoClassifier:
                 ),
                 abstained,
                 served.version,
+                tuple(names[place] for place in likely),
             )
-            for places, values, abstained in zip(
-                best.indices.tolist(), best.values.tolist(), answers.abstained.tolist(), strict=True
+            for places, values, abstained, likely in zip(
+                best.indices.tolist(),
+                best.values.tolist(),
+                answers.abstained.tolist(),
+                answers.likely_places,
+                strict=True,
             )
         ]
 

@@ -23,7 +23,6 @@ __all__ = ["Outputs", "classify_many", "names_given", "photos_given"]
 
 _STANDARD_INPUT = "-"
 _TOLD_EVERY_S = 30.0
-ALL_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)

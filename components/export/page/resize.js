@@ -1,4 +1,4 @@
-// Resizing as Pillow does it, to the last bit: two passes of an antialiased filter, with fixed-point weights of 22 bits.
+// Resizing as Pillow does it: two passes of an antialiased filter, with fixed-point weights of 22 bits.
 // Source: Pillow, src/libImaging/Resample.c (MIT-CMU).
 
 const BITS = 22;
@@ -57,19 +57,26 @@ function pass(pixels, target, lines, plan, step, targetStep) {
   return target;
 }
 
-/** RGB pixels of `width` x `height` as those of `toWidth` x `toHeight`. */
+function across(pixels, width, height, toWidth, filter) {
+  if (toWidth === width) return pixels;
+  const lines = Array.from({ length: height }, (_, y) => [y * width * 3, y * toWidth * 3]);
+  return pass(pixels, new Uint8Array(toWidth * height * 3), lines, weights(width, toWidth, filter), 3, 3);
+}
+
+function down(pixels, width, height, toHeight, filter) {
+  if (toHeight === height) return pixels;
+  const lines = Array.from({ length: width }, (_, x) => [x * 3, x * 3]);
+  const row = width * 3;
+  return pass(pixels, new Uint8Array(width * toHeight * 3), lines, weights(height, toHeight, filter), row, row);
+}
+
+/** RGB pixels of `width` x `height` as those of `toWidth` x `toHeight`; a slim tall photo is made lower first. */
 export function resized(pixels, width, height, toWidth, toHeight, interpolation) {
   const filter = FILTERS[interpolation];
-  if (toWidth !== width) {
-    const lines = Array.from({ length: height }, (_, y) => [y * width * 3, y * toWidth * 3]);
-    pixels = pass(pixels, new Uint8Array(toWidth * height * 3), lines, weights(width, toWidth, filter), 3, 3);
+  if (height > 2 * width && toHeight < height) {
+    return across(down(pixels, width, height, toHeight, filter), width, toHeight, toWidth, filter);
   }
-  if (toHeight !== height) {
-    const lines = Array.from({ length: toWidth }, (_, x) => [x * 3, x * 3]);
-    const row = toWidth * 3;
-    pixels = pass(pixels, new Uint8Array(toWidth * toHeight * 3), lines, weights(height, toHeight, filter), row, row);
-  }
-  return pixels;
+  return down(across(pixels, width, height, toWidth, filter), toWidth, height, toHeight, filter);
 }
 
 const roundedToEven = (x) => {
@@ -80,19 +87,19 @@ const roundedToEven = (x) => {
 /** The graph's input of one photo, (side, side, 3), from RGB pixels the right way up. */
 export function prepared(pixels, width, height, preprocessing) {
   const size = preprocessing.size;
-  const [down, across] = Array.isArray(size) ? size : [size, size];
+  const [rows, columns] = Array.isArray(size) ? size : [size, size];
   if (preprocessing.resize_mode === "squash") {
-    return resized(pixels, width, height, across, down, preprocessing.interpolation);
+    return resized(pixels, width, height, columns, rows, preprocessing.interpolation);
   }
-  const longer = Math.trunc((down * Math.max(width, height)) / Math.min(width, height));
-  const [toWidth, toHeight] = width <= height ? [down, longer] : [longer, down];
+  const longer = Math.trunc((rows * Math.max(width, height)) / Math.min(width, height));
+  const [toWidth, toHeight] = width <= height ? [rows, longer] : [longer, rows];
   const whole = resized(pixels, width, height, toWidth, toHeight, preprocessing.interpolation);
-  const left = roundedToEven((toWidth - across) / 2);
-  const top = roundedToEven((toHeight - down) / 2);
-  const cut = new Uint8Array(across * down * 3);
-  for (let y = 0; y < down; y++) {
+  const left = roundedToEven((toWidth - columns) / 2);
+  const top = roundedToEven((toHeight - rows) / 2);
+  const cut = new Uint8Array(columns * rows * 3);
+  for (let y = 0; y < rows; y++) {
     const from = ((top + y) * toWidth + left) * 3;
-    cut.set(whole.subarray(from, from + across * 3), y * across * 3);
+    cut.set(whole.subarray(from, from + columns * 3), y * columns * 3);
   }
   return cut;
 }

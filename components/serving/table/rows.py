@@ -34,7 +34,6 @@ SCHEMA = pa.schema(
 )
 COLUMNS = tuple(SCHEMA.names)
 
-_LIKELY = 0.9
 _BETWEEN = "|"  # of the likely classes, in CSV
 _DIGITS = 6
 
@@ -54,22 +53,11 @@ def row_of(name: str, answer: Answer | PhotoError) -> Row:
         "probability": round(best.probability, _DIGITS),
         "second": None if second is None else second.class_name,
         "second_probability": None if second is None else round(second.probability, _DIGITS),
-        "likely": _likely(answer),
+        "likely": list(answer.likely),
         "abstained": answer.abstained,
         "bank": answer.bank,
         "error": None,
     }
-
-
-def _likely(answer: Answer) -> list[str]:
-    """The fewest classes, most probable first, that together have nine tenths of the probability."""
-    total, names = 0.0, []
-    for ranked in answer.top:
-        names.append(ranked.class_name)
-        total += ranked.probability
-        if total >= _LIKELY:
-            break
-    return names
 
 
 def is_unsure(row: Row) -> bool:
@@ -130,4 +118,6 @@ def _row(cells: list[str]) -> Row:
                 row[name] = text.split(_BETWEEN) if text else None
             case _:
                 row[name] = text or None
+    if row["error"] is None and row["likely"] is None:
+        row["likely"] = []
     return row

@@ -26,12 +26,12 @@ from tests.components.heads.drawn import drawn_support
 from tests.conftest import FakeBackbone, draw_photo
 
 
-def answer(*ranked: tuple[str, float], abstained: bool = False) -> Answer:
-    return Answer(tuple(Ranked(name, name, value) for name, value in ranked), abstained, "v1")
+def answer(*ranked: tuple[str, float], likely: tuple[str, ...] = ("cat",)) -> Answer:
+    return Answer(tuple(Ranked(name, name, value) for name, value in ranked), False, "v1", likely)
 
 
 SURE = row_of("a.jpg", answer(("cat", 0.95), ("dog", 0.05)))
-TORN = row_of("b.jpg", answer(("cat", 0.6), ("dog", 0.35), ("cow", 0.05)))
+TORN = row_of("b.jpg", answer(("cat", 0.6), ("dog", 0.35), ("cow", 0.05), likely=("cat", "dog")))
 BROKEN = row_of("c.jpg", PhotoError("it is empty", on="c.jpg", remedy="copy it", reason="zero_byte"))
 
 
@@ -61,7 +61,11 @@ _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0|
 
 @given(path=_text, names=st.lists(_text, min_size=2, max_size=3), error=_text)
 def test_whatever_names_hold_comes_back_out_of_csv(path: str, names: list[str], error: str) -> None:
-    rows = [{**SURE, "path": path, "class": names[0], "likely": names}, {**BROKEN, "error": error}]
+    rows = [
+        {**SURE, "path": path, "class": names[0], "likely": names},
+        {**SURE, "abstained": True, "likely": []},
+        {**BROKEN, "error": error},
+    ]
 
     text = io.StringIO(",".join(COLUMNS) + "\r\n" + "".join(map(csv_line, rows)), newline="")
 
