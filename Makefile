@@ -3,6 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO := data/sample
 
+# Each of the many processes would otherwise compile the libraries anew, 5 to 20 seconds apiece.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo check test soak
 
 install: .venv/installed

@@ -10,7 +10,6 @@ what to do.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -312,10 +311,9 @@ class Shotline:
         >>> 0 <= workspace.metrics()["shipped"]["top1"] <= 1
         True
         """
-        path = self._for("has no metrics").reports / "metrics.json"
-        if not path.is_file():
-            raise UserInputError("nothing is measured yet", on=str(path), remedy="train first: shotline train PHOTOS")
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        from components.artefacts import read_metrics
+
+        return read_metrics(self._for("has no metrics").reports)
 
     def _classifier(self) -> PhotoClassifier:
         """What answers, of the version that is live now; loaded at the first question."""

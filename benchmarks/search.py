@@ -24,8 +24,8 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from components.artefacts import read_clean_embeddings, write_embeddings
 from components.retrieval import nearest
-from components.store import read_clean_embeddings, write_embeddings
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PIECES = {
     "components.ingest.manifest:ingest": "decode, hash, near-duplicates",
     "components.stages.features:load_workspace_backbone": "load the backbone",
-    "components.stages.features:encode_into_cache": "decode and encode",
+    "components.features.photo_features:PhotoFeatures.encode": "decode and encode",
     "components.stages.rows:read_rows": "read features (Feast, cache)",
     "components.ldc.start:CrossFits.start": "MAP-LR's closed forms to start from",
     "components.ldc.training:Training.__init__": "fresh models",

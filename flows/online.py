@@ -1,6 +1,6 @@
 """Feast's online store, brought up to date after what is live has changed, by a process of its own.
 
-Importing Feast takes ten seconds, which nobody who adds a class should wait for, and neither should a watcher or a
+Importing Feast takes five seconds, which nobody who adds a class should wait for, and neither should a watcher or a
 service hold Feast in its memory. So whoever has moved the pointer starts `python -m flows.online WORKSPACE`, detached:
 it goes on when the command has ended. One such process works at a time; it writes until the pointer stands still. What
 it could not do is noted, and told and tried again by the next `shotline` command that looks at the classes.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         save_candidates,
     )
     from components.classifier.choice import Choice, HeadVerdict, choose
-    from components.classifier.facts import BundleFacts, OtherBundleVersionError, saved_version
+    from components.classifier.facts import BundleFacts, OtherBundleVersionError, holds_bundle, saved_version
     from components.classifier.registry import (
         CLASSIFIER_HEADS,
         HEADS,
@@ -65,6 +65,7 @@ __all__ = [
     "head_from_state",
     "head_kind",
     "held_out",
+    "holds_bundle",
     "least_temperature",
     "load_candidates",
     "reliability",

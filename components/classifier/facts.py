@@ -11,7 +11,7 @@ from components.errors import UserInputError
 from components.files import digest
 
 __all__ = ["BUNDLE_FACTS", "BUNDLE_REMEDY", "BUNDLE_VERSION", "BundleFacts", "OtherBundleVersionError"]
-__all__ += ["digest_of", "read_facts", "saved_version"]
+__all__ += ["digest_of", "holds_bundle", "read_facts", "saved_version"]
 
 BUNDLE_VERSION = 2
 BUNDLE_FACTS = "bundle.json"
@@ -46,6 +46,11 @@ class BundleFacts:
             return cls(tuple(facts["class_names"]), facts["split"])
         except KeyError as error:
             raise UserInputError(f"the bundle lacks {error}", on=str(folder), remedy=BUNDLE_REMEDY) from error
+
+
+def holds_bundle(folder: Path) -> bool:
+    """Whether a bundle was saved in `folder`, whole or half."""
+    return (folder / BUNDLE_FACTS).is_file()
 
 
 def saved_version(folder: Path) -> str | None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from components.artefacts import Pair
 from components.bank import Answering
 from components.classifier import Candidate, expected_calibration_error, held_out
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
 from components.heads import Support
-from components.ldc import LdcHead, Pair
+from components.ldc import LdcHead
 
 __all__ = ["Evaluation", "evaluate"]
 

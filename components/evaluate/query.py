@@ -18,10 +18,12 @@ class Query:
     Attributes:
         features: n rows, the clean view of each image.
         labels: (n,) int64, class numbers as in the support set.
+        image_ids: of each row; empty where nobody asks which photo a row is.
     """
 
     features: Features
     labels: Tensor
+    image_ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

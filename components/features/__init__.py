@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from components.features.carriers import Features
     from components.features.encode import EncodeSummary, encode_missing, level_features
     from components.features.keys import LEVEL_MODES, LevelMode, View, feature_key
+    from components.features.photo_features import PhotoFeatures
     from components.features.settings import FeaturesSettings
     from components.features.texts import class_embeddings
     from components.features.views import augment
@@ -23,6 +24,7 @@ __all__ = [
     "Features",
     "FeaturesSettings",
     "LevelMode",
+    "PhotoFeatures",
     "View",
     "augment",
     "class_embeddings",

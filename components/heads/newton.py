@@ -131,14 +131,17 @@ def _descend(
         along, slope = problem.inputs @ step, float(torch.dot(gradient.flatten(), step.flatten()))
         slack = 10 * torch.finfo(dtype).eps * max(1.0, abs(loss))
         share = 1.0
-        while True:
+        while share >= _LEAST_STEP:
             tried, tried_logits = point.add(step, alpha=share), logits.add(along, alpha=share)
             tried_loss, tried_norm = problem.value(tried_logits, tried)
             if tried_loss <= loss + _SUFFICIENT * share * slope + slack:
                 break
             share /= 2
-            if share < _LEAST_STEP:
+        else:
+            if dtype == torch.float32 or rough is problem:
                 return point, taken
+            rough = problem  # not a step in this direction goes down: single precision was too coarse for it
+            continue
         moved = along.mul_(share).sub_((tried_norm - norm)[:, None])
         before, change = change, max(float(moved.max()), -float(moved.min()), float((tried_norm - norm).abs().max()))
         gained = loss - tried_loss

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from components.ldc.deconfused import Pair, deconfused, mean_residual
+    from components.ldc.deconfused import deconfused, mean_residual
     from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
     from components.ldc.head import MIXED, LdcHead
     from components.ldc.loss import TERMS, loss_terms
@@ -38,7 +38,6 @@ __all__ = [
     "LdcSettings",
     "LiveViews",
     "Outputs",
-    "Pair",
     "Recipe",
     "Shape",
     "Training",

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from components.artefacts import Pair
 from components.ldc.model import Outputs
 
-__all__ = ["Pair", "deconfused", "mean_residual"]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One class taken for another, by what LDC started from and by LDC.
-
-    Attributes:
-        label: the photos' class.
-        taken_for: the other.
-        before: share of the class's photos that the start takes for the other, 0 to 1.
-        after: the same of LDC's answers, its outputs mixed as they ship.
-        moved: mean over the class's photos of how far the residual moves the other class's logit against the right
-            one's; negative: it parts them.
-    """
-
-    label: int
-    taken_for: int
-    before: float
-    after: float
-    moved: float
+__all__ = ["deconfused", "mean_residual"]
 
 
 def mean_residual(outputs: Outputs, labels: Tensor) -> Tensor:

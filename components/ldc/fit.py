@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from components.artefacts import Pair
 from components.features.carriers import Features
 from components.features.keys import LevelMode
 from components.heads.pooling import pool_weights
 from components.heads.support import Support
-from components.ldc.deconfused import Pair, deconfused
+from components.ldc.deconfused import deconfused
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.head import MIXED, LdcHead, mixed
 from components.ldc.model import LDC, Outputs

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from components.artefacts import PhotoTables
 from components.backbone import Backbone, BackboneSettings, load_backbone
 from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger
-from components.classifier import Bundle
+from components.classifier import Bundle, holds_bundle
 from components.errors import UserInputError
-from components.features import FeatureCache, Features, FeaturesSettings, View, encode_missing, feature_key
+from components.features import FeatureCache, Features, FeaturesSettings, PhotoFeatures, View
 from components.ingest import IngestSettings, Twin, find_twins
 from components.liteembed import LiteEmbedSettings, Vocabulary, WholeVocabulary, build_vocabulary
 from components.live.changes import Changes, Stamp
@@ -68,7 +69,7 @@ class LiveWorkspace:
     def open(cls, workspace: Workspace, progress: Callable[[str], None] | None = None) -> LiveWorkspace:
         """The live part, with the bundle that the stages wrote made live where nothing is yet, as after a pull."""
         live = cls(workspace, progress)
-        if live.versions.current_name() is None and (workspace.bundle / "bundle.json").is_file():
+        if live.versions.current_name() is None and holds_bundle(workspace.bundle):
             live.changes.adopt(workspace.bundle, live.stamp())
         return live
 
@@ -87,7 +88,7 @@ class LiveWorkspace:
 
     def twins_of(self, thumbnails: Mapping[str, bytes]) -> dict[str, Twin]:
         """Photos that nearly equal one of the photo folder, or one that came before them; see `find_twins`."""
-        return find_twins(thumbnails, self._workspace.ingested / "manifest.parquet", self._ingest.near_duplicate)
+        return find_twins(thumbnails, PhotoTables(self._workspace.ingested).manifest_file, self._ingest.near_duplicate)
 
     def warm(self) -> None:
         """Load what the first arrival would wait for: backbone and vocabulary; and take a first step with each.
@@ -133,12 +134,16 @@ class LiveWorkspace:
         images: Mapping[str, Image.Image] | None = None,
     ) -> Features:
         """See `encode`."""
-        views = [View(photo) for photo in photos]
-        folder = FeatureCache(self._workspace.features_cache)
-        files = self.photos.files(photos)
-        encode_missing(views, files, backbone, folder, mode=self._mode, limits=bundle.limits, images=images)
-        read = folder.read([feature_key(view, backbone.identity.digest, self._mode) for view in views])
-        return read.pooled() if bundle.head.level_mode == "pooled" else read
+        features = PhotoFeatures(
+            FeatureCache(self._workspace.features_cache),
+            mode=self._mode,
+            digest=backbone.identity.digest,
+            backbone=lambda: backbone,
+            files=lambda: self.photos.files(photos),
+            limits=bundle.limits,
+        )
+        pooled = bundle.head.level_mode == "pooled"
+        return features.read([View(photo) for photo in photos], pooled=pooled, images=images)
 
     def vocabulary_kind(self, bundle: Bundle) -> str:
         """Which vocabulary judges a name that comes now: the full one where it is built, else the starter.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components.artefacts import BackboneFacts
 from components.bank import ArrivalPhotos, Ledger, states
-from components.features import FeatureCache, FeaturesSettings, View, encode_missing, feature_key
+from components.features import FeatureCache, FeaturesSettings, PhotoFeatures, View
 from components.ingest import IngestSettings
 from components.retrieval.backbone import backbone_of_features
 from components.workspace import Workspace
@@ -18,14 +17,14 @@ __all__ = ["read_arrivals"]
 
 
 def read_arrivals(
-    workspace: Workspace, trained: pa.Table, made_with: dict[str, Any]
+    workspace: Workspace, trained: pa.Table, made_with: BackboneFacts
 ) -> tuple[pa.Table, NDArray[np.float32]]:
     """The photos that the ledger comes to: a table as `trained`, and their embeddings (m, d) float32.
 
     Args:
         workspace: see `Workspace`.
         trained: `id`, `path`, `class` of the photos in `data/raw`; what is there is left out here.
-        made_with: identity of the backbone that made the others' embeddings.
+        made_with: the backbone that made the others' embeddings.
 
     Raises:
         UserInputError: a photo is missing, or must be encoded and the backbone is not that one.
@@ -42,16 +41,15 @@ def read_arrivals(
 
 
 def _embeddings(
-    workspace: Workspace, photos: list[str], kept: ArrivalPhotos, made_with: dict[str, Any]
+    workspace: Workspace, photos: list[str], kept: ArrivalPhotos, made_with: BackboneFacts
 ) -> NDArray[np.float32]:
-    mode = workspace.parameters.section("features", FeaturesSettings).mode
-    cache = FeatureCache(workspace.features_cache)
-    views = [View(photo) for photo in photos]
-    keys = [feature_key(view, made_with["digest"], mode) for view in views]
-    if cache.missing(keys):
-        backbone = backbone_of_features(workspace, made_with)
-        limits = workspace.parameters.section("ingest", IngestSettings).limits
-        encode_missing(views, kept.files(photos), backbone, cache, mode=mode, limits=limits)
-        keys = [feature_key(view, backbone.identity.digest, mode) for view in views]
-    embeddings: NDArray[np.float32] = cache.read(keys, levels=False).embedding.numpy()
+    features = PhotoFeatures(
+        FeatureCache(workspace.features_cache),
+        mode=workspace.parameters.section("features", FeaturesSettings).mode,
+        digest=made_with.digest,
+        backbone=lambda: backbone_of_features(workspace, made_with),
+        files=lambda: kept.files(photos),
+        limits=workspace.parameters.section("ingest", IngestSettings).limits,
+    )
+    embeddings: NDArray[np.float32] = features.read([View(photo) for photo in photos], levels=False).embedding.numpy()
     return embeddings

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from components.artefacts import BackboneFacts
 from components.backbone import Backbone, BackboneSettings, matching_backbone
 from components.workspace import Workspace
 
 __all__ = ["backbone_of_features"]
 
 
-def backbone_of_features(workspace: Workspace, made_with: Mapping[str, Any]) -> Backbone:
+def backbone_of_features(workspace: Workspace, made_with: BackboneFacts) -> Backbone:
     """Load it, with the workspace's device and precision.
 
     Args:
@@ -22,8 +20,8 @@ def backbone_of_features(workspace: Workspace, made_with: Mapping[str, Any]) -> 
         UserInputError: it is missing, or another one by now.
     """
     return matching_backbone(
-        made_with["name"],
-        made_with,
+        made_with.name,
+        made_with.identity,
         models=workspace.models,
         settings=workspace.parameters.section("backbone", BackboneSettings),
         what="data/features",

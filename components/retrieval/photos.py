@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
+from components.artefacts import BackboneFacts, PhotoTables, embeddings_file, read_clean_embeddings
 from components.errors import UserInputError
 from components.retrieval.nearest import nearest
-from components.store import read_clean_embeddings
 from components.workspace import Workspace
 
 __all__ = ["Photos", "SimilarPhoto"]
@@ -49,13 +47,13 @@ class Photos:
     Attributes:
         table: a row a photo: `id` (SHA-256 of its bytes), `path`, `class`.
         embeddings: (n, d) float32, unit length, of the clean view of each.
-        backbone: what made them: name, weights, preprocessing, ...
+        backbone: what made them.
         not_drawn: how many more photos `data/raw` has, which the training did not draw and so never encoded.
     """
 
     table: pa.Table
     embeddings: NDArray[np.float32]
-    backbone: dict[str, Any]
+    backbone: BackboneFacts
     not_drawn: int
 
     @classmethod
@@ -65,13 +63,12 @@ class Photos:
         Raises:
             UserInputError: nothing is trained yet, or the outputs of the stages do not belong together.
         """
-        path = workspace.features / "embeddings.parquet"
-        facts = workspace.features / "backbone.json"
-        if not (path.is_file() and facts.is_file()):
+        path = embeddings_file(workspace.features)
+        if not (path.is_file() and BackboneFacts.file(workspace.features).is_file()):
             raise UserInputError(
                 "there are no photos to search yet", on=str(path), remedy="train first: shotline train PHOTOS"
             )
-        backbone = json.loads(facts.read_text(encoding="utf-8"))
+        backbone = BackboneFacts.read(workspace.features)
         ids, embeddings = read_clean_embeddings(path)
         table, not_drawn = _places(workspace, ids)
         if not _is_empty(workspace.ledger):
@@ -99,10 +96,10 @@ class Photos:
 
 def _places(workspace: Workspace, ids: pa.Array) -> tuple[pa.Table, int]:
     """`id`, `path`, `class` of photos in `data/raw`, in the order of `ids`; and how many others are there."""
-    path = workspace.validated / "manifest.parquet"
+    path = PhotoTables(workspace.validated).manifest_file
     if not path.is_file():
         raise UserInputError("the list of photos is missing", on=str(path), remedy=_TRAIN)
-    manifest = pq.read_table(path, columns=["id", "path", "class"])
+    manifest = PhotoTables(workspace.validated).manifest(["id", "path", "class"])
     rows = pc.index_in(ids, value_set=manifest["id"])
     if rows.null_count:
         raise UserInputError(

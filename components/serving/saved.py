@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.classifier import holds_bundle
 from components.workspace.template import template_folder
 
 __all__ = ["Saved"]
@@ -32,7 +33,7 @@ class Saved:
         if (folder / "bento.yaml").is_file():
             models = folder / "src/models"
             return cls(models / "bundle", models / "bank", models)
-        if (folder / "bundle.json").is_file():
+        if holds_bundle(folder):
             return cls(folder, None, _models_above(folder))
         if (folder / "version.json").is_file():
             return cls(folder / "bundle", folder / "bank", _models_above(folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.artefacts import PhotoTables, embeddings_file
 from components.errors import UserInputError
 from components.files import sha256_bytes
 from components.ingest import IngestSettings, PhotoError, load_image, read_photo
@@ -70,8 +71,8 @@ class LatestPhotos:
             UserInputError: their embeddings were made with another one.
         """
         sources = (
-            self._workspace.features / "embeddings.parquet",
-            self._workspace.validated / "manifest.parquet",
+            embeddings_file(self._workspace.features),
+            PhotoTables(self._workspace.validated).manifest_file,
             self._workspace.ledger,
         )
         state = [(path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None for path in sources]
@@ -82,7 +83,7 @@ class LatestPhotos:
 
         require_same_backbone(
             backbone,
-            photos.backbone,
+            photos.backbone.identity,
             what="data/features",
             on=self._workspace.features,
             remedy="run `shotline train`, or `shotline rollback` to a version of that backbone",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import Tensor
 
-from components.backbone import Projector
+from components.artefacts import BackboneFacts, ClassTexts, PhotoTables, read_projector
 from components.classifier import (
     Bundle,
     Choice,
@@ -21,8 +20,7 @@ from components.classifier import (
 from components.heads import Support
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
-from components.stages.rows import Rows, read_backbone_facts, read_rows
-from components.stages.tables import read_table
+from components.stages.rows import Rows, read_rows
 from components.threads import one_thread
 from components.workspace import Workspace
 
@@ -35,9 +33,9 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     No query image is read here.
     """
     settings = workspace.parameters.section("classifier", ClassifierSettings)
-    rows = read_rows(workspace, ["support"], reporter)
+    rows = read_rows(workspace, "support", reporter)
     from_ldc = load_candidates(workspace.ldc)
-    validation = read_rows(workspace, ["validation"], reporter, heads=[candidate.head for candidate in from_ldc])
+    validation = read_rows(workspace, "validation", reporter, heads=[candidate.head for candidate in from_ldc])
     names: list[str] = []
 
     def tell(name: str) -> None:
@@ -56,7 +54,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     save_candidates(choice.calibrated(candidates), workspace.models / "heads")
     # Levels are read as finely as a head wants them only where it is shipped.
     seen = (
-        rows if choice.head.level_mode == "pooled" else read_rows(workspace, ["support"], reporter, heads=[choice.head])
+        rows if choice.head.level_mode == "pooled" else read_rows(workspace, "support", reporter, heads=[choice.head])
     )
     with one_thread():
         fitted = choice.head.scores(seen.features[seen.views == 0])
@@ -71,34 +69,29 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
 
 def read_support(workspace: Workspace, rows: Rows) -> Support:
-    """Labelled rows with what is known of their classes beforehand, as heads and choice take them."""
+    """Rows that may choose, with what is known of their classes beforehand, as heads and choice take them."""
     settings = workspace.parameters.section("classifier", ClassifierSettings)
-    texts = load_file(workspace.features / "texts.safetensors")
+    texts = ClassTexts.read(workspace.features)
     return Support(
         features=rows.features,
         labels=rows.labels,
         images=rows.images,
         groups=rows.groups,
         views=rows.views,
-        n_classes=len(texts["text_embeddings"]),
-        text_embeddings=texts["text_embeddings"],
-        logit_scale=read_backbone_facts(workspace)["logit_scale"],
-        covariance=texts.get("covariance"),
-        projector=_read_projector(workspace),
+        n_classes=len(texts.text_embeddings),
+        text_embeddings=texts.text_embeddings,
+        logit_scale=BackboneFacts.read(workspace.features).logit_scale,
+        covariance=texts.covariance,
+        projector=read_projector(workspace.features),
         seed=workspace.parameters.section("ingest", IngestSettings).seed,
         n_folds=settings.folds,
         n_repeats=settings.repeats,
     )
 
 
-def _read_projector(workspace: Workspace) -> Projector | None:
-    facts = read_backbone_facts(workspace)["projector"]
-    return facts and Projector(tensors=load_file(workspace.features / "projector.safetensors"), **facts)
-
-
 def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows, fitted: Tensor) -> Bundle:
-    facts = read_backbone_facts(workspace)
-    classes = read_table(workspace.validated, "classes")
+    facts = BackboneFacts.read(workspace.features)
+    classes = PhotoTables(workspace.validated).classes()
     ingest = workspace.parameters.section("ingest", IngestSettings)
     clean: Tensor = rows.views == 0
     clean_ids = [image_id for image_id, is_clean in zip(rows.image_ids, clean.tolist(), strict=True) if is_clean]
@@ -111,9 +104,9 @@ def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows, 
         head=choice.head,
         temperature=choice.temperature,
         threshold=choice.threshold,
-        backbone={key: facts[key] for key in ("name", "weights", "preprocessing", "precision", "device_kind")},
-        logit_scale=facts["logit_scale"],
-        templates=tuple(facts["templates"]),
+        backbone=facts.identity,
+        logit_scale=facts.logit_scale,
+        templates=facts.templates,
         split=split,
         why=choice.why,
         evidence=choice.evidence,

@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from components.artefacts import PhotoTables
 from components.errors import UserInputError
 from components.ingest import Ingested, IngestSettings, ingest
 from components.stages.reporter import Reporter
-from components.stages.tables import write_tables
 from components.workspace import Workspace
 
 __all__ = ["run"]
@@ -37,8 +37,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         )
     for note in ingested.notes:
         reporter.note(note.message)
-    write_tables(
-        workspace.ingested,
+    PhotoTables(workspace.ingested).write(
         manifest=ingested.manifest,
         quarantine=ingested.quarantine,
         sample=ingested.sample,

@@ -7,13 +7,13 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from components.artefacts import BackboneFacts, PhotoTables, write_pairs
 from components.classifier import Candidate, ClassifierSettings, save_candidates
 from components.files import write_text
 from components.ldc import LdcFit, LdcHead, LdcSettings, TrainingProgress, fit_ldc
 from components.stages.classifier import read_support
 from components.stages.reporter import Reporter
-from components.stages.rows import read_backbone_facts, read_rows
-from components.stages.tables import read_table
+from components.stages.rows import read_rows
 from components.threads import one_thread
 from components.workspace import Workspace
 
@@ -31,14 +31,11 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     folder = workspace.ldc
     candidates = [] if fit is None else [Candidate(LdcHead.name, fit.head, fit.out_of_fold)]
     save_candidates(candidates, folder, exactly=True)
-    names = read_table(workspace.validated, "classes")["class"].to_pylist()
     log = [] if fit is None else [(epoch.epoch, epoch.loss) for epoch in fit.log]
     trials = [] if fit is None else [(_said(t.change), t.epochs, t.log_loss, t.gain, int(t.kept)) for t in fit.trials]
-    pairs = [] if fit is None else fit.deconfused
     write_text(folder / "log.csv", _table(("epoch", "loss"), log))
     write_text(folder / "trials.csv", _table(("change", "epochs", "log_loss", "gain", "kept"), trials))
-    deconfused = [(names[p.label], names[p.taken_for], p.before, p.after, p.moved) for p in pairs]
-    write_text(folder / "deconfused.csv", _table(("class", "taken_for", "before", "after", "moved"), deconfused))
+    write_pairs(folder, [] if fit is None else fit.deconfused, PhotoTables(workspace.validated).class_names())
     reporter.note(why_not or _summary(fit))
     return {"trained": fit is not None, "trials": len(trials)}
 
@@ -46,8 +43,8 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 def _fit(workspace: Workspace, reporter: Reporter) -> LdcFit:
     settings = workspace.parameters.section("ldc", LdcSettings)
     heads = () if settings.level_mode == "pooled" else None  # None: levels as they are cached
-    rows = read_rows(workspace, ["support"], reporter, heads=heads)
-    validation = read_rows(workspace, ["validation"], reporter, heads=heads)
+    rows = read_rows(workspace, "support", reporter, heads=heads)
+    validation = read_rows(workspace, "validation", reporter, heads=heads)
 
     def tell(now: TrainingProgress) -> None:
         reporter.progress(now.done, now.planned, f"epochs, loss {now.epoch.loss:.3f}")
@@ -64,7 +61,7 @@ def _fit(workspace: Workspace, reporter: Reporter) -> LdcFit:
 def _why_not(workspace: Workspace) -> str | None:
     if not workspace.parameters.section("classifier", ClassifierSettings).wants_ldc:
         return "LDC is not among classifier.heads"
-    if read_backbone_facts(workspace)["projector"] is None:
+    if BackboneFacts.read(workspace.features).projector is None:
         return "LDC reads CLIP's ResNets and ViTs; this backbone is neither"
     return None
 

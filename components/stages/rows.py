@@ -1,37 +1,38 @@
-"""Labelled rows for the heads: Feast's embeddings joined with levels from the cache, labels and groups."""
+"""Labelled rows for the heads: Feast's embeddings joined with levels from the cache, labels and groups.
+
+What may choose is handed `Rows`, of support or validation photos; query photos come as a `Query`, which nothing that
+chooses takes.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from components.backbone import load_backbone
+from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file
+from components.backbone import Backbone, load_backbone
 from components.errors import UserInputError
-from components.features import FeatureCache, Features, FeaturesSettings, View
+from components.evaluate import Query
+from components.features import Features, View
 from components.heads import Head
 from components.ingest import IngestSettings, groups_of
-from components.stages.features import encode_into_cache
+from components.stages.features import encoding, workspace_features
 from components.stages.reporter import Reporter
-from components.stages.tables import read_table
 from components.store import EmbeddingStore
 from components.workspace import Workspace
 
-__all__ = ["Rows", "read_backbone_facts", "read_rows"]
-
-_CHUNK = 1024  # rows whose whole levels are in memory at once
+__all__ = ["Rows", "read_query", "read_rows"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled views of photos.
+    """Labelled views of support or validation photos: what may be learnt from and chosen on.
 
     Attributes:
         image_ids: of each row.
@@ -51,50 +52,65 @@ class Rows:
 
 
 def read_rows(
-    workspace: Workspace, roles: Sequence[str], reporter: Reporter, *, heads: Sequence[Head] | None = ()
+    workspace: Workspace,
+    role: Literal["support", "validation"],
+    reporter: Reporter,
+    *,
+    heads: Sequence[Head] | None = (),
 ) -> Rows:
-    """The rows of photos with one of `roles` (support, validation, query), in the order of keys.parquet.
+    """The rows of photos with that role, in the order of `FeatureKeys`.
 
     Levels are pooled unless one of `heads` reads them finer, or `heads` is None: then they are as cached, and mapped.
     """
-    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
-    keys = read_table(workspace.features, "keys")
-    keys = keys.filter(pc.is_in(keys["role"], value_set=pa.array(list(roles), pa.string())))
-    sample = read_table(workspace.validated, "sample")
-    manifest = read_table(workspace.validated, "manifest")
-    place = {
-        name: number for number, name in enumerate(read_table(workspace.validated, "classes")["class"].to_pylist())
-    }
-    label_of = {row["id"]: place[row["class"]] for row in sample.select(["id", "class"]).to_pylist()}
-    settings = workspace.parameters.section("ingest", IngestSettings)
-
-    image_ids: list[str] = keys["image_id"].to_pylist()
+    views, features, labels = _read(workspace, role, reporter, heads)
+    image_ids = [view.image_id for view in views]
     image_number = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
-    views: list[int] = keys["view"].to_pylist()
-    since = datetime.fromisoformat(settings.since)
-    store = EmbeddingStore(workspace.feature_store, workspace.features / "embeddings.parquet")
-    embedding = store.read(list(zip(image_ids, views, strict=True)), since) if image_ids else torch.empty(0, 0)
-    return Rows(
-        image_ids,
-        _with_levels(embedding, workspace, keys["key"].to_pylist(), image_ids, views, reporter, pooled),
-        torch.tensor([label_of[image_id] for image_id in image_ids], dtype=torch.int64),
-        torch.tensor([image_number[image_id] for image_id in image_ids], dtype=torch.int64),
-        _groups(manifest, list(image_number), settings.near_duplicate)[
-            [image_number[image_id] for image_id in image_ids]
-        ],
-        torch.tensor(views, dtype=torch.int64),
-    )
+    images = torch.tensor([image_number[image_id] for image_id in image_ids], dtype=torch.int64)
+    manifest = PhotoTables(workspace.validated).manifest(["id", "thumbnail"])
+    near_duplicate = workspace.parameters.section("ingest", IngestSettings).near_duplicate
+    groups = _groups(manifest, list(image_number), near_duplicate)
+    numbers = torch.tensor([view.number for view in views], dtype=torch.int64)
+    return Rows(image_ids, features, labels, images, groups[images], numbers)
 
 
-def read_backbone_facts(workspace: Workspace) -> dict[str, Any]:
-    """What the stage features wrote of the backbone that made the features."""
-    path = workspace.features / "backbone.json"
-    if not path.is_file():
+def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head] | None = ()) -> Query | None:
+    """The photos that only measure, levels as in `read_rows`; None where there are none."""
+    views, features, labels = _read(workspace, "query", reporter, heads)
+    return Query(features, labels, tuple(view.image_id for view in views)) if views else None
+
+
+def _read(
+    workspace: Workspace, role: str, reporter: Reporter, heads: Sequence[Head] | None
+) -> tuple[list[View], Features, Tensor]:
+    """Views of one role, their features and labels."""
+    recorded = FeatureKeys.read(workspace.features, [role])
+    tables = PhotoTables(workspace.validated)
+    place = {name: number for number, name in enumerate(tables.class_names())}
+    label_of = {row["id"]: place[row["class"]] for row in tables.sample().select(["id", "class"]).to_pylist()}
+    features = _features(workspace, recorded, heads, reporter)
+    return recorded.views, features, torch.tensor([label_of[view.image_id] for view in recorded.views]).long()
+
+
+def _features(
+    workspace: Workspace, recorded: FeatureKeys, heads: Sequence[Head] | None, reporter: Reporter
+) -> Features:
+    """Embeddings as Feast gives them, levels from the cache."""
+    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
+    store = EmbeddingStore(workspace.feature_store, embeddings_file(workspace.features))
+    wanted = [(view.image_id, view.number) for view in recorded.views]
+    embedding = store.read(wanted, since) if wanted else torch.empty(0, 0)
+    facts = BackboneFacts.read(workspace.features)
+    # After a pull the list of keys is there and the cache may not be: what is missing is encoded.
+    cached = workspace_features(workspace, facts.digest, lambda: _recorded_backbone(workspace, facts))
+    if cached.keys(recorded.views) != recorded.keys:
         raise UserInputError(
-            "the output of an earlier stage is missing", on=str(path), remedy="run `shotline train` or `dvc repro`"
+            "the features were made with another features.mode than params.yaml has now",
+            on=str(workspace.features),
+            remedy="run the stage features again, as `dvc repro` and `shotline train` do",
         )
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return facts
+    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
+    read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
+    return Features(embedding, read.levels, read.class_tokens)
 
 
 def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:
@@ -103,54 +119,22 @@ def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> 
     Found anew among these photos alone: over all photos a query photo could join two support photos, and folds would
     then depend on query photos.
     """
-    rows = manifest.select(["id", "thumbnail"]).to_pylist()
-    thumbnail_of = {row["id"]: row["thumbnail"] for row in rows}
+    thumbnail_of = dict(zip(manifest["id"].to_pylist(), manifest["thumbnail"].to_pylist(), strict=True))
     return torch.from_numpy(groups_of([thumbnail_of[image_id] for image_id in image_ids], near_duplicate))
 
 
-def _with_levels(
-    embedding: Tensor,
-    workspace: Workspace,
-    keys: list[str],
-    image_ids: list[str],
-    views: list[int],
-    reporter: Reporter,
-    pooled: bool,
-) -> Features:
-    cache = FeatureCache(workspace.features_cache)
-    absent = set(cache.missing(keys))
-    if absent:
-        # After a pull the list of keys is there and the cache may not be.
-        wanted = [
-            View(image_id, number)
-            for key, image_id, number in zip(keys, image_ids, views, strict=True)
-            if key in absent
-        ]
-        _encode_as_recorded(wanted, cache, workspace, reporter)
-    if pooled:
-        parts = [cache.read(keys[start : start + _CHUNK]).pooled() for start in range(0, len(keys), _CHUNK)]
-        read = Features.concatenate(parts) if parts else Features(embedding)
-    else:
-        read = cache.read(keys, mapped=True)
-    return Features(embedding, read.levels, read.class_tokens)
-
-
-def _encode_as_recorded(views: list[View], cache: FeatureCache, workspace: Workspace, reporter: Reporter) -> None:
-    facts = read_backbone_facts(workspace)
-    if facts["device_kind"] == "cuda" and not torch.cuda.is_available():
+def _recorded_backbone(workspace: Workspace, facts: BackboneFacts) -> Backbone:
+    if facts.device_kind == "cuda" and not torch.cuda.is_available():
         raise UserInputError(
             "the features were made on a CUDA device, they are not in the cache, and torch sees none here",
             on=str(workspace.features_cache),
             remedy="encode anew on what is here: `dvc repro --force features`, then `shotline train`",
         )
-    backbone = load_backbone(
-        facts["name"], models=workspace.models, device=facts["device_kind"], precision=facts["precision"]
-    )
-    if backbone.identity.digest != facts["digest"]:
+    backbone = load_backbone(facts.name, models=workspace.models, device=facts.device_kind, precision=facts.precision)
+    if backbone.identity.digest != facts.digest:
         raise UserInputError(
             "the features were made with other weights than the backbone has now",
-            on=f"backbone {facts['name']}",
+            on=f"backbone {facts.name}",
             remedy="run the stage features again",
         )
-    mode = workspace.parameters.section("features", FeaturesSettings).mode
-    encode_into_cache(views, workspace, backbone, cache, mode, reporter)
+    return backbone

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.artefacts import PhotoTables
 from components.files import write_json
 from components.ingest import IngestSettings, draw_sample
 from components.stages.reporter import Reporter
-from components.stages.tables import read_table, write_tables
 from components.validate import ExpectationResult, ValidateSettings, validate
 from components.workspace import Workspace
 
@@ -28,10 +28,11 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """
     settings = workspace.parameters.section("ingest", IngestSettings)
     docs = workspace.reports / "validation"
+    ingested = PhotoTables(workspace.ingested)
     verdict = validate(
-        read_table(workspace.ingested, "manifest"),
-        read_table(workspace.ingested, "quarantine"),
-        read_table(workspace.ingested, "sample"),
+        ingested.manifest(),
+        ingested.quarantine(),
+        ingested.sample(),
         shots=settings.shots,
         settings=workspace.parameters.section("validate", ValidateSettings),
         docs=docs,
@@ -46,12 +47,11 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     sample = draw_sample(
         verdict.manifest, shots=settings.shots, seed=settings.seed, validation_shots=settings.validation_shots_used
     )
-    write_tables(
-        workspace.validated,
+    PhotoTables(workspace.validated).write(
         manifest=verdict.manifest,
         quarantine=verdict.quarantine,
         sample=sample,
-        classes=_learnt(read_table(workspace.ingested, "classes"), sample),
+        classes=_learnt(ingested.classes(), sample),
     )
     return {"photos": verdict.manifest.num_rows, "quarantined": verdict.quarantine.num_rows}
 

@@ -69,7 +69,7 @@ class LiveRow:
 class ClassStore:
     """Feast's online store in the workspace; one process writes at a time, any may read.
 
-    Importing Feast takes about ten seconds; it happens at the first use.
+    Importing Feast takes about five seconds; it happens at the first use.
 
     Args:
         repository: the folder with `feature_store.yaml`.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.artefacts import view_id
 from components.errors import ShotlineError
 from components.store.repository import feature_store
-from components.store.table import view_id
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,7 @@ __all__ = ["EmbeddingStore"]
 class EmbeddingStore:
     """Feast's repository in the workspace, over one Parquet file of embeddings.
 
-    Importing Feast takes about ten seconds, torch three; it happens at the first read.
+    Importing Feast takes about five seconds, torch three; it happens at the first read.
     """
 
     def __init__(self, repository: Path, embeddings: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from components.store.feast_import import import_feast
+
 __all__ = ["feature_store"]
 
 
 def feature_store(repository: Path, embeddings: Path) -> Any:
-    """Feast's `FeatureStore` over the folder `repository`, with the definitions applied; takes about ten seconds."""
+    """Feast's `FeatureStore` over the folder `repository`, with the definitions applied; takes some seconds."""
+    import_feast()
     from feast import FeatureStore
     from feast.repo_config import load_repo_config
 

@@ -116,10 +116,11 @@ def serve(
 ) -> None:
     """Serve what is live over HTTP: POST /classify, /embed, /search."""
     from components.backbone import BackboneSettings
+    from components.classifier import holds_bundle
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
-    if not (place.bundle / "bundle.json").is_file():
+    if not holds_bundle(place.bundle):
         raise UserInputError(
             "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
         )

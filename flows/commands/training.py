@@ -172,14 +172,14 @@ def _prepare(
 
 def _result(workspace: Any) -> dict[str, Any]:
     """What came of a training, for programs; paths are relative to the current folder."""
+    from components.artefacts import metrics_file, read_metrics
     from components.live import Versions
 
-    metrics = workspace.reports / "metrics.json"
     return {
         "version": Versions(workspace.live).in_use().name,
         "bundle": os.path.relpath(workspace.bundle),
-        "metrics": os.path.relpath(metrics),
-        "metrics_version": json.loads(metrics.read_text(encoding="utf-8"))["version"],
+        "metrics": os.path.relpath(metrics_file(workspace.reports)),
+        "metrics_version": read_metrics(workspace.reports)["version"],
     }
 
 

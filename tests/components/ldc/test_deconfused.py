@@ -1,6 +1,7 @@
 import torch
 
-from components.ldc import Outputs, Pair, deconfused, fit_ldc, mean_residual
+from components.artefacts import Pair
+from components.ldc import Outputs, deconfused, fit_ldc, mean_residual
 from tests.components.ldc.drawn import drawn
 from tests.components.ldc.test_fit import QUICK
 

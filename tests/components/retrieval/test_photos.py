@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from components.artefacts import BackboneFacts, PhotoTables, embeddings_file, write_embeddings
 from components.errors import UserInputError
 from components.retrieval import Photos
-from components.store import write_embeddings
 from components.workspace import Workspace
 
 
@@ -37,11 +36,11 @@ def workspace(tmp_path: Path, embeddings: torch.Tensor) -> Workspace:
             torch.stack([*embeddings[[0, 1, 1], [0, 0, 1]], *embeddings[2, [2, 0]]]),
         ),
     ]
-    write_embeddings(place.features / "embeddings.parquet", chunks, datetime(2026, 1, 1, tzinfo=UTC))
-    (place.features / "backbone.json").write_text(json.dumps({"name": "fake"}))
+    write_embeddings(embeddings_file(place.features), chunks, datetime(2026, 1, 1, tzinfo=UTC))
+    BackboneFacts("fake", "0" * 64, {}, "fp32", "cpu", "1" * 64, 100.0, ("a {}",)).write(place.features)
     place.validated.mkdir(parents=True)
     manifest = {"id": list("abcd"), "path": ["x/a.jpg", "x/b.jpg", "y/c.jpg", "y/d.jpg"], "class": list("xxyy")}
-    pq.write_table(pa.table(manifest), place.validated / "manifest.parquet")
+    pq.write_table(pa.table(manifest), PhotoTables(place.validated).manifest_file)
     return place
 
 
@@ -64,7 +63,7 @@ def test_clean_views_alone_are_read_in_the_files_order(workspace: Workspace, emb
 
 
 def test_embeddings_of_photos_that_are_not_listed_are_an_error(workspace: Workspace) -> None:
-    path = workspace.validated / "manifest.parquet"
+    path = PhotoTables(workspace.validated).manifest_file
     pq.write_table(pq.read_table(path).slice(0, 2), path)
 
     with pytest.raises(UserInputError, match="1 of 3 embeddings are of photos") as caught:

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from components.artefacts import write_embeddings
 from components.errors import ShotlineError
-from components.store import EmbeddingStore, write_embeddings
+from components.store import EmbeddingStore
 from tests.conftest import REPOSITORY
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

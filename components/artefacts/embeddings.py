@@ -1,4 +1,4 @@
-"""The Parquet file of embeddings: written by the stage features, read by Feast as its offline source."""
+"""`embeddings.parquet`: written by the stage features, read by Feast as its offline source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.files import atomic_path
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EMBEDDING_SCHEMA", "read_clean_embeddings", "view_id", "write_embeddings"]
+__all__ = ["EMBEDDING_SCHEMA", "embeddings_file", "read_clean_embeddings", "view_id", "write_embeddings"]
 
 EMBEDDING_SCHEMA = pa.schema(
     [
@@ -30,6 +30,11 @@ EMBEDDING_SCHEMA = pa.schema(
     ]
 )
 """A row is one view of one image; `event_timestamp` is recorded data (when the photo was there), never a file's date."""
+
+
+def embeddings_file(folder: Path) -> Path:
+    """Where it lies in the folder of the stage features."""
+    return folder / "embeddings.parquet"
 
 
 def view_id(image_id: str, view: int) -> str:
