@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from components.artefacts.feature_keys import FeatureKeys
     from components.artefacts.metrics import metrics_file, read_metrics, write_metrics
     from components.artefacts.photo_tables import PhotoTables
+    from components.artefacts.pool_facts import PoolFacts
     from components.artefacts.projector import projector_facts, read_projector, write_projector
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "FeatureKeys",
     "Pair",
     "PhotoTables",
+    "PoolFacts",
     "embeddings_file",
     "metrics_file",
     "projector_facts",

@@ -26,6 +26,7 @@ _SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within cla
 _PHOTOS_A_CLASS = 12.0  # a pool with fewer photos for each class is trusted as much less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
 _COVERAGE_SPREAD = 4.0
+_LEAST_TRUST = 0.25  # less is no trust at all: it gained nothing, and lost a point where the pool held a few classes
 
 
 @dataclass(frozen=True)
@@ -128,4 +129,5 @@ def _trust(whitened: _Sums, nothing: Tensor) -> float:
     mean = torch.softmax(_COVERAGE_SPREAD / max(spread, 1e-9) * cosines, 1).mean(0)
     held = float((-torch.special.xlogy(mean, mean).sum()).exp()) / n_classes
     low, high = _COVERAGE
-    return min(1.0, n_photos / (_PHOTOS_A_CLASS * n_classes)) * min(1.0, max(0.0, (held - low) / (high - low)))
+    trust = min(1.0, n_photos / (_PHOTOS_A_CLASS * n_classes)) * min(1.0, max(0.0, (held - low) / (high - low)))
+    return trust if trust >= _LEAST_TRUST else 0.0

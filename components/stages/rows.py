@@ -19,7 +19,7 @@ from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embedd
 from components.backbone import Backbone, load_backbone
 from components.errors import UserInputError
 from components.evaluate import Query
-from components.features import Features, View
+from components.features import Features, PhotoFeatures, View
 from components.heads import Head
 from components.ingest import IngestSettings, groups_of
 from components.stages.features import encoding, workspace_features
@@ -27,7 +27,7 @@ from components.stages.reporter import Reporter
 from components.store import EmbeddingStore
 from components.workspace import Workspace
 
-__all__ = ["Rows", "read_query", "read_rows"]
+__all__ = ["Rows", "read_pool", "read_query", "read_rows"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,15 @@ def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head
     return Query(features, labels, tuple(view.image_id for view in views)) if views else None
 
 
+def read_pool(workspace: Workspace, reporter: Reporter) -> Tensor | None:
+    """Embeddings (p, d) of the photos without a label that training may learn from; None where there are none."""
+    recorded = FeatureKeys.read(workspace.features, ["pool"])
+    if not recorded.views:
+        return None
+    cached = _cached(workspace, recorded)
+    return cached.read(recorded.views, levels=False, progress=encoding(reporter)).embedding
+
+
 def _read(
     workspace: Workspace, role: str, reporter: Reporter, heads: Sequence[Head] | None
 ) -> tuple[list[View], Features, Tensor]:
@@ -99,6 +108,18 @@ def _features(
     store = EmbeddingStore(workspace.feature_store, embeddings_file(workspace.features))
     wanted = [(view.image_id, view.number) for view in recorded.views]
     embedding = store.read(wanted, since) if wanted else torch.empty(0, 0)
+    cached = _cached(workspace, recorded)
+    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
+    read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
+    return Features(embedding, read.levels, read.class_tokens)
+
+
+def _cached(workspace: Workspace, recorded: FeatureKeys) -> PhotoFeatures:
+    """The cached features that the stage features wrote down.
+
+    Raises:
+        UserInputError: they are of another form than `params.yaml` names now.
+    """
     facts = BackboneFacts.read(workspace.features)
     # After a pull the list of keys is there and the cache may not be: what is missing is encoded.
     cached = workspace_features(workspace, facts.digest, lambda: _recorded_backbone(workspace, facts))
@@ -108,9 +129,7 @@ def _features(
             on=str(workspace.features),
             remedy="run the stage features again, as `dvc repro` and `shotline train` do",
         )
-    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
-    read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
-    return Features(embedding, read.levels, read.class_tokens)
+    return cached
 
 
 def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:
