@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         EMBEDDING_SCHEMA,
         embeddings_file,
         read_clean_embeddings,
+        read_embeddings,
         view_id,
         write_embeddings,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "metrics_file",
     "projector_facts",
     "read_clean_embeddings",
+    "read_embeddings",
     "read_metrics",
     "read_pairs",
     "read_projector",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.errors import ShotlineError
 from components.files import atomic_path
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EMBEDDING_SCHEMA", "embeddings_file", "read_clean_embeddings", "view_id", "write_embeddings"]
+__all__ = [
+    "EMBEDDING_SCHEMA",
+    "embeddings_file",
+    "read_clean_embeddings",
+    "read_embeddings",
+    "view_id",
+    "write_embeddings",
+]
 
 EMBEDDING_SCHEMA = pa.schema(
     [
@@ -73,6 +81,28 @@ def write_embeddings(
             writer.write_table(pa.table(columns, schema=EMBEDDING_SCHEMA))
             rows += len(views)
     return rows
+
+
+def read_embeddings(path: Path, views: Sequence[tuple[str, int]]) -> Tensor:
+    """Embeddings (len(views), d) float32 of (image id, view number), in the order given: those that Feast's join gives.
+
+    Raises:
+        ShotlineError: the file lacks a view.
+    """
+    import torch
+
+    wanted = pa.array([view_id(image_id, view) for image_id, view in views])
+    table = pq.read_table(path, columns=["view_id", "embedding"])
+    places = pc.index_in(wanted, table["view_id"].combine_chunks())
+    if places.null_count:
+        raise ShotlineError(
+            f"{places.null_count} of {len(views)} embeddings that were asked for are not there",
+            on=str(path),
+            remedy="run the stage features again",
+        )
+    embeddings = table["embedding"].combine_chunks()
+    rows = embeddings.flatten().to_numpy().reshape(len(table), -1)
+    return torch.from_numpy(rows[places.to_numpy()])
 
 
 def read_clean_embeddings(path: Path) -> tuple[pa.Array, NDArray[np.float32]]:

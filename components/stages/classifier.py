@@ -36,7 +36,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     rows = read_rows(workspace, "support", reporter)
     from_ldc = load_candidates(workspace.ldc)
     validation = read_rows(workspace, "validation", reporter, heads=[candidate.head for candidate in from_ldc])
-    pool = read_pool(workspace, reporter)
+    pool = read_pool(workspace)
     names: list[str] = []
 
     def tell(name: str) -> None:

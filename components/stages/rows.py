@@ -1,4 +1,4 @@
-"""Labelled rows for the heads: Feast's embeddings joined with levels from the cache, labels and groups.
+"""Labelled rows for the heads: embeddings joined with levels from the cache, labels and groups.
 
 What may choose is handed `Rows`, of support or validation photos; query photos come as a `Query`, which nothing that
 chooses takes.
@@ -15,16 +15,16 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file
+from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file, read_embeddings
 from components.backbone import Backbone, load_backbone
 from components.errors import UserInputError
 from components.evaluate import Query
-from components.features import Features, PhotoFeatures, View
+from components.features import Features, View
 from components.heads import Head
 from components.ingest import IngestSettings, groups_of
 from components.stages.features import encoding, workspace_features
 from components.stages.reporter import Reporter
-from components.store import EmbeddingStore
+from components.store import EmbeddingStore, StoreSettings
 from components.workspace import Workspace
 
 __all__ = ["Rows", "read_pool", "read_query", "read_rows"]
@@ -79,13 +79,13 @@ def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head
     return Query(features, labels, tuple(view.image_id for view in views)) if views else None
 
 
-def read_pool(workspace: Workspace, reporter: Reporter) -> Tensor | None:
+def read_pool(workspace: Workspace) -> Tensor | None:
     """Embeddings (p, d) of the photos without a label that training may learn from; None where there are none."""
     recorded = FeatureKeys.read(workspace.features, ["pool"])
     if not recorded.views:
         return None
-    cached = _cached(workspace, recorded)
-    return cached.read(recorded.views, levels=False, progress=encoding(reporter)).embedding
+    wanted = [(view.image_id, view.number) for view in recorded.views]
+    return read_embeddings(embeddings_file(workspace.features), wanted)
 
 
 def _read(
@@ -103,23 +103,8 @@ def _read(
 def _features(
     workspace: Workspace, recorded: FeatureKeys, heads: Sequence[Head] | None, reporter: Reporter
 ) -> Features:
-    """Embeddings as Feast gives them, levels from the cache."""
-    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
-    store = EmbeddingStore(workspace.feature_store, embeddings_file(workspace.features))
-    wanted = [(view.image_id, view.number) for view in recorded.views]
-    embedding = store.read(wanted, since) if wanted else torch.empty(0, 0)
-    cached = _cached(workspace, recorded)
-    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
-    read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
-    return Features(embedding, read.levels, read.class_tokens)
-
-
-def _cached(workspace: Workspace, recorded: FeatureKeys) -> PhotoFeatures:
-    """The cached features that the stage features wrote down.
-
-    Raises:
-        UserInputError: they are of another form than `params.yaml` names now.
-    """
+    """Embeddings from the store, levels from the cache."""
+    embedding = _embeddings(workspace, [(view.image_id, view.number) for view in recorded.views])
     facts = BackboneFacts.read(workspace.features)
     # After a pull the list of keys is there and the cache may not be: what is missing is encoded.
     cached = workspace_features(workspace, facts.digest, lambda: _recorded_backbone(workspace, facts))
@@ -129,7 +114,20 @@ def _cached(workspace: Workspace, recorded: FeatureKeys) -> PhotoFeatures:
             on=str(workspace.features),
             remedy="run the stage features again, as `dvc repro` and `shotline train` do",
         )
-    return cached
+    pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
+    read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
+    return Features(embedding, read.levels, read.class_tokens)
+
+
+def _embeddings(workspace: Workspace, wanted: list[tuple[str, int]]) -> Tensor:
+    """(n, d) float32, by Feast's join or from its source."""
+    file = embeddings_file(workspace.features)
+    if not wanted:
+        return torch.empty(0, 0)
+    if not workspace.parameters.section("feature_store", StoreSettings).training:
+        return read_embeddings(file, wanted)
+    since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
+    return EmbeddingStore(workspace.feature_store, file).read(wanted, since)
 
 
 def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:

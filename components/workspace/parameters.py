@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import ValidationError
@@ -100,9 +100,17 @@ def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
             raise UserInputError(
                 f'unknown parameter "{key}" (value {value!r})', on=where, remedy=_nearest(str(key), known)
             )
+    forms = get_type_hints(settings)
+
+    def read(key: str, value: Any) -> Any:
+        if isinstance(value, list):  # YAML has lists, settings are frozen
+            return tuple(value)
+        if isinstance(value, dict) and dataclasses.is_dataclass(forms[key]):
+            return read_section(value, forms[key], where=f"{where}.{key}")
+        return value
+
     try:
-        # YAML has lists, settings are frozen.
-        return settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return settings(**{key: read(key, value) for key, value in values.items()})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0]) if first["loc"] else "a value"

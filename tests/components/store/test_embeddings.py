@@ -1,11 +1,12 @@
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from components.artefacts import write_embeddings
+from components.artefacts import embeddings_file, read_embeddings, write_embeddings
 from components.errors import ShotlineError
 from components.store import EmbeddingStore
 from tests.conftest import REPOSITORY
@@ -14,8 +15,12 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingStore:
-    folder = tmp_path_factory.mktemp("store")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> EmbeddingStore:
     shutil.copy(REPOSITORY / "data/feature_store/feature_store.yaml", folder)
     rows = write_embeddings(
         folder / "embeddings.parquet",
@@ -30,10 +35,11 @@ def embeddings() -> torch.Tensor:
     return F.normalize(torch.randn(6, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
 
 
-def test_as_many_rows_come_back_as_were_asked_for_in_their_order(store: EmbeddingStore) -> None:
+def test_as_many_rows_come_back_as_were_asked_for_in_their_order(store: EmbeddingStore, folder: Path) -> None:
     wanted = [("b", 2), ("a", 0), ("a", 0), ("b", 0)]
 
     assert torch.equal(store.read(wanted, SINCE), embeddings()[[5, 0, 0, 1]])
+    assert torch.equal(read_embeddings(embeddings_file(folder), wanted), store.read(wanted, SINCE))
 
 
 def test_what_was_not_there_yet_is_not_found(store: EmbeddingStore) -> None:
@@ -41,6 +47,8 @@ def test_what_was_not_there_yet_is_not_found(store: EmbeddingStore) -> None:
         store.read([("a", 0), ("b", 0)], datetime(2025, 12, 31, tzinfo=UTC))
 
 
-def test_an_unknown_view_is_an_error(store: EmbeddingStore) -> None:
+def test_an_unknown_view_is_an_error(store: EmbeddingStore, folder: Path) -> None:
     with pytest.raises(ShotlineError, match="1 of them empty"):
         store.read([("a", 0), ("nobody", 0)], SINCE)
+    with pytest.raises(ShotlineError, match="1 of 2 embeddings"):
+        read_embeddings(embeddings_file(folder), [("a", 0), ("nobody", 0)])
