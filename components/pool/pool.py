@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,10 @@ from filelock import FileLock, Timeout
 from components.errors import ShotlineError, UserInputError
 from components.files import sha256_bytes, write_bytes, write_text
 
-__all__ = ["Origin", "Pool", "PooledPhoto"]
+__all__ = ["Origin", "Pool", "PooledPhoto", "Word"]
 
 Origin = Literal["folder", "service"]
+Word = Literal["", "none", "bad"]
 
 _INDEX = "index.jsonl"
 _KEPT_BY_DVC = ("/photos", f"/{_INDEX}")
@@ -38,6 +39,8 @@ class PooledPhoto:
         why: of a photo from the service, why it was kept: `abstained`, `close` or `sample`.
         answer: the class that the service took it for.
         version: the live version that answered.
+        word: what a person said of it short of a class: `none` (of the classes) or `bad` (not to be used). Neither is
+            asked about again, and training learns nothing from a bad one.
     """
 
     photo: str
@@ -49,6 +52,7 @@ class PooledPhoto:
     why: str = ""
     answer: str = ""
     version: str = ""
+    word: Word = ""
 
     @property
     def grey(self) -> bytes:
@@ -145,6 +149,14 @@ class Pool:
                     with contextlib.suppress(OSError):
                         self.path(each.photo).parent.rmdir()
         return gone
+
+    def say(self, photos: Collection[str], word: Word) -> list[PooledPhoto]:
+        """Write down what a person said of photos; an empty word takes it back. Those that it has."""
+        with self._turn() as there:
+            said = [replace(each, word=word) if each.photo in photos else each for each in there]
+            if said != there:
+                self._write(said)
+        return [each for each in said if each.photo in photos]
 
     def find(self, name: str) -> PooledPhoto:
         """The photo whose hash begins so, or whose file was called so.

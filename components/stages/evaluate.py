@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.artefacts import read_pairs, write_metrics
+from components.artefacts import PoolFacts, read_pairs, write_metrics
 from components.bank import Answering, Bank
 from components.classifier import Bundle, load_candidates
 from components.evaluate import evaluate, metrics, table, write_plots
@@ -34,7 +34,8 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
             query,
             ldc_pairs=read_pairs(workspace.ldc, bundle.class_names),
         )
-    write_metrics(workspace.reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed))
+    pool = PoolFacts.read(workspace.features)
+    write_metrics(workspace.reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed, pool=pool))
     write_plots(evaluation, workspace.reports / "plots")
-    write_text(workspace.reports / "report.txt", table(evaluation, bundle))
+    write_text(workspace.reports / "report.txt", table(evaluation, bundle, pool))
     return {"evidence": evaluation.evidence, "query": evaluation.n_query}

@@ -88,7 +88,7 @@ def _pool(workspace: Workspace, sampled: list[str]) -> tuple[dict[str, datetime]
     """
     if not workspace.parameters.section("pool", PoolSettings).use:
         return {}, PoolFacts()
-    photos = sorted(Pool(workspace.pool).photos(), key=lambda each: each.photo)
+    photos = sorted((each for each in Pool(workspace.pool).photos() if each.word != "bad"), key=lambda each: each.photo)
     if not photos:
         return {}, PoolFacts()
     manifest = PhotoTables(workspace.validated).manifest(["id", "thumbnail"])
