@@ -2,7 +2,8 @@
 
 Without an anchor a pool that holds few of the classes drags the others' means into them (TransCLIP's way: 16 points lost
 at one photo a class; docs/experiments/pool.md). Here the labelled photos count several times, each photo of the pool
-pulls as strongly as it is sure, and a pool that cannot hold most of the classes is trusted less, down to not at all.
+pulls as strongly as it is sure, those farthest from a class, where photos of unknown classes lie, do not pull, and a pool
+that cannot hold most of the classes is trusted less, down to not at all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _ANCHOR = 4.0  # a labelled photo counts as so many of the pool's
 _SCALE = 20.0  # cosines times this are logits
 _ROUNDS = 10
 _SURENESS = 0.5  # a photo pulls with its highest probability to this power
+_FAR_SHARE = 0.2  # of the photos taken for a class: those farthest from its mean do not pull
 _SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within classes
 _PHOTOS_A_CLASS = 12.0  # a pool with fewer photos for each class is trusted as much less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
@@ -110,10 +112,27 @@ def _whiten(rows: Tensor, centre: Tensor, whitening: Tensor) -> Tensor:
 def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float) -> Tensor:
     means = normalize(whitened.pulled(responsibilities, _ANCHOR)[0], dim=1)
     for _ in range(_ROUNDS):
-        responsibilities = torch.softmax(_SCALE * (whitened.pool @ means.T), 1)
-        responsibilities *= trust * responsibilities.max(1, keepdim=True).values ** _SURENESS
+        cosines = whitened.pool @ means.T
+        responsibilities = torch.softmax(_SCALE * cosines, 1)
+        pull = trust * responsibilities.max(1, keepdim=True).values ** _SURENESS
+        responsibilities *= torch.where(_far(cosines), 0.0, pull)
         means = normalize(whitened.pulled(responsibilities, _ANCHOR)[0], dim=1)
     return responsibilities
+
+
+def _far(cosines: Tensor) -> Tensor:
+    """(p, 1) bool: the fifth of the photos that are taken for a class and are farthest from its mean.
+
+    Photos of no class of the task lie there. Where there are none, those that it costs have little to tell.
+    """
+    nearest, classes = cosines.max(1)
+    order = torch.argsort(nearest, stable=True)
+    order = order[torch.argsort(classes[order], stable=True)]  # by class, then by cosine
+    counts = torch.bincount(classes, minlength=cosines.shape[1])
+    place = torch.arange(len(order)) - (counts.cumsum(0) - counts)[classes[order]]
+    far = torch.empty(len(order), dtype=torch.bool)
+    far[order] = place + 0.5 < _FAR_SHARE * counts[classes[order]]
+    return far[:, None]
 
 
 def _trust(whitened: _Sums, nothing: Tensor) -> float:
