@@ -119,7 +119,8 @@ def shrunk_whitening(S: Tensor, freedom: float, generic: Tensor | None) -> Tenso
         a, size = 1.0, torch.ones((), dtype=torch.float64)
     P = (1 - a) * S + a * size * S0
     values, vectors = torch.linalg.eigh((1 - _ISOTROPIC_SHARE) * P + _ISOTROPIC_SHARE * size * identity)
-    return (vectors * values.pow(-_WHITENING_POWER)) @ vectors.T
+    whitening: Tensor = (vectors * values.pow(-_WHITENING_POWER)) @ vectors.T
+    return whitening
 
 
 def means_a_posteriori(

@@ -126,10 +126,10 @@ def give_word(workspace: Workspace, photos: Sequence[str], said: str) -> Word:
     known = {each.photo for each in pool.photos()}
     if missing := [photo for photo in photos if photo not in known]:
         raise UserInputError("the pool has no such photo", on=missing[0], remedy="list them: shotline pool list")
-    if said == "none" or said == "bad":
-        pool.say(photos, said)
-        return Word(said, tuple(photos))
-    raise UserInputError("no such word", on=said, remedy="say none or bad, or give a class")
+    if said not in ("none", "bad"):
+        raise UserInputError("no such word", on=said, remedy="say none or bad, or give a class")
+    pool.say(photos, "none" if said == "none" else "bad")
+    return Word(said, tuple(photos))
 
 
 def label(

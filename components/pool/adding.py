@@ -137,7 +137,7 @@ def _is_passed_over(name: str) -> bool:
 
 
 def _require_room(pool: Pool, files: Sequence[Path], most_bytes: int) -> None:
-    held = sum(each.bytes for each in pool.photos())
+    held = sum(each.size for each in pool.photos())
     coming = sum(path.lstat().st_size for path in files)
     if held + coming > most_bytes:
         raise UserInputError(

@@ -34,7 +34,7 @@ class PooledPhoto:
         name: what its file was called, with the folder that was given; empty where it came without a name.
         origin: `folder`, or `service` for photos that were sent to be classified.
         time: when it came, ISO 8601 in UTC; its event time.
-        bytes: its size.
+        size: in bytes.
         thumbnail: 16 x 16 grey values, base64; see `components.ingest.thumbnail_of`.
         why: of a photo from the service, why it was kept: `abstained`, `close` or `sample`.
         answer: the class that the service took it for.
@@ -47,7 +47,7 @@ class PooledPhoto:
     name: str
     origin: Origin
     time: str
-    bytes: int
+    size: int
     thumbnail: str
     why: str = ""
     answer: str = ""

@@ -67,8 +67,8 @@ def list_photos(
 
     for each in Pool(checked_workspace(workspace).pool).photos():
         if as_json:
-            facts = {"photo": each.photo, "name": each.name, "origin": each.origin, "time": each.time}
-            facts |= {"bytes": each.bytes, "why": each.why, "answer": each.answer, "version": each.version}
+            facts: dict[str, Any] = {"photo": each.photo, "name": each.name, "origin": each.origin, "time": each.time}
+            facts |= {"size": each.size, "why": each.why, "answer": each.answer, "version": each.version}
             typer.echo(json.dumps({name: value for name, value in facts.items() if value != ""}, ensure_ascii=False))
         else:
             kept = f"  ({each.why}, taken for {each.answer})" if each.why else ""
@@ -113,7 +113,7 @@ def stats(
     photos = Pool(place.pool).photos()
     facts: dict[str, Any] = {
         "photos": len(photos),
-        "bytes": sum(each.bytes for each in photos),
+        "bytes": sum(each.size for each in photos),
         "most_bytes": int(place.parameters.section("pool", PoolSettings).most_gb * 1e9),
         "origins": dict(Counter(each.why or each.origin for each in photos)),
         "trained": _trained_on(place),

@@ -44,7 +44,7 @@ def test_photos_are_kept_under_their_hashes_and_the_rest_is_told(tmp_path: Path,
     assert {each.time for each in added.added} == {TIME}
     for each in added.added:
         assert len(each.grey) == 256
-        assert pool.path(each.photo).stat().st_size == each.bytes
+        assert pool.path(each.photo).stat().st_size == each.size
     assert str(tmp_path) not in (pool.folder / "index.jsonl").read_text()
     assert (folder / "week/0.jpg").is_file()
     assert add(pool, folder).there == 4
