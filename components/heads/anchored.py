@@ -19,7 +19,8 @@ from components.heads.gaussian import TwoCovariance, means_a_posteriori, shrunk_
 __all__ = ["Anchored", "learn_from_pool"]
 
 # Chosen on photos and drawn embeddings that no table measures: docs/experiments/pool.md.
-_ANCHOR = 4.0  # a labelled photo counts as so many of the pool's
+_ANCHOR = 4.0  # a labelled photo counts as so many of the pool's,
+_ANCHOR_SHOTS = 12.0  # and the more so the more there are: what a pool gets wrong stays, what few photos miss does not
 _SCALE = 20.0  # cosines times this are logits
 _ROUNDS = 10
 _SURENESS = 0.5  # a photo pulls with its highest probability to this power
@@ -81,26 +82,27 @@ def learn_from_pool(
     rows, unlabelled = embedding.double(), pool.double()
     targets = torch.nn.functional.one_hot(labels, n_classes).double()
     whole = _Sums(rows, targets, unlabelled)
+    anchor = _ANCHOR * (1 + (len(rows) / n_classes / _ANCHOR_SHOTS) ** 2)
     responsibilities, trust = torch.zeros(len(pool), n_classes, dtype=torch.float64), -1.0
     for _ in range(2):
         scatter, freedom = whole.scatter(_SCATTER_SHARE * responsibilities)
         if freedom <= 1e-9:
             scatter = torch.zeros_like(scatter)
         whitening = shrunk_whitening(scatter / max(freedom, 1.0), max(freedom, 0.0), generic)
-        sums, weights = whole.pulled(responsibilities, _ANCHOR)
+        sums, weights = whole.pulled(responsibilities, anchor)
         centre = (sums / weights[:, None]).mean(0)
         whitened = _Sums(_whiten(rows, centre, whitening), targets, _whiten(unlabelled, centre, whitening))
         if trust < 0:
             trust = _trust(whitened, responsibilities)
         if trust == 0:
             break
-        responsibilities = _rounds(whitened, responsibilities, trust)
+        responsibilities = _rounds(whitened, responsibilities, trust, anchor)
 
-    sums, weights = whitened.pulled(responsibilities, _ANCHOR)
+    sums, weights = whitened.pulled(responsibilities, anchor)
     scatter, freedom = whitened.scatter(_SCATTER_SHARE * responsibilities)
     within = scatter.trace() / (max(freedom, 1.0) * rows.shape[1]) if freedom > 1e-9 else None
     # Equally many for every class: how often a class comes in the pool says nothing of how often it is asked for.
-    shots = targets.sum(0) + responsibilities.sum() / (n_classes * _ANCHOR)
+    shots = targets.sum(0) + responsibilities.sum() / (n_classes * anchor)
     gaussian = means_a_posteriori(sums / weights[:, None], shots, within, centre, whitening)
     return Anchored(gaussian, trust, responsibilities)
 
@@ -109,14 +111,14 @@ def _whiten(rows: Tensor, centre: Tensor, whitening: Tensor) -> Tensor:
     return normalize((rows - centre) @ whitening, dim=1)
 
 
-def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float) -> Tensor:
-    means = normalize(whitened.pulled(responsibilities, _ANCHOR)[0], dim=1)
+def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float, anchor: float) -> Tensor:
+    means = normalize(whitened.pulled(responsibilities, anchor)[0], dim=1)
     for _ in range(_ROUNDS):
         cosines = whitened.pool @ means.T
         responsibilities = torch.softmax(_SCALE * cosines, 1)
         pull = trust * responsibilities.max(1, keepdim=True).values ** _SURENESS
         responsibilities *= torch.where(_far(cosines), 0.0, pull)
-        means = normalize(whitened.pulled(responsibilities, _ANCHOR)[0], dim=1)
+        means = normalize(whitened.pulled(responsibilities, anchor)[0], dim=1)
     return responsibilities
 
 
