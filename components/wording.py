@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 
-__all__ = ["counted", "printable"]
+__all__ = ["counted", "joined_names", "printable", "split_names"]
 
 
 def counted(number: int, thing: str) -> str:
@@ -15,3 +17,13 @@ def counted(number: int, thing: str) -> str:
 def printable(name: str) -> str:
     """A file's name as it can be printed and stored: bytes that are no UTF-8 are replaced."""
     return os.fsencode(name).decode(errors="replace")
+
+
+def joined_names(names: Iterable[str]) -> str:
+    """Names in one cell of a table, with `|` between them; `split_names` gives them back."""
+    return "|".join(re.sub(r"([\\\\|])", r"\\\1", name) for name in names)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """What `joined_names` joined; no name is empty."""
+    return tuple(re.sub(r"\\(.)", r"\1", name) for name in re.findall(r"(?:\\.|[^|\\])+", text))

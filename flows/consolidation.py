@@ -16,7 +16,7 @@ from components.running import Runner, run_plainly
 from components.stages import Reporter, check_parameters
 from components.workspace import Workspace
 from flows.dvc import Pipeline
-from flows.pipeline import run_own_stages, run_stages, told_of_bundle
+from flows.pipeline import make_report, run_own_stages, run_stages, told_of_bundle
 
 __all__ = ["check_consolidation", "consolidate_classes", "explain"]
 
@@ -76,6 +76,7 @@ def consolidate_classes(
             raise
         run_stages(workspace, reporter, run)  # the ledger has a line more
         live.consolidation.done()
+        make_report(workspace, reporter)
         run_own_stages(workspace, reporter, run)
     return {
         "classes": {name: len(photos) for name, photos in moved.items()},

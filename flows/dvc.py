@@ -179,6 +179,33 @@ class Pipeline:
                 stage.dump(update_pipeline=False)
             return not restored
 
+    def read_at(self, path: str, revision: str) -> str:
+        """The text that a tracked file had at a git revision.
+
+        Args:
+            path: relative to the workspace.
+            revision: a commit, a branch, a tag, or an experiment of DVC's.
+
+        Raises:
+            UserInputError: there is no such revision, the file was not tracked there, or its content is not here.
+        """
+        import dvc.api
+        from dvc.exceptions import DvcException
+        from dvc.scm import SCMError as NoRevisionError
+        from scmrepo.exceptions import SCMError
+
+        root = self._workspace.root
+        try:
+            text: str = dvc.api.read(path, repo=str(root), rev=revision, encoding="utf-8")
+        except (DvcException, NoRevisionError, SCMError, OSError) as error:
+            raise UserInputError(
+                f"{path} of {revision} cannot be read: {error}",
+                on=str(root),
+                remedy="name a live version (shotline versions), a folder, or a commit, branch or experiment with answers "
+                "(`dvc fetch --all-commits` gets what is not here)",
+            ) from error
+        return text
+
     def _run_command(self, stage: PipelineStage) -> None:
         from dvc.stage.run import prepare_kwargs
 

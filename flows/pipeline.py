@@ -7,7 +7,10 @@ the user's own are run too. Those that ours do not need come last, when what is 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from components.artefacts import answers_file, read_answers
+from components.classifier.facts import saved_version
 from components.errors import ShotlineError
 from components.live import Change
 from components.live.opening import LiveWorkspace
@@ -16,7 +19,10 @@ from components.stages import Reporter, check_parameters, run_stage
 from components.workspace import Workspace, check_stage_versions
 from flows.dvc import Pipeline, Stage
 
-__all__ = ["run_own_stages", "run_stages", "told_of_bundle", "walk"]
+if TYPE_CHECKING:
+    from components.report import Comparison
+
+__all__ = ["compare_with_live", "make_report", "run_own_stages", "run_stages", "told_of_bundle", "walk"]
 
 
 def walk(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) -> dict[str, bool]:
@@ -39,24 +45,72 @@ def walk(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) ->
             reporter.note(f"a consolidation that was cut off was {'completed' if kept else 'taken back'}")
         ran = run_stages(workspace, reporter, run)
         live.consolidation.done()
+        compared = compare_with_live(workspace, live, reporter)
         change = live.changes.adopt(workspace.bundle, live.stamp())
         if change is not None:
             reporter.note(f"live: {change.version.name}")
-            for line in told_of_bundle(change):
+            for line in told_of_bundle(change, compared):
                 reporter.note(line)
+        if change is not None or ran.get("evaluate"):
+            make_report(workspace, reporter)
         return {**ran, **run_own_stages(workspace, reporter, run)}
 
 
-def told_of_bundle(change: Change) -> list[str]:
-    """What people should know of a bundle that took the place of one, a line each."""
+def make_report(workspace: Workspace, reporter: Reporter) -> None:
+    """Write `reports/report.html` from what the stages left, if they measured; a failure is told and stops nothing."""
+    if not answers_file(workspace.reports).is_file():
+        return
+    from components.report import write_report
+
+    try:
+        path = write_report(workspace)
+    except (ShotlineError, OSError) as error:
+        reporter.note(f"no report: {error.what if isinstance(error, ShotlineError) else error}")
+    else:
+        reporter.note(f"the report: {path.relative_to(workspace.root)}")
+
+
+def compare_with_live(workspace: Workspace, live: LiveWorkspace, reporter: Reporter) -> Comparison | None:
+    """What the stages' classifier answers otherwise than what is live, about the same photos; None if it is that one.
+
+    That they cannot be compared is told and stops nothing.
+    """
+    from components.report import compare
+    from components.stages.answered_by import answered_by
+
+    table = answers_file(workspace.reports)
+    try:
+        current = live.versions.current()
+        if current is None or current.bundle == saved_version(workspace.bundle) or not table.is_file():
+            return None
+        before = answered_by(workspace, live.versions.path(current), reporter)
+        after = read_answers(table.read_text(encoding="utf-8"), on=str(table))
+        return compare(before, after, names=("what was live", "what is live now"))
+    except (ShotlineError, OSError) as error:
+        reporter.note(f"not compared with what was live: {error.what if isinstance(error, ShotlineError) else error}")
+        return None
+
+
+def told_of_bundle(change: Change, compared: Comparison | None = None) -> list[str]:
+    """What people should know of a bundle that took the place of one, a line each.
+
+    Args:
+        change: from the one to the other.
+        compared: both on the photos that measure; they say more than the photos that both held out, if there are any.
+    """
     verdict = change.bundle_verdict
     if verdict is None or change.version.bundle == change.before.bundle:
         return []
-    return [
-        verdict.told,
-        *(f"beware: {reason}" for reason in verdict.refusals),
-        f"back: shotline rollback {change.before.name}",
-    ]
+    back = f"back: shotline rollback {change.before.name}"
+    if compared is None or not compared.before.n:
+        nothing = verdict.n_photos == 0
+        return [
+            "it was made of other photos or classes, so there is nothing to compare it on" if nothing else verdict.told,
+            *(f"beware: {reason}" for reason in verdict.refusals),
+            back,
+        ]
+    worse = compared.differs and compared.after.share < compared.before.share
+    return [*compared.told, *(["beware: it is worse than what was live"] if worse else []), back]
 
 
 def run_stages(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) -> dict[str, bool]:

@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
+    from components.artefacts.answers import (
+        ANSWERED_COLUMNS,
+        AnsweredPhoto,
+        answers_file,
+        answers_text,
+        read_answers,
+        read_answers_by_head,
+        write_answers,
+        write_answers_by_head,
+    )
     from components.artefacts.backbone_facts import BackboneFacts
     from components.artefacts.class_texts import ClassTexts
     from components.artefacts.deconfused import Pair, read_pairs, write_pairs
@@ -28,22 +38,30 @@ if TYPE_CHECKING:
     from components.artefacts.projector import projector_facts, read_projector, write_projector
 
 __all__ = [
+    "ANSWERED_COLUMNS",
     "EMBEDDING_SCHEMA",
+    "AnsweredPhoto",
     "BackboneFacts",
     "ClassTexts",
     "FeatureKeys",
     "Pair",
     "PhotoTables",
     "PoolFacts",
+    "answers_file",
+    "answers_text",
     "embeddings_file",
     "metrics_file",
     "projector_facts",
+    "read_answers",
+    "read_answers_by_head",
     "read_clean_embeddings",
     "read_embeddings",
     "read_metrics",
     "read_pairs",
     "read_projector",
     "view_id",
+    "write_answers",
+    "write_answers_by_head",
     "write_embeddings",
     "write_metrics",
     "write_pairs",

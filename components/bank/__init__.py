@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from components.bank.fitting import ColumnFitter, FittedColumns
     from components.bank.history import AddedClass, State, states
     from components.bank.ledger import Action, Ledger, LedgerEntry
+    from components.bank.likely import PROMISED, likely_classes, likely_places, likely_threshold
     from components.bank.names import class_name, spelling
     from components.bank.photos import ArrivalPhotos
     from components.bank.replay import FitColumns, by_arrival, fit_arrival, replay, step
 
 __all__ = [
+    "PROMISED",
     "Action",
     "AddedClass",
     "Answering",
@@ -39,6 +41,9 @@ __all__ = [
     "by_arrival",
     "class_name",
     "fit_arrival",
+    "likely_classes",
+    "likely_places",
+    "likely_threshold",
     "replay",
     "spelling",
     "states",

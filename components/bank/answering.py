@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from components.bank.bank import Bank
+from components.bank.likely import likely_classes, likely_places, likely_threshold
 from components.classifier import Bundle, threshold_between
 from components.features import Features
 from components.liteembed import KnownClasses
@@ -27,15 +28,22 @@ class Answers:
     Attributes:
         probabilities: (n, C + K) float32, calibrated; trained classes first, then the added ones.
         abstained: (n,) bool; the photo is probably none of the classes.
+        likely: (n, C + K) bool; the classes that hold the right one for nine in ten photos, see `components.bank.likely`.
     """
 
     probabilities: Tensor
     abstained: Tensor
+    likely: Tensor
 
     @property
     def classes(self) -> Tensor:
         """(n,) int64: the class that each photo is taken for, -1 where the answer is "unknown"."""
         return torch.where(self.abstained, -1, self.probabilities.argmax(1))
+
+    @property
+    def likely_places(self) -> list[list[int]]:
+        """Of each photo the numbers of its likely classes, most probable first."""
+        return likely_places(self.probabilities, self.likely)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,11 @@ class Answering:
         """A photo whose highest probability is lower is unknown; None: no photo is. See `threshold_beside`."""
         return threshold_beside(self.bundle.threshold, self.bank.known, self.bank.n_trained)
 
+    @cached_property
+    def likely_threshold(self) -> float | None:
+        """The probability from which on a class is likely; see the function of that name."""
+        return likely_threshold(self.bank.known)
+
     def answer(self, features: Features) -> Answers:
         """Answers to photos, levels as the bundle's head reads them."""
         return self.of_logits(self.bank.logits(self.bundle, features))
@@ -67,9 +80,8 @@ class Answering:
     def of_logits(self, logits: Tensor) -> Answers:
         """The answers that calibrated logits (n, C + K) come to."""
         probabilities = torch.softmax(logits, 1)
-        if self.threshold is None:
-            return Answers(probabilities, torch.zeros(len(probabilities), dtype=torch.bool))
-        return Answers(probabilities, probabilities.double().max(1).values < self.threshold)
+        abstained = probabilities.double().max(1).values < (0.0 if self.threshold is None else self.threshold)
+        return Answers(probabilities, abstained, likely_classes(probabilities, abstained, self.likely_threshold))
 
     def to_known_photos(self) -> Answers:
         """The answers to the photos of `bank.known`, in their order, as `classify` gives them: by heads and columns that

@@ -20,7 +20,7 @@ from components.bank.history import AddedClass
 from components.classifier import Bundle
 from components.errors import UserInputError
 from components.features import Features
-from components.files import json_text, sha256_bytes, write_bytes, write_text
+from components.files import digest, json_text, sha256_bytes, write_bytes, write_text
 from components.liteembed import Addition, Columns, KnownClasses, NewClasses
 
 __all__ = ["Bank"]
@@ -146,6 +146,20 @@ class Bank:
     def digest(self) -> str:
         """SHA-256 over everything in it."""
         return sha256_bytes(json_text(self._facts(self._tensors())).encode())
+
+    @property
+    def version(self) -> str:
+        """What the bundle with this bank is called: same content, same name; the bundle's own where nothing was added."""
+        return self.bundle if not self.classes else digest([self.bundle, self.digest])[:12]
+
+    def known_photos(self, bundle: Bundle) -> list[str]:
+        """The SHA-256 of each photo of `known`, in the order of its rows."""
+        photos = [iter(bundle.split[name]) for name in bundle.class_names] + [
+            iter(each.photos) for each in self.classes
+        ]
+        return [
+            next(photos[label]) for label in self.known.labels.tolist()
+        ]  # those of a class are in the order of its rows
 
     def save(self, folder: Path) -> None:
         """Write `folder`; the same bank gives the same bytes. `bank.json` comes last and vouches for the rest."""

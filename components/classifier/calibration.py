@@ -17,12 +17,14 @@ from components.heads.pooling import least_temperature, pool_weights
 
 __all__ = [
     "Reliability",
+    "WantedAccuracy",
     "abstention_threshold",
     "expected_calibration_error",
     "fit_temperature",
     "least_temperature",
     "reliability",
     "threshold_between",
+    "threshold_for",
 ]
 
 _N_BINS = 15
@@ -125,3 +127,49 @@ def threshold_between(confidence: Tensor, n_below: int) -> float:
     level = (next_one + below[-1]) / 2 if len(below) and n_below > 0 else next_one - _MARGIN
     surest = torch.quantile(log_odds, _SUREST)
     return float(torch.sigmoid(torch.minimum(level, surest - _CLEARLY)))
+
+
+@dataclass(frozen=True)
+class WantedAccuracy:
+    """What a wanted share of right answers costs, as held-out photos say.
+
+    Attributes:
+        threshold: photos whose highest probability is lower are to be unknown; None where the accuracy is not reached.
+        coverage: share of the held-out photos that are answered then, 0 to 1.
+        accuracy: share of those that are answered rightly, 0 to 1; where the accuracy is not reached, the highest share
+            that is, at the coverage above.
+    """
+
+    threshold: float | None
+    coverage: float
+    accuracy: float
+
+
+def threshold_for(probabilities: Tensor, labels: Tensor, wanted: float) -> WantedAccuracy:
+    """The lowest threshold above which the share of right answers is the wanted one.
+
+    Held-out photos are ranked, surest first; the longest beginning of that list that is right often enough is answered.
+    One wrong photo is counted to it beforehand, so that a lucky beginning of few photos proves nothing: 95 % takes 19
+    photos at least. Photos that are equally sure stand and fall together.
+
+    Args:
+        probabilities: (n, C) calibrated, n >= 1 rows that the head was not fitted on.
+        labels: (n,) int64.
+        wanted: over 0, under 1.
+    """
+    highest, answer = probabilities.double().max(1)
+    order = torch.sort(highest, descending=True, stable=True).indices
+    log_odds = torch.logit(highest[order], eps=1e-12)
+    right = (answer == labels).double()[order].cumsum(0)
+    counts = torch.arange(1, len(labels) + 1, dtype=torch.float64)
+    shares = right / (counts + 1)
+    ends = torch.ones_like(shares, dtype=torch.bool)
+    ends[:-1] = log_odds[:-1] - log_odds[1:] > 2 * _MARGIN  # a threshold fits in between
+    reached = torch.nonzero((shares >= wanted) & ends).flatten()
+    n = len(labels)
+    if not len(reached):
+        best = int(torch.where(ends, shares, -1.0).argmax())
+        return WantedAccuracy(None, (best + 1) / n, float(right[best] / (best + 1)))
+    last = int(reached[-1])
+    level = (log_odds[last] + log_odds[last + 1]) / 2 if last + 1 < n else log_odds[last] - _MARGIN
+    return WantedAccuracy(float(torch.sigmoid(level)), (last + 1) / n, float(right[last] / (last + 1)))

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from components.classifier.calibration import abstention_threshold, fit_temperature, least_temperature
+from components.classifier.calibration import (
+    WantedAccuracy,
+    abstention_threshold,
+    fit_temperature,
+    least_temperature,
+    threshold_for,
+)
 from components.classifier.candidates import Candidate, HeldOut, held_out
 from components.errors import UserInputError
 from components.heads import Head, Support
@@ -49,6 +55,7 @@ class Choice:
         threshold: a photo whose highest probability is lower is unknown; None where nothing says where to draw it.
         evidence: what the choice was made on: `out_of_fold`, `validation` or `prior`.
         why: one sentence for people.
+        threshold_why: the same of the threshold, where an accuracy was wanted; else empty.
         verdicts: of every candidate, by name.
         out_of_fold: (n, C) float32 logits of the clean rows from the first drawing of folds, NaN where never held out.
     """
@@ -61,6 +68,7 @@ class Choice:
     why: str
     verdicts: dict[str, HeadVerdict]
     out_of_fold: Tensor
+    threshold_why: str = ""
 
     def calibrated(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates with the temperatures that the evidence gave them."""
@@ -73,6 +81,7 @@ def choose(
     *,
     validation: Support | None = None,
     unknown_share: float = 0.05,
+    wanted_accuracy: float | None = None,
 ) -> Choice:
     """The candidate with the lowest log-loss after temperature among those that are not below zero-shot.
 
@@ -85,6 +94,8 @@ def choose(
             that saw fewer photos (error at 2, 4 and 8 photos a class 6.7, 3.4 and 1.9 %, by validation photos 3.2, 2.4
             and 2.2; docs/experiments/heads.md).
         unknown_share: share of held-out photos that may be taken for unknown.
+        wanted_accuracy: share of the answers that shall be right, for which further photos may be unknown; see
+            `calibration.threshold_for`. None: nothing is wanted.
 
     Raises:
         UserInputError: there is no candidate.
@@ -104,16 +115,33 @@ def choose(
     name = chosen.name
     found = calibrating[name]
     probabilities = torch.softmax(found.logits.double() / verdicts[name].temperature, 1)
+    threshold = abstention_threshold(probabilities, unknown_share, len(found.images.unique()))
+    threshold_why = ""
+    if wanted_accuracy is not None and threshold is not None:
+        reach = threshold_for(probabilities, found.labels, wanted_accuracy)
+        threshold_why = _reason_of_threshold(reach, wanted_accuracy)
+        threshold = max(threshold, reach.threshold or 0.0)
     return Choice(
         name=name,
         head=chosen.head,
         temperature=verdicts[name].temperature,
-        threshold=abstention_threshold(probabilities, unknown_share, len(found.images.unique())),
+        threshold=threshold,
         evidence=kind,
         why=_reason(name, verdicts, kind, len(evidence[name].images.unique())),
         verdicts=verdicts,
         out_of_fold=chosen.out_of_fold[0],
+        threshold_why=threshold_why,
     )
+
+
+def _reason_of_threshold(reach: WantedAccuracy, wanted: float) -> str:
+    shares = f"{100 * reach.accuracy:.1f} % are right of the {100 * reach.coverage:.0f} %"
+    if reach.threshold is None:
+        return (
+            f"{100 * wanted:.4g} % right answers cannot be had on this evidence: at best {shares} of held-out photos that are "
+            "surest; the threshold stays as without it"
+        )
+    return f"{100 * wanted:.4g} % right answers are wanted: {shares} of held-out photos that are answered for it"
 
 
 def _evidence(

@@ -26,12 +26,15 @@ class ClassifierSettings:
         folds: at most so many; never more than the typical class has photos.
         repeats: how often the folds are drawn anew.
         unknown_share: share of the classes' own photos that may be taken for unknown.
+        wanted_accuracy: share of the answers that shall be right, such as 0.95: photos that are less sure than that takes
+            are unknown, beyond `unknown_share`. None: nothing is wanted.
     """
 
     heads: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)] = tuple(HEADS)
     folds: Annotated[int, Field(ge=2)] = 4
     repeats: Annotated[int, Field(ge=1)] = 2
     unknown_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    wanted_accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
 
     @property
     def candidates(self) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from components.artefacts import Pair
 from components.bank import Answering
-from components.classifier import Candidate, expected_calibration_error, held_out
+from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
 from components.heads import Support
-from components.ldc import LdcHead
+from components.ldc import LdcHead, mean_residual
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -43,6 +43,14 @@ class Evaluation:
             by columns that had not seen it.
         labels: (n,) int64.
         abstained: (n,) bool.
+        likely: (n, C + K) bool, see `components.bank.likely`.
+        photos: SHA-256 of each of the n photos; empty where the query photos have none.
+        answers_of: (n,) int64 by head: the class that each head takes a photo for; -1 of photos of added classes, which
+            heads are not asked about. What is shipped answers beside the added classes. Where LDC is a candidate and there
+            is a query, `ldc_start` is what it started from.
+        version: of what answers.
+        raw: confidence against accuracy of the shipped head's uncalibrated scores; None where nothing was measured.
+        residual: (C, C) float64 of LDC where it is a candidate and there is a query, see `components.ldc.mean_residual`.
         confused: pairs of classes that what is shipped mistakes most, worst first.
         before: whose mistakes `Confused.before` counts: `zero_shot` or `nearest_mean`; where LDC is shipped, what it
             started from (`ldc_start`). Of photos of added classes: the trained classes alone.
@@ -61,6 +69,12 @@ class Evaluation:
     probabilities: Tensor
     labels: Tensor
     abstained: Tensor
+    likely: Tensor
+    photos: tuple[str, ...]
+    answers_of: dict[str, Tensor]
+    version: str
+    raw: Reliability | None
+    residual: Tensor | None
     confused: list[Confused]
     before: str
 
@@ -89,6 +103,7 @@ def evaluate(
         logits = {candidate.name: candidate.head.scores(query.features) for candidate in candidates}
         answers = answering.answer(query.features)
         alone = torch.empty(0, n_trained)
+        photos = query.image_ids
     else:
         query = None
         logits, rows = _held_out_by_all(candidates, support)
@@ -97,16 +112,23 @@ def evaluate(
         every = torch.cat([rows, added])
         labels, answers = known.labels[every], answering.of_logits(known.logits[every])
         alone = known.logits[added][:, :n_trained]
+        known_photos = bank.known_photos(bundle)
+        photos = tuple(known_photos[row] for row in every.tolist())
     n_rows = len(labels) - len(alone)
     calibrated = {
         candidate.name: torch.softmax(logits[candidate.name] / candidate.temperature, 1) for candidate in candidates
     }
     calibrated[shipped] = answers.probabilities[:n_rows]
+    answers_of = {name: _padded(each.argmax(1), len(labels)) for name, each in calibrated.items()}
+    answers_of[shipped] = answers.probabilities.argmax(1)
+    start_scores, residual = _of_ldc(candidates, query)
+    if start_scores is not None:
+        answers_of[_LDC_START] = start_scores.argmax(1)
     before = next((name for name in _BEFORE if name in calibrated), shipped)
     start = calibrated[before]
     if isinstance(bundle.head, LdcHead):
         before = _LDC_START
-        start = bundle.head.start_.scores(query.features) if query is not None else start
+        start = start if start_scores is None else start_scores
     n_classes = n_trained + len(bank)
     was = confusion(torch.cat([_beside(start, n_classes), _beside(alone, n_classes)]), labels)
     if before == _LDC_START and query is None:
@@ -132,9 +154,28 @@ def evaluate(
         probabilities=answers.probabilities,
         labels=labels,
         abstained=answers.abstained,
+        likely=answers.likely,
+        photos=photos,
+        answers_of=answers_of,
+        version=bank.version,
+        raw=reliability(torch.softmax(logits[shipped], 1), labels[:n_rows]) if measured else None,
+        residual=residual,
         confused=confused_pairs(was, confusion(answers.probabilities, labels)),
         before=before,
     )
+
+
+def _of_ldc(candidates: Sequence[Candidate], query: Query | None) -> tuple[Tensor | None, Tensor | None]:
+    """What LDC started from (n, C), and its mean residual (C, C), on query photos; None without LDC or without them."""
+    head = next((candidate.head for candidate in candidates if isinstance(candidate.head, LdcHead)), None)
+    if head is None or query is None:
+        return None, None
+    outputs = head.outputs(query.features)
+    return outputs.clip, mean_residual(outputs, query.labels)
+
+
+def _padded(answers: Tensor, n: int) -> Tensor:
+    return torch.nn.functional.pad(answers, (0, n - len(answers)), value=-1)
 
 
 def _beside(scores: Tensor, n_classes: int) -> Tensor:

@@ -8,24 +8,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from components.artefacts import PoolFacts
+from components.bank import PROMISED
 from components.classifier import Bundle, reliability
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.metrics import coverage_curve
 from components.files import write_text
 from components.wording import counted
 
-__all__ = ["metrics", "table", "write_plots"]
+__all__ = ["metrics", "summary", "table", "write_plots"]
 
 _WIDTH = 80
 _PAIRS = 5
 _CLASSES = 4  # named where more photos would help
 _LEAST_TOLD = 0.005  # of a class's photos; less would read as 0 %
+_MOVED = 20  # classes whose logits LDC moves most, each way
 _POOR = 0.7  # mean over classes of the share of right answers, under which it is said what helps
 _BEFORE = {"ldc_start": "what LDC started from"}
 
@@ -75,20 +78,11 @@ def metrics(
 
 
 def write_plots(evaluation: Evaluation, folder: Path) -> None:
-    """Write `confusion.csv`, `reliability.csv`, `coverage.csv` and `heads.csv`, as `dvc plots` reads them."""
-    names = evaluation.class_names
-    answers = evaluation.probabilities.argmax(1).tolist() if len(evaluation.labels) else []
-    _write_csv(
-        folder / "confusion.csv",
-        ("actual", "predicted"),
-        [(names[label], names[answer]) for label, answer in zip(evaluation.labels.tolist(), answers, strict=True)],
-    )
+    """Write `reliability.csv`, the same of raw scores, `coverage.csv`, `heads.csv` and LDC's `residual.csv`, as `dvc plots` and the report read them."""
     bins = reliability(evaluation.probabilities, evaluation.labels) if len(evaluation.labels) else None
-    _write_csv(
-        folder / "reliability.csv",
-        ("confidence", "accuracy", "photos"),
-        [row for row in zip(bins.confidence, bins.accuracy, bins.count, strict=True) if row[2]] if bins else [],
-    )
+    for name, each in (("reliability", bins), ("reliability_raw", evaluation.raw)):
+        rows = [] if each is None else zip(each.confidence, each.accuracy, each.count, strict=True)
+        _write_csv(folder / f"{name}.csv", ("confidence", "accuracy", "photos"), [row for row in rows if row[2]])
     _write_csv(
         folder / "coverage.csv",
         ("coverage", "accuracy"),
@@ -99,6 +93,55 @@ def write_plots(evaluation: Evaluation, folder: Path) -> None:
         ("head", "top1", "balanced", "ece", "nll"),
         [(name, each.top1, each.balanced, each.ece, each.nll) for name, each in evaluation.heads.items()],
     )
+    _write_csv(folder / "residual.csv", ("class", "other", "moved", "beside_others"), _residual(evaluation))
+
+
+def summary(evaluation: Evaluation, bundle: Bundle) -> dict[str, float | None]:
+    """What `dvc metrics` and `dvc exp` show: few figures of short names, so that a terminal holds them beside each other.
+
+    Shares in percent, to one decimal. `right`: of the photos that are answered; `covered`: photos whose class is among
+    the likely ones, `size` of them a photo.
+    """
+    shipped = evaluation.heads.get(evaluation.shipped)
+    answered, n = ~evaluation.abstained, len(evaluation.labels)
+    heads = {short: evaluation.heads.get(name) for short, name in (("zero", "zero_shot"), ("ldc", "ldc"))}
+    own = evaluation.likely[torch.arange(n), evaluation.labels]
+    return {
+        "top1": None if shipped is None else _rounded(shipped.top1),
+        "bal": None if shipped is None else _rounded(shipped.balanced),
+        "nll": None if shipped is None else round(shipped.nll, 3),
+        "ece": None if shipped is None else _rounded(shipped.ece),
+        "answ": _rounded(float(answered.double().mean())) if n else None,
+        "right": _rounded(float(_right(evaluation)[answered].double().mean())) if answered.any() else None,
+        "cover": _rounded(float(own.double().mean())) if n else None,
+        "size": round(float(evaluation.likely.sum(1).double().mean()), 2) if n else None,
+        **{name: None if each is None else _rounded(each.top1) for name, each in heads.items()},
+        "class": len(evaluation.class_names),
+        "photos": n,
+    }
+
+
+def _rounded(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def _residual(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Per class the classes that LDC moves furthest against it, and furthest towards it; last, less the mean over all."""
+    if evaluation.residual is None:
+        return []
+    names, rows = evaluation.class_names, []
+    present = torch.bincount(evaluation.labels, minlength=len(names)) > 0
+    for label, moved in enumerate(evaluation.residual):
+        if present[label]:
+            others = moved.argsort(stable=True).tolist()
+            others = [other for other in others if other != label]
+            kept = others if len(others) <= 2 * _MOVED else [*others[:_MOVED], *others[-_MOVED:]]
+            mean = float(moved.sum()) / max(1, len(others))
+            rows += [
+                (names[label], names[other], *(f"{float(moved[other]) - less:.4f}" for less in (0.0, mean)))
+                for other in kept
+            ]
+    return rows
 
 
 def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None) -> str:
@@ -122,8 +165,15 @@ def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None)
         console.print("There is no query split and one photo a class: nothing could be measured.")
     told = [f"\nShipped: {evaluation.shipped}. {bundle.why}.", *_added(evaluation)]
     if evaluation.heads:
-        told += [*_pool(evaluation, pool or PoolFacts())]
-        told += [*_abstaining(evaluation), *_confused(evaluation), *_what_helps(evaluation, bundle)]
+        told += _pool(evaluation, pool or PoolFacts())
+        if why := bundle.provenance.get("threshold"):
+            told.append(f"{why}.")
+        told += [
+            *_abstaining(evaluation),
+            *_likely(evaluation),
+            *_confused(evaluation),
+            *_what_helps(evaluation, bundle),
+        ]
     for line in told:
         console.print(line, highlight=False, markup=False)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
@@ -175,6 +225,14 @@ def _abstaining(evaluation: Evaluation) -> list[str]:
     return [
         f"Under {_percent(evaluation.threshold)} % it abstains: {_percent(float(answered.double().mean()))} % of "
         f"the photos are answered, {of_them} of those rightly."
+    ]
+
+
+def _likely(evaluation: Evaluation) -> list[str]:
+    own = evaluation.likely[torch.arange(len(evaluation.labels)), evaluation.labels]
+    return [
+        f"Its likely classes, {float(evaluation.likely.sum(1).double().mean()):.1f} on average, hold the right one for "
+        f"{_percent(float(own.double().mean()))} % of the photos ({100 * PROMISED:.0f} % are promised)."
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
+    from components.ingest.blur import blur_of
     from components.ingest.copying import PhotoCopy, copy_photos, plan_copy
     from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo, rgb_image
     from components.ingest.manifest import Ingested, Progress, ingest
@@ -31,6 +32,7 @@ __all__ = [
     "Placement",
     "Progress",
     "Twin",
+    "blur_of",
     "check_placed",
     "copy_photos",
     "count_pixels",

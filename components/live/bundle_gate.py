@@ -110,12 +110,11 @@ def _surely(lost_of: Collection[Sequence[int]]) -> float:
 def _answers(bundle: Bundle, bank: Bank) -> dict[str, tuple[str, str]]:
     """Photo to its class and to the class that it is taken for, of all photos that were held out; "" for unknown."""
     names = (*bundle.class_names, *bank.names)
-    photos = [iter(bundle.split[name]) for name in bundle.class_names] + [iter(each.photos) for each in bank.classes]
     known = bank.known
     answers = Answering(bundle, bank).of_logits(known.logits).classes.tolist()
-    found = {}
-    for label, answer, held_out in zip(known.labels.tolist(), answers, known.held_out.tolist(), strict=True):
-        photo = next(photos[label])  # rows of a class are in the order of its photos
-        if held_out:
-            found[photo] = (names[label], names[answer] if answer >= 0 else "")
-    return found
+    rows = zip(bank.known_photos(bundle), known.labels.tolist(), answers, known.held_out.tolist(), strict=True)
+    return {
+        photo: (names[label], names[answer] if answer >= 0 else "")
+        for photo, label, answer, held_out in rows
+        if held_out
+    }

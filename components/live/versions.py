@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from components.bank.facts import BankFacts
 from components.classifier.facts import BundleFacts, saved_version
 from components.errors import UserInputError
-from components.files import digest, write_json
+from components.files import write_json
 
 if TYPE_CHECKING:
     from components.bank import Bank
@@ -68,7 +68,7 @@ class Pointer:
 
 def version_name(bank: Bank) -> str:
     """What a bundle with that bank is called: same content, same name; the bundle's own where nothing was added."""
-    return bank.bundle if not len(bank) else digest([bank.bundle, bank.digest])[:12]
+    return bank.version
 
 
 class Versions:

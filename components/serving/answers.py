@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -22,6 +24,7 @@ from components.ingest import PhotoError, count_pixels, load_image, read_photo, 
 from components.live import Versions, version_name
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
+from components.threads import threads_for
 
 if TYPE_CHECKING:
     from components.serving.saved import Saved
@@ -60,17 +63,20 @@ class Answer:
     Attributes:
         top: the most probable classes, best first.
         abstained: the photo is probably none of the classes.
+        likely: names of the classes that hold the right one for nine in ten photos, most probable first; the answer is
+            among them, and a photo that is unknown may have none.
         bank: the version of the classifier that made this answer.
     """
 
     top: tuple[Ranked, ...]
     abstained: bool
     bank: str
+    likely: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form that `classify --json` and `POST /classify` give."""
         top = [{"class": ranked.class_name, "probability": ranked.probability} for ranked in self.top]
-        return {"top": top, "abstained": self.abstained, "bank": self.bank}
+        return {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
 
 
 class PhotoClassifier:
@@ -82,6 +88,9 @@ class PhotoClassifier:
         bank: the classes added beside it; none where None.
         top: how many classes an answer names.
         pixels_at_once: how much may be decoded at once.
+
+    Attributes:
+        on_step: told the seconds of each `decode`, `encode` and `head`.
     """
 
     def __init__(
@@ -97,6 +106,7 @@ class PhotoClassifier:
         self._source: tuple[Versions, Path, BackboneSettings] | None = None
         self._top = top
         self._decoding = PixelBudget(pixels_at_once)
+        self.on_step: Callable[[str, float], object] = lambda step, seconds: None
         share_freed_memory()
 
     @classmethod
@@ -152,6 +162,11 @@ class PhotoClassifier:
         return True
 
     @property
+    def version(self) -> str:
+        """The version that answers now."""
+        return self._served.version
+
+    @property
     def bundle(self) -> Bundle:
         """The saved classifier."""
         return self._served.bundle
@@ -175,8 +190,10 @@ class PhotoClassifier:
         served = self._served
 
         def answers(pixels: torch.Tensor) -> list[Answer]:
-            encoded = served.backbone.encode_images(pixels, levels=True)
-            return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
+            with self._step("encode"), threads_for(len(pixels)):
+                encoded = served.backbone.encode_images(pixels, levels=True)
+            with self._step("head"):
+                return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 
         return self._each(photos, answers, served)
 
@@ -185,7 +202,8 @@ class PhotoClassifier:
         served = self._served
 
         def embeddings(pixels: torch.Tensor) -> list[torch.Tensor]:
-            return list(served.backbone.encode_images(pixels).embedding.cpu())
+            with self._step("encode"), threads_for(len(pixels)):
+                return list(served.backbone.encode_images(pixels).embedding.cpu())
 
         return self._each(photos, embeddings, served)
 
@@ -199,14 +217,26 @@ class PhotoClassifier:
         self, photos: Sequence[Photo], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
     ) -> list[T | PhotoError]:
         """What `of_batch` makes of photos, a batch of pixels at a time; errors stand in the places of their photos."""
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            pixels = list(pool.map(partial(self._pixels, served=served), photos))
+        with self._step("decode"):
+            pixels = self._decoded(photos, served)
         readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
         made: list[T] = []
         for start in range(0, len(readable), _BATCH):
             made += of_batch(torch.stack(readable[start : start + _BATCH]))
         in_order = iter(made)
         return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
+
+    def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[torch.Tensor | PhotoError]:
+        if len(photos) == 1:
+            return [self._pixels(photos[0], served=served)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(partial(self._pixels, served=served), photos))
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        begun = perf_counter()
+        yield
+        self.on_step(name, perf_counter() - begun)
 
     def _pixels(self, photo: Photo, *, served: _Served) -> torch.Tensor | PhotoError:
         limits = served.bundle.limits
@@ -235,9 +265,14 @@ class PhotoClassifier:
                 ),
                 abstained,
                 served.version,
+                tuple(names[place] for place in likely),
             )
-            for places, values, abstained in zip(
-                best.indices.tolist(), best.values.tolist(), answers.abstained.tolist(), strict=True
+            for places, values, abstained, likely in zip(
+                best.indices.tolist(),
+                best.values.tolist(),
+                answers.abstained.tolist(),
+                answers.likely_places,
+                strict=True,
             )
         ]
 

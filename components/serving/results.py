@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.wording import joined_names
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,7 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "FoundPhotos", "answer_line"]
 
-_ANSWER_COLUMNS = ("path", "class", "probability", "second", "second_probability", "abstained", "bank", "error")
+ANSWER_COLUMNS = (
+    "path",
+    "class",
+    "probability",
+    "second",
+    "second_probability",
+    "likely",
+    "abstained",
+    "bank",
+    "error",
+)
+"""Of a table of answers; `likely` holds names with `|` between them."""
+
 _FOUND_COLUMNS = ("path", "class", "similarity")
 
 
@@ -43,14 +57,15 @@ class Answers(list["Answer | PhotoError"]):
         return [answer_line(path, answer) for path, answer in zip(self.paths, self, strict=True)]
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a photo: `path`, `class`, `probability`, `second`, `second_probability`, `abstained`, `bank`, `error`.
+        """A row a photo: `path`, `class`, `probability`, `second`, `second_probability`, `likely`, `abstained`, `bank`,
+        `error`.
 
-        Probabilities are fractions from 0 to 1. What a photo does not have is missing: an error has no class, and where
-        there is one class there is no second.
+        Probabilities are fractions from 0 to 1; `likely` holds names with `|` between them. What a photo does not have is
+        missing: an error has no class, and where there is one class there is no second.
         """
         import pandas as pd
 
-        return pd.DataFrame([_row(line) for line in self.to_json()], columns=_ANSWER_COLUMNS)
+        return pd.DataFrame([_row(line) for line in self.to_json()], columns=ANSWER_COLUMNS)
 
 
 class FoundPhotos(list["SimilarPhoto"]):
@@ -65,6 +80,8 @@ class FoundPhotos(list["SimilarPhoto"]):
 
 def _row(line: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error") if key in line}
+    if "likely" in line:
+        row["likely"] = joined_names(line["likely"])
     names = (("class", "probability"), ("second", "second_probability"))
     for ranked, (name, probability) in zip(line.get("top", ()), names, strict=False):
         row |= {name: ranked["class"], probability: ranked["probability"]}

@@ -51,6 +51,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
             support,
             validation=read_support(workspace, validation) if validation.image_ids else None,
             unknown_share=settings.unknown_share,
+            wanted_accuracy=settings.wanted_accuracy,
         )
     save_candidates(choice.calibrated(candidates), workspace.models / "heads")
     # Levels are read as finely as a head wants them only where it is shipped.
@@ -62,6 +63,8 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     bundle = _bundle(workspace, choice, support, rows, fitted)
     bundle.save(workspace.bundle)
     reporter.note(choice.why)
+    if choice.threshold_why:
+        reporter.note(choice.threshold_why)
     return {
         "heads": [*names, *(candidate.name for candidate in from_ldc)],
         "shipped": choice.name,
@@ -122,5 +125,10 @@ def _bundle(workspace: Workspace, choice: Choice, support: Support, rows: Rows, 
         ),
         limits=ingest.limits,
         text_embeddings=support.text_embeddings,
-        provenance={"shots": ingest.shots, "seed": ingest.seed, "head": choice.name},
+        provenance={
+            "shots": ingest.shots,
+            "seed": ingest.seed,
+            "head": choice.name,
+            **({"threshold": choice.threshold_why} if choice.threshold_why else {}),
+        },
     )

@@ -112,30 +112,65 @@ def serve(
     root_path: Annotated[
         str, typer.Option(metavar="PATH", help="The path under which a proxy offers it, such as /shotline.")
     ] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that speak with clients, where there are cores.")] = 1,
+    classifiers: Annotated[int, typer.Option(min=1, help="Processes that hold the model; more pay on a GPU.")] = 1,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve what is live over HTTP: POST /classify, /embed, /search."""
+    """Serve the workspace over HTTP: a page to try and teach, POST /classify, /embed, /search; see docs/serving.md.
+
+    On this machine's own address it prints a link that lets one browser change classes; elsewhere SHOTLINE_ADMIN_TOKEN does.
+    """
     from components.backbone import BackboneSettings
-    from components.classifier import holds_bundle
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
-    if not holds_bundle(place.bundle):
-        raise UserInputError(
-            "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
-        )
     _check_port(host, port)
     _tell_what_is_not_live(place)
     settings = place.parameters.section("backbone", BackboneSettings)
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
     os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
+    os.environ["SHOTLINE_WORKERS"], os.environ["SHOTLINE_CLASSIFIERS"] = str(workers), str(classifiers)
     if cors:
         os.environ["SHOTLINE_CORS"] = " ".join(cors)
     if root_path:
         os.environ["SHOTLINE_ROOT_PATH"] = root_path
+    _offer_page(host, port)
     arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
+
+
+def _offer_page(host: str, port: int) -> None:
+    """Say where the page is; on the machine's own address with a code that a browser exchanges for the admin token once.
+
+    Raises:
+        UserInputError: the admin token that is given cannot be used.
+    """
+    import hashlib
+    import secrets
+    import tempfile
+
+    from components.serving.edge.guard import admin_token
+    from flows.console import console
+
+    token = admin_token()
+    loopback = host in ("127.0.0.1", "localhost", "::1")
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    if loopback:
+        os.environ["SHOTLINE_ADMIN_TOKEN"] = token or secrets.token_urlsafe(32)
+        code = secrets.token_urlsafe(16)
+        handle, link = tempfile.mkstemp(prefix="shotline-link-")  # nobody else may read it
+        with os.fdopen(handle, "w") as file:
+            file.write(hashlib.sha256(code.encode()).hexdigest())
+        os.environ["SHOTLINE_ADMIN_LINK"] = link
+        console.print(f"page: {address}#open={code}", markup=False, soft_wrap=True)
+        console.print("  it lets the browser that opens it first teach and undo; others try only", style="dim")
+    else:
+        console.print(f"page: {address}", markup=False, soft_wrap=True)
+        if token is None:
+            console.print(
+                "  without SHOTLINE_ADMIN_TOKEN nothing can be changed through it", style="dim", soft_wrap=True
+            )
 
 
 def _not_there(images: list[Path]) -> Iterator[tuple[Path, Any]]:
@@ -181,7 +216,9 @@ def _readable(path: Path, answer: Any) -> str:
     best, *others = answer.top
     rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others)
     verdict = "unknown; nearest is " if answer.abstained else ""
-    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "")
+    others_likely = [name for name in answer.likely if name != best.class_name]
+    likely = f"; likely: {', '.join(answer.likely)}" if others_likely else ""
+    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "") + likely
 
 
 def _named(ranked: Any) -> str:

@@ -46,11 +46,12 @@ def train(
     place = checked_workspace(workspace)
     if backbone is None:
         _check_own_backbone(place)
+    from components.live.training import TrainingProgress
     from flows.console import ConsoleReporter
     from flows.dvc import Pipeline
 
-    reporter = ConsoleReporter()
-    with place.turn():
+    reporter = TrainingProgress(place, ConsoleReporter())
+    with place.turn(), reporter.telling():
         # Every check comes before anything is copied, moved or written.
         if not plain:
             quiet_prefect()  # before anything of Prefect's is imported
@@ -107,7 +108,12 @@ def stage(
             from flows.photo_links import refuse_links_into_cache
 
             refuse_links_into_cache(place.raw)
-        run_stage(name, place, ConsoleReporter())
+        reporter = ConsoleReporter()
+        run_stage(name, place, reporter)
+        if name == "evaluate":
+            from flows.pipeline import make_report
+
+            make_report(place, reporter)
 
 
 @commands.command()
@@ -188,4 +194,6 @@ def _show_result(workspace: Any) -> None:
     if report.is_file():
         typer.echo(report.read_text(encoding="utf-8"), nl=False)
     typer.echo(f"bundle: {os.path.relpath(workspace.bundle)}")
+    if (workspace.reports / "report.html").is_file():
+        typer.echo(f"report: {os.path.relpath(workspace.reports / 'report.html')}  (shotline report --open)")
     typer.echo("serve:  shotline serve")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from components.classifier import Bundle
@@ -40,7 +41,7 @@ def test_classify_names_the_colours(trained: Path, photo_folder: Path, run_comma
 
     answers = [json.loads(line) for line in printed.splitlines()]
     assert [answer["top"][0]["class"] for answer in answers] == list(CLASSES)
-    assert all(answer.keys() == {"path", "top", "abstained", "bank"} for answer in answers)
+    assert all(answer.keys() == {"path", "top", "likely", "abstained", "bank"} for answer in answers)
 
 
 def answer_from_the_stages(workspace: Path) -> None:
@@ -142,10 +143,12 @@ def test_a_slip_in_the_backbones_name_is_told_before_the_first_stage_runs(
     assert "ingest" not in said.stdout + said.stderr
 
 
-def test_a_server_that_does_not_answer_is_told_before_anything_runs(trained: Path, run_command: Run) -> None:
+def test_a_server_that_does_not_answer_is_told_before_anything_runs(
+    make_workspace: Callable[[], Path], run_command: Run
+) -> None:
     dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 
-    said = run_command("shotline", "train", cwd=trained, expect=2, env=dead).stderr
+    said = run_command("shotline", "train", cwd=make_workspace(), expect=2, env=dead).stderr
 
     assert "no Prefect server answers there" in said
     assert "Traceback" not in said

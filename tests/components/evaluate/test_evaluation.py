@@ -137,14 +137,12 @@ def test_plots(tmp_path: Path) -> None:
     bundle, candidates = drawn_bundle(support)
     write_plots(evaluate(candidates, Answering.of(bundle), support, drawn_query()), tmp_path)
     rows = {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in tmp_path.iterdir()}
-    assert set(rows) == {"confusion", "reliability", "coverage", "heads"}
-    assert len(rows["confusion"]) == 150
-    assert set(rows["confusion"][0]) == {"actual", "predicted"}
+    assert set(rows) == {"reliability", "reliability_raw", "coverage", "heads", "residual"}
     assert sum(int(row["photos"]) for row in rows["reliability"]) == 150
     assert float(rows["coverage"][-1]["coverage"]) == 1.0
     one_shot, few = drawn_bundle(drawn_support(shots=1))
     write_plots(evaluate(few, Answering.of(one_shot), drawn_support(shots=1)), tmp_path)
-    assert (tmp_path / "confusion.csv").read_text() == "actual,predicted\n"
+    assert (tmp_path / "coverage.csv").read_text() == "coverage,accuracy\n"
 
 
 def test_table_names_the_shipped_head_the_reason_and_the_evidence() -> None:

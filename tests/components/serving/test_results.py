@@ -23,7 +23,7 @@ def test_a_line_is_an_answer_or_an_error() -> None:
 def test_the_table_has_a_row_a_photo() -> None:
     table = Answers(["x.jpg", "y.jpg", None], [BAD, ANSWER, ALONE]).to_frame()
     assert list(table) == [
-        *("path", "class", "probability", "second", "second_probability", "abstained", "bank", "error"),
+        *("path", "class", "probability", "second", "second_probability", "likely", "abstained", "bank", "error"),
     ]
     assert table["class"].isna().tolist() == [True, False, False]
     assert table.loc[1, ["class", "probability", "second", "second_probability"]].tolist() == ["a b", 0.75, "c", 0.25]

@@ -1,0 +1,200 @@
+"""Two classifiers on the same photos: which became right, which became wrong, by class, and whether that can be chance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.artefacts import AnsweredPhoto
+from components.report.page import percent
+from components.report.shares import Share, mcnemar
+from components.wording import counted
+
+__all__ = ["ClassChange", "Comparison", "compare"]
+
+_SURE = 0.05
+_TOLD_CLASSES = 8
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """The photos of one class.
+
+    Attributes:
+        name: of the class.
+        before: those that the first answers rightly.
+        after: those that the second does.
+        became_right: photos that only the second answers rightly.
+        became_wrong: photos that only the first does.
+        taken_for: what those that became wrong are taken for now, most often first, with counts.
+        p: of the paired test, times the number of classes (Bonferroni), at most 1.
+    """
+
+    name: str
+    before: Share
+    after: Share
+    became_right: int
+    became_wrong: int
+    taken_for: list[tuple[str, int]]
+    p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the second answers otherwise than the first.
+
+    Attributes:
+        first: what it is called.
+        second: likewise.
+        before: photos in both that the first answers rightly.
+        after: those that the second does.
+        became_right: photos that only the second answers rightly: the first's row and the second's, the surest first.
+        became_wrong: photos that only the first does, likewise.
+        classes: every class, what it lost most first.
+        only_first: photos that the first alone has been asked about.
+        only_second: likewise.
+        p: of McNemar's exact paired test; under 0.05 once in twenty where nothing differs, or more rarely.
+    """
+
+    first: str
+    second: str
+    before: Share
+    after: Share
+    became_right: list[tuple[AnsweredPhoto, AnsweredPhoto]]
+    became_wrong: list[tuple[AnsweredPhoto, AnsweredPhoto]]
+    classes: list[ClassChange]
+    only_first: int
+    only_second: int
+    p: float
+
+    @property
+    def differs(self) -> bool:
+        """The paired test shows a difference at 5 %."""
+        return self.p < _SURE
+
+    @property
+    def verdict(self) -> str:
+        """One sentence for people."""
+        n = self.before.n
+        if not n:
+            return "no photo was asked of both, so they cannot be compared"
+        moved = 100 * (self.after.share - self.before.share)
+        return (
+            f"of the same {counted(n, 'photo')} {self.first} answers {percent(self.before.share)} rightly and {self.second} "
+            f"{percent(self.after.share)} ({moved:+.1f} points): {len(self.became_right)} became right, "
+            f"{len(self.became_wrong)} became wrong; "
+            + (
+                f"more than chance (p {_told_p(self.p)})"
+                if self.differs
+                else f"no difference is shown (p {_told_p(self.p)})"
+            )
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """Lines for people: the verdict, and the classes that changed."""
+        lines = [self.verdict]
+        changed = [each for each in self.classes if each.became_right or each.became_wrong]
+        for each in changed[:_TOLD_CLASSES]:
+            taken = ", ".join(f"{name} ({count})" for name, count in each.taken_for[:2])
+            sure = "" if each.p >= _SURE else f"; more than chance (p {_told_p(each.p)}, for so many classes)"
+            lines.append(
+                f"  {each.name}: {each.before.count} of {each.before.n} right before, {each.after.count} now"
+                + (f"; now taken for {taken}" if taken else "")
+                + sure
+            )
+        if len(changed) > _TOLD_CLASSES:
+            lines.append(f"  and {len(changed) - _TOLD_CLASSES} more classes changed")
+        for name, n in ((self.first, self.only_first), (self.second, self.only_second)):
+            if n:
+                lines.append(f"  {counted(n, 'photo')} of {name} alone are left out")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts: `first`, `second`, `photos`, `right_before`, `right_after` (0 to 1), `became_right`, `became_wrong`
+        (paths), `p`, `classes`."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "photos": self.before.n,
+            "right_before": self.before.share if self.before.n else None,
+            "right_after": self.after.share if self.after.n else None,
+            "became_right": [first.path for first, _ in self.became_right],
+            "became_wrong": [first.path for first, _ in self.became_wrong],
+            "p": self.p,
+            "classes": [
+                {
+                    "class": each.name,
+                    "photos": each.before.n,
+                    "right_before": each.before.count,
+                    "right_after": each.after.count,
+                    **{
+                        name: value
+                        for name, value in asdict(each).items()
+                        if name in ("became_right", "became_wrong", "p")
+                    },
+                }
+                for each in self.classes
+            ],
+            "only_first": self.only_first,
+            "only_second": self.only_second,
+        }
+
+
+def compare(
+    first: Sequence[AnsweredPhoto], second: Sequence[AnsweredPhoto], *, names: tuple[str, str] = ("A", "B")
+) -> Comparison:
+    """Compare the answers about photos that both were asked about under the same class; photos are known by their paths."""
+    others = {photo.path: photo for photo in second}
+    pairs = [
+        (photo, others[photo.path])
+        for photo in first
+        if photo.path in others and others[photo.path].actual == photo.actual
+    ]
+    became_right = sorted((pair for pair in pairs if pair[1].right and not pair[0].right), key=_surest)
+    became_wrong = sorted((pair for pair in pairs if pair[0].right and not pair[1].right), key=_surest)
+    n = len(pairs)
+    return Comparison(
+        first=names[0],
+        second=names[1],
+        before=Share(sum(pair[0].right for pair in pairs), n),
+        after=Share(sum(pair[1].right for pair in pairs), n),
+        became_right=became_right,
+        became_wrong=became_wrong,
+        classes=_by_class(pairs),
+        only_first=len(first) - n,
+        only_second=len(second) - n,
+        p=mcnemar(len(became_wrong), len(became_right)),
+    )
+
+
+def _by_class(pairs: Sequence[tuple[AnsweredPhoto, AnsweredPhoto]]) -> list[ClassChange]:
+    members: dict[str, list[tuple[AnsweredPhoto, AnsweredPhoto]]] = {}
+    for pair in pairs:
+        members.setdefault(pair[0].actual, []).append(pair)
+    changes = []
+    for name, own in members.items():
+        lost = [after for before, after in own if before.right and not after.right]
+        gained = sum(after.right and not before.right for before, after in own)
+        changes.append(
+            ClassChange(
+                name,
+                Share(sum(before.right for before, _ in own), len(own)),
+                Share(sum(after.right for _, after in own), len(own)),
+                gained,
+                len(lost),
+                Counter(after.answer for after in lost).most_common(),
+                min(1.0, mcnemar(len(lost), gained) * len(members)),
+            )
+        )
+    return sorted(changes, key=lambda each: (each.became_right - each.became_wrong, -each.became_wrong, each.name))
+
+
+def _surest(pair: tuple[AnsweredPhoto, AnsweredPhoto]) -> tuple[float, str]:
+    return -pair[1].probability, pair[1].path
+
+
+def _told_p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

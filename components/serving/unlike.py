@@ -1,0 +1,202 @@
+"""A folder of new photos against those that what is live has learnt from: unlike or not, which photos, and in what way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from components.artefacts import PhotoTables
+from components.errors import UserInputError
+from components.evaluate.appearance import Appearance, Change, appearance_of, changes
+from components.evaluate.shift import LEVEL, Home, Shift
+from components.ingest import Limits, PhotoError, load_image
+from components.leftovers import is_left_behind
+from components.serving.answers import PhotoClassifier
+from components.wording import counted, printable
+from components.workspace import Workspace
+
+__all__ = ["FolderShift", "home_of", "photos_in", "shift_of_folder"]
+
+_APPEARANCE = 200  # learnt photos that are looked at; more say the same
+_FEW = 8  # photos with which little can be shown
+_TOLD_PHOTOS = 5
+_TOLD_CLASSES = 3
+_WORDS = {"light": "light", "contrast": "contrast", "colour": "colour", "blur": "sharpness", "size": "size"}
+
+
+@dataclass(frozen=True)
+class FolderShift:
+    """What is said of a folder.
+
+    Attributes:
+        shift: of the photos that could be read.
+        paths: theirs.
+        classes: names of the classes, in the order of `shift.classes`' numbers.
+        changes: how they look otherwise, the clearest first.
+        unreadable: the others.
+        bank: version that they were compared with.
+    """
+
+    shift: Shift
+    paths: list[Path]
+    classes: list[str]
+    changes: list[Change]
+    unreadable: list[PhotoError]
+    bank: str
+
+    @property
+    def furthest(self) -> list[tuple[Path, float]]:
+        """Photos that lie further off than 99 in 100 learnt ones, the furthest first, with the share that lies nearer."""
+        order = self.shift.distances.argsort(descending=True, stable=True).tolist()
+        return [(self.paths[row], float(self.shift.rank[row])) for row in order if self.shift.rank[row] >= 0.99]
+
+    @property
+    def told(self) -> list[str]:
+        """Lines for people."""
+        shift, n = self.shift, len(self.paths)
+        verdict = "unlike" if shift.alarm else "like"
+        lines = [
+            f"{counted(n, 'photo')}, {verdict} those that were learnt from: one of them lies further off than a learnt one in "
+            f"{100 * shift.further:.0f} of 100 cases (50 is home; p {_told_p(shift.p)}, alarm under {LEVEL})"
+        ]
+        if n < _FEW and not shift.alarm:
+            lines.append(f"  so few photos show little; {_FEW} or more are better")
+        for change in self.changes:
+            lines.append(
+                f"  {_WORDS[change.figure]}: {change.told} ({change.new:.3g}; learnt photos {change.home:.3g}; the middle one of each)"
+            )
+        if shift.alarm and not self.changes:
+            lines.append(
+                "  light, contrast, colour, sharpness and size are as before: it is the things on them that are others"
+            )
+        if shift.alarm:
+            far = [(self.classes[label], count, rank) for label, (count, rank) in shift.by_class().items()]
+            lines += [
+                f"  nearest to {name}: {counted(count, 'photo')}, further off than {100 * rank:.0f} % of the learnt ones"
+                for name, count, rank in far[:_TOLD_CLASSES]
+            ]
+        furthest = self.furthest
+        lines += [f"  far: {printable(str(path))}" for path, _ in furthest[:_TOLD_PHOTOS]]
+        if len(furthest) > _TOLD_PHOTOS:
+            lines.append(f"  and {len(furthest) - _TOLD_PHOTOS} more that lie further off than 99 in 100 learnt ones")
+        if self.unreadable:
+            lines.append(f"  left out: {counted(len(self.unreadable), 'file')} that cannot be read as a photo")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts: `photos`, `alarm`, `p`, `level`, `further`, `changes`, `by_class`, `far`, `unreadable`, `bank`."""
+        return {
+            "photos": len(self.paths),
+            "alarm": self.shift.alarm,
+            "p": self.shift.p,
+            "level": LEVEL,
+            "further": self.shift.further,
+            "changes": [
+                {"figure": each.figure, "told": each.told, "home": each.home, "new": each.new, "p": each.p}
+                for each in self.changes
+            ],
+            "by_class": [
+                {"class": self.classes[label], "photos": count, "rank": rank}
+                for label, (count, rank) in self.shift.by_class().items()
+            ],
+            "far": [{"path": str(path), "rank": rank} for path, rank in self.furthest],
+            "unreadable": [error.on for error in self.unreadable],
+            "bank": self.bank,
+        }
+
+
+def shift_of_folder(workspace: Workspace, classifier: PhotoClassifier, folder: Path) -> FolderShift:
+    """Compare the photos in a folder, in those below it too, with those that the classifier has learnt from.
+
+    Raises:
+        UserInputError: there is no photo, or the classifier has learnt from a single one.
+    """
+    paths = photos_in(folder)
+    embeddings, readable, unreadable = _embedded(classifier, paths)
+    if not readable:
+        raise UserInputError("there is no photo", on=str(folder), remedy="name a folder with photos")
+    bundle, bank = classifier.bundle, classifier.bank
+    limits = bundle.limits
+    return FolderShift(
+        shift=home_of(classifier).shift(embeddings),
+        paths=readable,
+        classes=[*bundle.display_names, *bank.names],
+        changes=changes(_looks(_learnt_files(workspace, classifier), limits), _looks(readable, limits)),
+        unreadable=unreadable,
+        bank=bank.version,
+    )
+
+
+def home_of(classifier: PhotoClassifier) -> Home:
+    """The photos that a classifier has learnt from, those of added classes too.
+
+    Raises:
+        UserInputError: there is a single one.
+    """
+    known, support = classifier.bank.known, classifier.bundle.support
+    if len(known.labels) < 2:
+        raise UserInputError(
+            "one photo is nothing to compare with", on="the live classifier", remedy="train on more photos"
+        )
+    n_support = len(support.labels)
+    further = torch.arange(len(known.labels) - n_support) + int(support.groups.max()) + 1
+    return Home(known.embeddings, known.labels, torch.cat([support.groups, further]))
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Every file in a folder and those below it, but what systems leave behind; in the order of their names.
+
+    Raises:
+        UserInputError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise UserInputError("there is no such folder", on=str(folder), remedy="name a folder with photos")
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_left_behind(path.name)]
+
+
+def _embedded(
+    classifier: PhotoClassifier, paths: Sequence[Path], batch: int = 32
+) -> tuple[Tensor, list[Path], list[PhotoError]]:
+    rows, readable, unreadable = [], [], []
+    for start in range(0, len(paths), batch):
+        some = paths[start : start + batch]
+        for path, found in zip(some, classifier.embed(some), strict=True):
+            if isinstance(found, PhotoError):
+                unreadable.append(found)
+            else:
+                rows.append(found.float())
+                readable.append(path)
+    return torch.stack(rows) if rows else torch.empty(0, 0), readable, unreadable
+
+
+def _learnt_files(workspace: Workspace, classifier: PhotoClassifier) -> list[Path]:
+    """The files of learnt photos in `data/raw`, as far as they are still there."""
+    tables = PhotoTables(workspace.validated)
+    if not tables.manifest_file.is_file():
+        return []
+    table = tables.manifest(["id", "path"])
+    place = dict(zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True))
+    learnt = [photo for photos in classifier.bundle.split.values() for photo in photos]
+    files = [workspace.raw / place[photo] for photo in learnt if photo in place]
+    return [path for path in files if path.is_file()]
+
+
+def _looks(paths: Sequence[Path], limits: Limits) -> list[Appearance]:
+    """How photos look, at most so many of them, evenly drawn."""
+    step = max(1, len(paths) // _APPEARANCE)
+    found = []
+    for path in paths[::step]:
+        try:
+            found.append(appearance_of(load_image(path, limits, name=str(path))))
+        except (OSError, PhotoError):
+            continue
+    return found
+
+
+def _told_p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}" if p < 0.01 else f"= {p:.2f}"
