@@ -25,7 +25,7 @@ _SCALE = 20.0  # cosines times this are logits
 _ROUNDS = 10
 _SURENESS = 0.5  # a photo pulls with its highest probability to this power
 _FAR_SHARE = 0.2  # of the photos taken for a class: those farthest from its mean do not pull
-_SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within classes
+_SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within classes; less where more are labelled
 _PHOTOS_A_CLASS = 12.0  # a pool with fewer photos for each class is trusted as much less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
 _COVERAGE_SPREAD = 4.0
@@ -82,10 +82,11 @@ def learn_from_pool(
     rows, unlabelled = embedding.double(), pool.double()
     targets = torch.nn.functional.one_hot(labels, n_classes).double()
     whole = _Sums(rows, targets, unlabelled)
-    anchor = _ANCHOR * (1 + (len(rows) / n_classes / _ANCHOR_SHOTS) ** 2)
+    firmer = 1 + (len(rows) / n_classes / _ANCHOR_SHOTS) ** 2
+    anchor, scatter_share = _ANCHOR * firmer, _SCATTER_SHARE / firmer**2
     responsibilities, trust = torch.zeros(len(pool), n_classes, dtype=torch.float64), -1.0
     for _ in range(2):
-        scatter, freedom = whole.scatter(_SCATTER_SHARE * responsibilities)
+        scatter, freedom = whole.scatter(scatter_share * responsibilities)
         if freedom <= 1e-9:
             scatter = torch.zeros_like(scatter)
         whitening = shrunk_whitening(scatter / max(freedom, 1.0), max(freedom, 0.0), generic)
@@ -99,7 +100,7 @@ def learn_from_pool(
         responsibilities = _rounds(whitened, responsibilities, trust, anchor)
 
     sums, weights = whitened.pulled(responsibilities, anchor)
-    scatter, freedom = whitened.scatter(_SCATTER_SHARE * responsibilities)
+    scatter, freedom = whitened.scatter(scatter_share * responsibilities)
     within = scatter.trace() / (max(freedom, 1.0) * rows.shape[1]) if freedom > 1e-9 else None
     # Equally many for every class: how often a class comes in the pool says nothing of how often it is asked for.
     shots = targets.sum(0) + responsibilities.sum() / (n_classes * anchor)
