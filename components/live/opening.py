@@ -138,14 +138,12 @@ class LiveWorkspace:
         """
         bundle, bank = self.loaded()
         answering, backbone = Answering(bundle, bank), self._backbone_for(bundle.backbone["name"])
-        probabilities, abstained, embeddings = [], [], []
+        logits, embeddings = [], []
         for start in range(0, len(photos), _AT_ONCE):
             features = self.features_of(photos[start : start + _AT_ONCE], bundle, backbone, files=files)
-            answers = answering.answer(features)
-            probabilities.append(answers.probabilities)
-            abstained.append(answers.abstained)
+            logits.append(bank.logits(bundle, features))
             embeddings.append(features.embedding)
-        return Answers(torch.cat(probabilities), torch.cat(abstained)), torch.cat(embeddings)
+        return answering.of_logits(torch.cat(logits)), torch.cat(embeddings)
 
     def features_of(
         self,

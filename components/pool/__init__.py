@@ -10,10 +10,11 @@ from components.on_demand import on_demand
 
 if TYPE_CHECKING:
     from components.pool.adding import PoolAdded, add_photos
+    from components.pool.keeping import Keeper, why_kept
     from components.pool.pool import Pool, PooledPhoto
     from components.pool.ranking import Ranked, rank
     from components.pool.settings import PoolSettings
 
-__all__ = ["Pool", "PoolAdded", "PoolSettings", "PooledPhoto", "Ranked", "add_photos", "rank"]
+__all__ = ["Keeper", "Pool", "PoolAdded", "PoolSettings", "PooledPhoto", "Ranked", "add_photos", "rank", "why_kept"]
 
 on_demand(__name__)

@@ -107,11 +107,13 @@ def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
 
 def _add_what_stages_read(root: Path) -> None:
     """Sections of `params.yaml` and folders that this Shotline's stages read and an older workspace lacks."""
+    import yaml
+
     path, template = root / "params.yaml", template_folder()
     found, ours = (_read(each / "params.yaml", _safe()) or {} for each in (root, template))
     if missing := [name for name in ours if name not in found]:
         text = path.read_text(encoding="utf-8").rstrip("\n")
-        write_text(path, text + "".join(f"\n\n{name}: {{}}" for name in missing) + "\n")
+        write_text(path, text + "\n\n" + yaml.safe_dump({name: ours[name] for name in missing}, sort_keys=False))
     for name in (name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template / name, root / name)
