@@ -75,10 +75,16 @@ def review(
     into: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Copy them there, into a folder a likely class.")
     ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Instead: labels of trained photos that are probably wrong.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say which photos of the pool are most worth a label: uncertain, unlike each other, and like many others."""
+    if labels:
+        _show_doubtful(checked_workspace(workspace), live_workspace(workspace), top, as_json)
+        return
     from components.live.review import into_folders
     from components.live.review import review as next_photos
     from flows.console import console
@@ -319,6 +325,26 @@ def _difference(found: dict[str, Any]) -> str:
     if found["change"] == "added":
         return f"+ {name}  ({now})"
     return f"~ {name}  {found['kind_before']}, {counted(found['photos_before'], 'photo')} -> {now}"
+
+
+def _show_doubtful(place: Any, live: Any, top: int, as_json: bool) -> None:
+    """Labels that are probably wrong, a line each."""
+    from components.live.review import labels_to_check
+    from flows.console import console
+
+    found = labels_to_check(live, place, top)
+    for each in found:
+        path = os.path.relpath(place.root / each.path)
+        if as_json:
+            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
+        else:
+            typer.echo(f"{path}  is labelled {each.class_name}, looks like {each.taken_for}  ({each.margin:+.2f})")
+    told = (
+        "move those that are wrong into the right class's folder of data/raw, then: shotline train"
+        if found
+        else "no label contradicts what the other photos say of it"
+    )
+    console.print(f"  {told}", style="dim")
 
 
 def _reviewable(item: Any) -> str:

@@ -173,7 +173,7 @@ def _keep(keeper: Keeper, photos: list[bytes], answers: list[dict[str, Any]]) ->
     """Whatever fails here, a full disk above all, is nobody's answer: the log has it."""
     try:
         keeper.keep(photos, answers)
-    except Exception:
+    except Exception:  # noqa: BLE001 (whatever it is, the client has its answer)
         _log.exception("photos could not be kept in the pool")
 
 
