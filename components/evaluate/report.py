@@ -18,6 +18,7 @@ from components.artefacts import PoolFacts
 from components.bank import PROMISED
 from components.classifier import Bundle, reliability
 from components.evaluate.evaluation import Evaluation
+from components.evaluate.learning_curve import Promise
 from components.evaluate.metrics import coverage_curve
 from components.files import write_text
 from components.wording import counted
@@ -144,13 +145,14 @@ def _residual(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None) -> str:
+def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None, promise: Promise | None = None) -> str:
     """The heads side by side, what is shipped and why, what it still confuses and what helps; plain text, 80 columns.
 
     Args:
         evaluation: what was measured.
         bundle: what is shipped.
         pool: the photos without a label that training took; None or no photo: nothing is said of them.
+        promise: what more photos would bring; None: nothing is said of it.
     """
     buffer = io.StringIO()
     console = Console(file=buffer, width=_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
@@ -165,7 +167,7 @@ def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None)
         console.print("There is no query split and one photo a class: nothing could be measured.")
     told = [f"\nShipped: {evaluation.shipped}. {bundle.why}.", *_added(evaluation)]
     if evaluation.heads:
-        told += _pool(evaluation, pool or PoolFacts())
+        told += [*_pool(evaluation, pool or PoolFacts()), *_enough(promise)]
         if why := bundle.provenance.get("threshold"):
             told.append(f"{why}.")
         told += [
@@ -193,6 +195,16 @@ def _added(evaluation: Evaluation) -> list[str]:
             "taken for the right class."
         )
     return lines
+
+
+def _enough(promise: Promise | None) -> list[str]:
+    """What as many photos again would bring."""
+    if promise is None:
+        return []
+    more = f"{counted(promise.more, 'more photo')} a class"
+    if promise.gain < max(_LEAST_TOLD, promise.spread):
+        return [f"{more}: no gain to be expected."]
+    return [f"{more}: about {100 * promise.gain:+.1f} points to be expected (± {100 * promise.spread:.1f})."]
 
 
 def pool_gain(evaluation: Evaluation) -> float | None:

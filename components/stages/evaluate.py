@@ -16,6 +16,7 @@ from components.artefacts import (
 from components.bank import Answering, ArrivalPhotos, Bank
 from components.classifier import Bundle, load_candidates
 from components.evaluate import answered, answered_by_head, evaluate, metrics, summary, table, write_plots
+from components.evaluate.learning_curve import promise_of_more
 from components.files import write_json, write_text
 from components.ingest import IngestSettings
 from components.stages.classifier import read_support
@@ -35,13 +36,15 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     support = read_rows(workspace, "support", reporter)
     bundle = Bundle.load(workspace.bundle)
     with one_thread():
+        learnt_from = read_support(workspace, support)
         evaluation = evaluate(
             candidates,
             Answering(bundle, Bank.load(workspace.bank, bundle)),
-            read_support(workspace, support),
+            learnt_from,
             query,
             ldc_pairs=read_pairs(workspace.ldc, bundle.class_names),
         )
+        promise = promise_of_more(learnt_from)
     paths = photo_paths(workspace)
     reports = workspace.reports
     pool = PoolFacts.read(workspace.features)
@@ -50,7 +53,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     write_answers(reports, answered(evaluation, paths))
     write_answers_by_head(reports, answered_by_head(evaluation, paths))
     write_plots(evaluation, reports / "plots")
-    write_text(reports / "report.txt", table(evaluation, bundle, pool))
+    write_text(reports / "report.txt", table(evaluation, bundle, pool, promise))
     return {"evidence": evaluation.evidence, "query": evaluation.n_query}
 
 
