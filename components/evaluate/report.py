@@ -44,7 +44,7 @@ def metrics(
         bundle: what is shipped.
         shots: photos a class that were asked for.
         seed: that they were drawn with.
-        pool: the photos without a label that training took.
+        pool: the photos without a label that training took; None or no photo: there is no key `pool`.
     """
     shipped = evaluation.heads.get(evaluation.shipped)
     return {
@@ -65,7 +65,7 @@ def metrics(
             "ece": None if shipped is None else shipped.ece,
             "why": bundle.why,
         },
-        "pool": None if pool is None else {**asdict(pool), "gain": pool_gain(evaluation)},
+        **({} if pool is None or not pool.photos else {"pool": {**asdict(pool), "gain": pool_gain(evaluation)}}),
         "confused": [
             {
                 "class": evaluation.class_names[pair.label],
