@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components.serving.edge.admin import ADMIN_PATHS_WITH_BODY, OPEN_PATH, Admin
+from components.serving.edge.admin import Admin
 from components.serving.edge.errors import RefusedError, error_response, status_response
-from components.serving.edge.forms import Form, read_form
+from components.serving.edge.forms import Form, posted_form
 from components.serving.edge.limits import refused
+from components.serving.edge.openapi import paths_with_body
 from components.serving.edge.pages import PREFIX, page, page_routes, wants_page
 from components.serving.edge.probes import Readiness
 from components.serving.measured import count_answers
@@ -36,7 +37,7 @@ _USE = {
     "/embed": "send photos in the field images, texts in texts: curl -F images=@photo.jpg -F texts=rust URL/embed",
     "/search": "send a photo in the field image, or a text in text: curl -F text=rust -F top=20 URL/search",
 }
-PATHS_WITH_BODY = frozenset(_USE) | ADMIN_PATHS_WITH_BODY | {OPEN_PATH}
+PATHS_WITH_BODY = paths_with_body()
 _JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": ["rust"], "top": 20}'
 _LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
@@ -101,7 +102,7 @@ class _Routes:
         return JSONResponse(await self._ask("classes") if first is None else first)
 
     async def classify(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await posted_form(request)
         photos = _photos(form)
         if not photos:
             raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
@@ -110,7 +111,7 @@ class _Routes:
         return _each([{"path": name} for name, _ in photos], answers)
 
     async def embed(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await posted_form(request)
         photos, texts = _photos(form), _texts(form)
         if not photos and not texts:
             message = "the request has neither a photo in images nor a text in texts"
@@ -123,7 +124,7 @@ class _Routes:
         return _each([*({"path": name} for name, _ in photos), *({"text": text} for text in texts)], answers)
 
     async def search(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await posted_form(request)
         photos, texts = _photos(form), _texts(form)
         top = (form.top or "20").strip()
         if len(photos) + len(texts) != 1:
@@ -153,11 +154,6 @@ class _Routes:
             except aiohttp.ClientConnectionError:
                 self._readiness.lost()
                 raise
-
-
-async def _form(request: Request) -> Form:
-    """Read beside the event loop: of a large or a hostile form that takes seconds, and others are to be answered."""
-    return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
 
 
 def _photos(form: Form) -> tuple[tuple[str | None, bytes], ...]:
