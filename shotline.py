@@ -1,6 +1,7 @@
 """The door for notebooks and programs: open a workspace, a bundle or a Bento, and ask it.
 
     shotline.open("my-workspace").classify(["a.jpg", "b.jpg"]).to_frame()
+    shotline.Client("http://localhost:3000").classify(["a.jpg", "b.jpg"])
 
 It calls the same functions as the command line and the service, and gives the same answers. Importing it loads no
 model; a model is loaded when the first question needs it. Every error is a `ShotlineError`: what happened, on what, and
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from components.live.versions import Version
     from components.retrieval import SimilarPhoto
     from components.serving.answers import Answer, PhotoClassifier, Ranked
+    from components.serving.client import AnsweredPhoto, Client, ServiceError
     from components.serving.given import GivenPhoto
     from components.serving.results import Answers, FoundPhotos
     from components.serving.saved import Saved
@@ -39,13 +41,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AnsweredPhoto",
     "Answers",
     "Change",
+    "Client",
     "FoundPhotos",
     "Outcome",
     "PhotoError",
     "Ranked",
     "RefusedByGateError",
+    "ServiceError",
     "Shotline",
     "ShotlineError",
     "SimilarPhoto",
@@ -90,7 +95,9 @@ def open(
         what = "it is no folder" if folder.exists() else "there is no such folder"
         raise UserInputError(what, on=str(path), remedy="give a workspace, a bundle or a Bento")
     folder = folder.resolve()
-    how = {name: value for name, value in (("device", device), ("precision", precision)) if value is not None}
+    how: dict[str, Any] = {
+        name: value for name, value in (("device", device), ("precision", precision)) if value is not None
+    }
     from components.serving.saved import Saved
     from components.workspace import Workspace
 
@@ -116,7 +123,7 @@ class Shotline:
         self,
         root: Path,
         workspace: Workspace | None,
-        how: dict[str, str],
+        how: dict[str, Any],
         top: int,
         saved: Saved | None = None,
     ) -> None:
@@ -241,7 +248,12 @@ class Shotline:
         workspace = self._for("cannot be changed")
         with files_of(photos) as (files, temporary):
             outcome = self._changed(lambda live: add(workspace, {name: files}, force=force, live=live))
-        return outcome if temporary is None else _called_as_given(outcome, temporary)
+        # What did not come as a path is called `photo 0`, `photo 1`, ... as it was given.
+        return (
+            outcome
+            if temporary is None
+            else outcome.called_otherwise(lambda name: name.removeprefix(f"{temporary}{os.sep}"))
+        )
 
     def remove_class(self, name: str) -> Change:
         """Take an added class out again, or the photos that wait for a trained one; all else stays as it is.
@@ -369,8 +381,8 @@ class Shotline:
         return self._workspace
 
     def _changed(self, change: Callable[[LiveWorkspace], T]) -> T:
+        from components.live.keeping_online import keep_online
         from components.stages import check_parameters
-        from flows.online import keep_online
 
         workspace = self._for("cannot be changed")
         check_parameters(workspace)
@@ -378,21 +390,6 @@ class Shotline:
         if failure := keep_online(workspace):
             _log.warning("Feast's online store was behind, and is tried again: %s", failure)
         return made
-
-
-def _called_as_given(outcome: Outcome, temporary: Path) -> Outcome:
-    """An outcome whose photos that did not come as paths are called `photo 0`, `photo 1`, ... as they were given."""
-    from components.ingest import PhotoError
-
-    prefix = f"{temporary}{os.sep}"
-    return dataclasses.replace(
-        outcome,
-        names={photo: name.removeprefix(prefix) for photo, name in outcome.names.items()},
-        refused=tuple(
-            PhotoError(error.what, on=error.on.removeprefix(prefix), remedy=error.remedy, reason=error.reason)
-            for error in outcome.refused
-        ),
-    )
 
 
 on_demand(__name__)

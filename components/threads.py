@@ -1,4 +1,4 @@
-"""Arithmetic that comes out to the same bits on any number of cores."""
+"""How many threads compute: one where the bits must come out the same on any number of cores, or where more cost time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from threadpoolctl import threadpool_limits
 
-__all__ = ["one_thread"]
+__all__ = ["one_thread", "threads_for"]
 
 
 @contextlib.contextmanager
@@ -19,5 +19,19 @@ def one_thread() -> Iterator[None]:
     try:
         with threadpool_limits(1):
             yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def threads_for(n_photos: int) -> Iterator[None]:
+    """One of torch's threads for a single photo within, all for more: cut in parts, one photo's work takes longer."""
+    threads = torch.get_num_threads()
+    if n_photos > 1 or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)

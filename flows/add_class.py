@@ -12,18 +12,18 @@ from prefect.settings import temporary_settings
 from prefect.states import Completed
 
 from components.live.intake import take_settled
+from components.live.keeping_online import keep_online
 from components.live.outcome import Taken
 from components.live.telling import explain_taken, taken_json
 from components.running import Runner
 from components.workspace import Workspace
-from flows.online import keep_online
-from flows.prefect_server import RUN_SETTINGS
-from flows.running import run_as_task
+from flows.run_artifacts import show_verdict
+from flows.running import run_as_task, run_name, run_settings
 
 __all__ = ["add_class", "run_add_class"]
 
 
-@flow(name="add-class")
+@flow(name="add-class", flow_run_name=run_name)
 def add_class(inbox: str, name: str, workspace: str = ".") -> State[dict[str, Any]]:
     """Make the photos that have arrived for a class live.
 
@@ -53,14 +53,14 @@ def run_add_class(inbox: Path, names: list[str], workspace: Workspace, take: Cal
     taken: Taken | None = None
 
     # A flow's parameters must be plain data, so what this process has loaded comes by a flow of its own.
-    @flow(name=add_class.name)
+    @flow(name=add_class.name, flow_run_name=run_name)
     def add_class_here(inbox: str, name: str, workspace: str) -> State[dict[str, Any]]:
         nonlocal taken
         taken = take(run_as_task)
         return _recorded(taken)
 
     try:
-        with temporary_settings(RUN_SETTINGS):
+        with temporary_settings(run_settings()):
             add_class_here(str(inbox), ", ".join(names), str(workspace.root))
     except Exception:
         # What was taken in is live and moved, whatever became of the record of it.
@@ -77,6 +77,7 @@ def _recorded(taken: Taken) -> State[dict[str, Any]]:
         get_run_logger().info("%s", line)
     for folder, error in taken.failed.items():
         get_run_logger().error("%s: %s; it stays in the inbox", folder, error)
+    show_verdict(told)
     refused = bool(taken.refused or taken.refused_photos or taken.failed)
     state = "Completed" if taken.outcomes else "Refused" if refused else "Nothing"
     return Completed(name=state, message=told[:1000], data=taken_json(taken))

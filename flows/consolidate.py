@@ -11,13 +11,15 @@ from prefect import flow
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.consolidation import consolidate_classes
-from flows.run_log import LoggingReporter
-from flows.running import in_this_process, run_as_task, told_when_stopped
+from flows.prefect_server import server_url
+from flows.run_artifacts import show_verdict
+from flows.run_log import LoggingReporter, ToldTwice
+from flows.running import in_this_process, run_as_task, run_name, told_when_stopped
 
 __all__ = ["consolidate", "run_consolidate"]
 
 
-@flow(name="consolidate")
+@flow(name="consolidate", flow_run_name=run_name)
 def consolidate(workspace: str = ".", names: Sequence[str] = (), force: bool = False) -> dict[str, Any]:
     """Train on the added classes, and make what comes of it live if the gate lets it.
 
@@ -38,9 +40,10 @@ def run_consolidate(
     """Run the flow from a program, which hears of its progress; raises as `in_this_process` and `consolidate_classes` do."""
 
     # A flow's parameters must be plain data, so the reporter comes by a flow of its own.
-    @flow(name=consolidate.name)
+    @flow(name=consolidate.name, flow_run_name=run_name)
     def consolidate_here(workspace: str, names: Sequence[str], force: bool) -> dict[str, Any]:
-        return _consolidate(workspace, names, reporter, force=force)
+        heard = ToldTwice(reporter, LoggingReporter()) if server_url() else reporter
+        return _consolidate(workspace, names, heard, force=force)
 
     with in_this_process():
         return consolidate_here(str(workspace.root), tuple(names), force)
@@ -48,4 +51,6 @@ def run_consolidate(
 
 def _consolidate(workspace: str, names: Sequence[str], reporter: Reporter, *, force: bool) -> dict[str, Any]:
     with told_when_stopped():
-        return consolidate_classes(Workspace.find(Path(workspace)), names, reporter, run_as_task, force=force)
+        done = consolidate_classes(Workspace.find(Path(workspace)), names, reporter, run_as_task, force=force)
+        show_verdict("\n".join(done["told"]))
+        return done

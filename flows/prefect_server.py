@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
@@ -11,16 +13,29 @@ from prefect.settings import (
 
 from components.errors import UserInputError
 
-__all__ = ["RUN_SETTINGS", "require_server", "server_url"]
+__all__ = ["HEARTBEAT_S", "require_server", "run_settings", "server_url"]
 
-# The heartbeat's thread takes a second to end. Prefect waits 20 seconds for its temporary server; a machine that is
-# busy needs more.
-RUN_SETTINGS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
+# Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
+_STARTUP_S = 120
+HEARTBEAT_S = 30
+"""Pause between two signs of life of a run, where a server watches; Prefect allows no less."""
 
 
 def server_url() -> str:
     """The address of the server's API; empty where none is named."""
     return PREFECT_API_URL.value() or ""
+
+
+def run_settings() -> dict[Any, Any]:
+    """Prefect's settings while a flow runs.
+
+    Where a server is named it hears that the run is alive. A temporary one ends with us: the thread that would tell it
+    takes a second to end, and is left out.
+    """
+    return {
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S if server_url() else None,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _STARTUP_S,
+    }
 
 
 def require_server(remedy: str) -> None:

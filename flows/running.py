@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import State
+from prefect.runtime import flow_run
 from prefect.settings import temporary_settings
 from prefect.states import Completed
 
-from flows.prefect_server import RUN_SETTINGS, require_server, server_url
+from flows.prefect_server import require_server, run_settings, server_url
 from flows.stopping import before_the_end
 
-__all__ = ["in_this_process", "require_flows", "run_as_task", "told_when_stopped"]
+__all__ = ["in_this_process", "require_flows", "run_as_task", "run_name", "run_settings", "told_when_stopped"]
 
 T = TypeVar("T")
 
@@ -34,15 +36,22 @@ def _step(step: Callable[[], Any]) -> Any:
     return Completed(name="UpToDate", data=False) if returned is False else returned
 
 
+def run_name() -> str:
+    """What a server calls a run of a flow: `add-class rust`, `train paint-line`, `consolidate paint-line`."""
+    parameters = flow_run.parameters
+    about = parameters.get("name") or Path(parameters.get("workspace", ".")).resolve().name
+    return f"{flow_run.flow_name} {about}"
+
+
 @contextmanager
 def in_this_process() -> Iterator[None]:
-    """Flows that are called within end without the second of Prefect's heartbeat thread.
+    """Flows that are called within have `run_settings`.
 
     Raises:
         UserInputError: the Prefect server that the settings name does not answer; nothing has run then.
     """
     require_flows()
-    with temporary_settings(RUN_SETTINGS):
+    with temporary_settings(run_settings()):
         yield
 
 

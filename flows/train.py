@@ -9,13 +9,15 @@ from prefect import flow
 from components.stages import Reporter
 from components.workspace import Workspace
 from flows.pipeline import walk
-from flows.run_log import LoggingReporter
-from flows.running import in_this_process, run_as_task, told_when_stopped
+from flows.prefect_server import server_url
+from flows.run_artifacts import show_training
+from flows.run_log import LoggingReporter, ToldTwice
+from flows.running import in_this_process, run_as_task, run_name, told_when_stopped
 
 __all__ = ["run_train", "train"]
 
 
-@flow(name="train")
+@flow(name="train", flow_run_name=run_name)
 def train(workspace: str = ".") -> dict[str, bool]:
     """Bring the workspace's bundle up to date with its photos and parameters.
 
@@ -32,9 +34,9 @@ def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
     """Run the flow from a program, which hears of its progress; raises as `in_this_process` and `walk` do."""
 
     # A flow's parameters must be plain data, so the reporter comes by a flow of its own.
-    @flow(name=train.name)
+    @flow(name=train.name, flow_run_name=run_name)
     def train_here(workspace: str) -> dict[str, bool]:
-        return _walk(workspace, reporter)
+        return _walk(workspace, ToldTwice(reporter, LoggingReporter()) if server_url() else reporter)
 
     with in_this_process():
         return train_here(str(workspace.root))
@@ -42,4 +44,7 @@ def run_train(workspace: Workspace, reporter: Reporter) -> dict[str, bool]:
 
 def _walk(workspace: str, reporter: Reporter) -> dict[str, bool]:
     with told_when_stopped():
-        return walk(Workspace.find(Path(workspace)), reporter, run_as_task)
+        place = Workspace.find(Path(workspace))
+        ran = walk(place, reporter, run_as_task)
+        show_training(place)
+        return ran

@@ -20,12 +20,12 @@ from typing import Any, Protocol, TypeVar
 from components.errors import ShotlineError
 from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling
 from components.live.intake import open_inbox, take_in
+from components.live.keeping_online import keep_online
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Taken
 from components.live.telling import explain_taken
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
-from flows.online import keep_online
 
 __all__ = ["Announcing", "Handled", "Handler", "Taking", "stopped_by_signals", "watch"]
 

@@ -18,6 +18,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,6 +27,10 @@ import components  # noqa: F401  (telemetry off before anything else is imported
 from components.backbone import BackboneIdentity, Encoded, Projector
 from components.files import sha256_bytes
 from components.workspace import Workspace, init_workspace
+
+# How long a draw takes says something of the machine, nothing of the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STORY_HEADS = ("zero_shot", "nearest_mean", "linear_probe", "map_lr", "ldc")

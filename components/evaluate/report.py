@@ -145,6 +145,8 @@ def table(evaluation: Evaluation, bundle: Bundle) -> str:
         if evaluation.evidence == "query"
         else "support photos, each by heads that had not seen it (held-out folds)"
     )
+    if beside := bundle.backbone.get("beside"):
+        console.print(f"backbone {bundle.backbone['name']}, beside it {beside['name']} (weight {beside['weight']:g})\n")
     if evaluation.heads:
         console.print(_heads_table(evaluation, where))
     else:
@@ -229,9 +231,10 @@ def _what_helps(evaluation: Evaluation, bundle: Bundle) -> list[str]:
     if worst:
         lines.append(f"  more photos of {', '.join(worst[:_CLASSES])}, unlike those that are there;")
     if bundle.backbone.get("name") == "embedded":
-        lines.append("  a larger backbone: shotline train --backbone ViT-B-32-256/datacomp_s34b_b86k;")
+        lines.append("  a larger backbone: shotline train --backbone ViT-B-32-256/datacomp_s34b_b86k")
+        lines.append("  (others: shotline backbones);")
     else:
-        lines.append(f"  a larger backbone than {bundle.backbone.get('name')} (shotline train --backbone MODEL/TAG);")
+        lines.append(f"  a larger backbone than {bundle.backbone.get('name')} (see shotline backbones);")
     lines.append("  a look at the photos themselves: reports/validation/index.html.")
     return lines
 

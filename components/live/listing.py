@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from components.bank import BankFacts
     from components.live.versions import Version, Versions
 
-__all__ = ["differences", "live_class_rows"]
+__all__ = ["differences", "live_class_rows", "version_row", "version_rows"]
 
 
 def live_class_rows(versions: Versions, ledger: Path) -> list[dict[str, Any]]:
@@ -58,6 +58,34 @@ def differences(versions: Versions, before: Version, after: Version) -> list[dic
         elif (was["kind"], was["photos"]) != (now["kind"], now["photos"]):
             found.append({"change": "changed", **facts_now, "kind_before": was["kind"], "photos_before": was["photos"]})
     return found
+
+
+def version_row(version: Version, current: Version) -> dict[str, Any]:
+    """A version as `versions --json` tells it: `version`, `in_use`, `bundle`, `made` (ISO 8601), `added` (class names)."""
+    facts = {"version": version.name, "in_use": version == current, "bundle": version.bundle}
+    return {**facts, "made": version.made, "added": list(version.classes)}
+
+
+def version_rows(versions: Versions, most: int) -> list[dict[str, Any]]:
+    """The last `most` versions, oldest first: `version_row`, and `changes`, how each differs from the one made before it.
+
+    `changes` holds what `differences` gives, after `{"change": "bundle"}` where another classifier was trained; it is
+    empty for the first.
+
+    Raises:
+        UserInputError: nothing is live yet.
+    """
+    current = versions.in_use()
+    known = versions.all()[-most - 1 :]
+    rows = []
+    for place, version in enumerate(known):
+        changes: list[dict[str, Any]] = []
+        if place:
+            before = known[place - 1]
+            changes = [{"change": "bundle"}] if before.bundle != version.bundle else []
+            changes += differences(versions, before, version)
+        rows.append({**version_row(version, current), "changes": changes})
+    return rows[-most:]
 
 
 def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.bank import BankedClass
@@ -51,6 +51,18 @@ class Outcome:
     misfits: tuple[Misfit, ...] = ()
     twins: Mapping[str, Twin] = field(default_factory=dict)
     words: tuple[int, int] | None = None
+
+    def called_otherwise(self, called: Callable[[str], str]) -> Outcome:
+        """The same, with other names of photos for people.
+
+        Args:
+            called: from the path under which a photo was read to what it is called.
+        """
+        refused = tuple(
+            PhotoError(error.what, on=called(error.on), remedy=error.remedy, reason=error.reason)
+            for error in self.refused
+        )
+        return replace(self, names={photo: called(name) for photo, name in self.names.items()}, refused=refused)
 
     def called(self, photo: str) -> str:
         """What a photo is called for people."""

@@ -20,8 +20,21 @@ from components.serving.answers import PhotoClassifier
 
 __all__ = ["build_bento"]
 
-_ROOMS = ("backbone", "bank", "classifier", "features", "heads", "ingest", "ldc", "liteembed", "live", "serving")
-_MODULES = ("__init__.py", "errors.py", "files.py", "on_demand.py", "threads.py")
+_ROOMS = (
+    *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
+    *("artefacts", "retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
+)
+_MODULES = (
+    "__init__.py",
+    "errors.py",
+    "files.py",
+    "leftovers.py",
+    "on_demand.py",
+    "running.py",
+    "threads.py",
+    "wording.py",
+)
+_NOT_SHIPPED = ("__pycache__", "template")  # a workspace's template holds a backbone
 _REQUIREMENTS = (
     "aiohttp",
     "bentoml",
@@ -31,9 +44,12 @@ _REQUIREMENTS = (
     "open_clip_torch",
     "pandas",
     "pillow",
+    "prometheus-client",
+    "psutil",
     "pyarrow",
     "pydantic",
     "python-multipart",
+    "pyyaml",
     "safetensors",
     "scipy",
     "simplejpeg",
@@ -55,7 +71,7 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         context = Path(scratch) / "context"
         for room in _ROOMS:
-            shutil.copytree(source / room, context / "components" / room, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source / room, context / "components" / room, ignore=shutil.ignore_patterns(*_NOT_SHIPPED))
         for module in _MODULES:
             shutil.copy(source / module, context / "components" / module)
         for part in ("bundle", "bank"):

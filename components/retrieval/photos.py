@@ -29,11 +29,13 @@ class SimilarPhoto:
         path: relative to the workspace, with slashes.
         class_name: as in the data, or the name of an added class.
         similarity: cosine to the query, -1 to 1, higher is more alike.
+        photo: SHA-256 of its bytes.
     """
 
     path: str
     class_name: str
     similarity: float
+    photo: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The form that `search --json` and `POST /search` give."""
@@ -84,7 +86,9 @@ class Photos:
         rows, similarities = nearest(self.embeddings, np.asarray(query, np.float32), top)
         places = self.table.take(rows).to_pylist()
         return [
-            SimilarPhoto(place["path"], place["class"], min(1.0, max(-1.0, float(similarity))))  # lengths are rounded
+            SimilarPhoto(
+                place["path"], place["class"], min(1.0, max(-1.0, float(similarity))), place["id"]
+            )  # lengths are rounded
             for place, similarity in zip(places, similarities, strict=True)
         ]
 

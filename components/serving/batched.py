@@ -1,21 +1,25 @@
 """What BentoML batches: photos and texts of concurrent requests, joined into one forward pass.
 
 The process that runs it holds the model. `SHOTLINE_DEVICE` and `SHOTLINE_PRECISION` say where and how it computes (see
-`components.backbone.load_backbone`), `SHOTLINE_WORKSPACE` what is served (see `components.serving.place`).
+`components.backbone.load_backbone`), `SHOTLINE_WORKSPACE` what is served (see `components.serving.place`),
+`SHOTLINE_CLASSIFIERS` how many such processes there are.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-from bentoml.exceptions import ServiceUnavailable
+from bentoml.exceptions import BentoMLException, ServiceUnavailable
 
 from components.errors import ShotlineError
 from components.serving.ending import EndsInTime
+from components.serving.measured import count_batch, count_live_version, count_step
 from components.serving.place import Place
 
 if TYPE_CHECKING:
@@ -23,16 +27,22 @@ if TYPE_CHECKING:
     from components.serving.answers import PhotoClassifier
     from components.serving.search import LatestPhotos
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "NotTrainedError"]
 
 _log = logging.getLogger(__name__)
 
 _FOREVER = 10**12
 
 
+class NotTrainedError(BentoMLException):  # type: ignore[misc]  # BentoML ships no types
+    """The workspace has no classifier yet; the edge says so."""
+
+    error_code = HTTPStatus.CONFLICT
+
+
 def _without_stack(record: logging.LogRecord) -> bool:
-    """Where there is more to do than is done in time, BentoML logs where it noticed: 40 lines for each request."""
-    if record.exc_info and isinstance(record.exc_info[1], ServiceUnavailable):
+    """What is no fault of ours (more to do than is done in time, nothing trained yet) BentoML logs in 40 lines a request."""
+    if record.exc_info and isinstance(record.exc_info[1], ServiceUnavailable | NotTrainedError):
         record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
         record.exc_info = None
     return True
@@ -44,7 +54,9 @@ logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_stack)
 @bentoml.service(
     name="classifier",
     threads=1,
+    workers=int(os.environ.get("SHOTLINE_CLASSIFIERS", "1")),
     traffic={"timeout": 60},
+    logging={"access": {"enabled": False}},  # the edge writes a line of each request
     # After so many requests or seconds BentoML closes the edge's connections, and every request under way on them.
     runner_connection={"max_requests": _FOREVER, "max_age": float(_FOREVER)},
 )
@@ -52,24 +64,32 @@ class Classifier:
     """Photos to answers, batched over requests."""
 
     def __init__(self) -> None:
-        from components.backbone import BackboneSettings
-        from components.serving.answers import PhotoClassifier
-
-        settings = BackboneSettings(
-            device=os.environ.get("SHOTLINE_DEVICE", "auto"), precision=os.environ.get("SHOTLINE_PRECISION", "auto")
-        )
         self._place = Place.said()
-        self._classifier = PhotoClassifier.load(self._place.models, settings)
+        self._classifier: PhotoClassifier | None = None
+        self._loading = threading.Lock()
         self._photos: LatestPhotos | None = None
+        if self._place.workspace is not None:
+            # A search reads with it. BentoML looks for its types while it batches, and must find none that is half imported.
+            importlib.import_module("pandas")
+        if self._place.live_name() is not None:
+            self._load()
+
+    async def __is_ready__(self) -> bool:
+        """Whether it can answer; what was trained since it began is loaded meanwhile."""
+        if self._classifier is None and not self._loading.locked() and self._place.live_name() is not None:
+            threading.Thread(target=self._load, daemon=True).start()
+        return self._classifier is not None
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def classify(self, photos: list[bytes]) -> list[dict[str, Any]]:
         """One object a photo: an answer, or `error` with what is wrong with the photo."""
         from components.serving.answers import Answer
 
+        classifier = self._followed()
+        count_batch(len(photos))
         return [
             answer.to_json() if isinstance(answer, Answer) else _photo_error(answer)
-            for answer in self._followed().answer(photos)
+            for answer in classifier.answer(photos)
         ]
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
@@ -106,7 +126,7 @@ class Classifier:
             photos = self._photos.read(self._followed().backbone)
         except ShotlineError as error:
             return _refused(HTTPStatus.CONFLICT, "not_searchable", error.what, error.remedy)
-        return {"photos": [found.to_json() for found in photos.like(query, top)]}
+        return {"photos": [{**found.to_json(), "photo": found.photo} for found in photos.like(query, top)]}
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def classes(self) -> list[dict[str, Any]]:
@@ -114,12 +134,37 @@ class Classifier:
         return self._followed().classes()
 
     def _followed(self) -> PhotoClassifier:
-        """The classifier, of the version that is live now."""
+        """The classifier, of the version that is live now.
+
+        Raises:
+            NotTrainedError: there is none yet.
+        """
+        if self._classifier is None:
+            if self._place.live_name() is None:
+                raise NotTrainedError("there is no classifier here yet")
+            self._load()
+        assert self._classifier is not None
+        before = self._classifier.version
         try:
-            self._classifier.follow()
+            if self._classifier.follow():
+                count_live_version(self._classifier.version, before)
         except ShotlineError as error:  # what was live goes on answering
             _log.error("%s", error)
         return self._classifier
+
+    def _load(self) -> None:
+        from components.backbone import BackboneSettings
+        from components.serving.answers import PhotoClassifier
+
+        settings = BackboneSettings(
+            device=os.environ.get("SHOTLINE_DEVICE", "auto"), precision=os.environ.get("SHOTLINE_PRECISION", "auto")
+        )
+        with self._loading:
+            if self._classifier is None:
+                classifier = PhotoClassifier.load(self._place.models, settings)
+                classifier.on_step = count_step
+                count_live_version(classifier.version, None)
+                self._classifier = classifier
 
 
 Classifier.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]

@@ -29,3 +29,10 @@ class Place:
         if named:
             return cls(Path(named) / "models", Path(named))
         return cls(Path(__file__).resolve().parents[2] / "models", None)
+
+    def live_name(self) -> str | None:
+        """The version that answers, read off the disk; None where nothing was trained yet."""
+        from components.classifier.facts import saved_version
+        from components.live.versions import Versions
+
+        return Versions(self.models / "live").current_name() or saved_version(self.models / "bundle")

@@ -2,25 +2,34 @@
 
 `bentoml serve components.serving.service:Shotline` runs both: of the workspace that `SHOTLINE_WORKSPACE` names, or of the
 Bento that this code lies in. `SHOTLINE_CORS` and `SHOTLINE_ROOT_PATH` say who may use it from a browser, and under which
-path; see `components.serving.edge`.
+path, `SHOTLINE_ADMIN_TOKEN` or `SHOTLINE_ADMIN_TOKEN_FILE` who may change classes; see `components.serving.edge`.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import bentoml
 
 from components.serving.batched import Classifier
-from components.serving.edge import EdgeAround, edge_application
+from components.serving.edge import Admin, EdgeAround, Guard, edge_application
+from components.serving.edge.around import known_paths
 from components.serving.edge.probes import Readiness
 from components.serving.ending import EndsInTime
+from components.serving.place import Place
 
 __all__ = ["Classifier", "Shotline"]
 
 
-# A longer timeout than the classifier's: the one that knows what was slow answers. An upload's time does not count.
-@bentoml.service(name="shotline", traffic={"timeout": 90, "max_concurrency": 256})
+# A longer timeout than the classifier's: the one that knows what was slow answers, and a change of classes may have to
+# encode a vocabulary first. An upload's time does not count.
+@bentoml.service(
+    name="shotline",
+    workers=int(os.environ.get("SHOTLINE_WORKERS", "1")),
+    traffic={"timeout": 600, "max_concurrency": 256},
+    logging={"access": {"enabled": False}},  # ours is `components.serving.edge.request_log`
+)
 class Shotline:
     """The edge: routes, forms, limits and errors."""
 
@@ -52,7 +61,9 @@ async def _ready() -> bool:
 
 _readiness = Readiness(_ready)  # of this process: what BentoML is given below is told of it before there is a service
 
-Shotline.add_asgi_middleware(EdgeAround, readiness=_readiness)  # type: ignore[attr-defined]
+_guard = Guard.said()
+
+Shotline.add_asgi_middleware(EdgeAround, readiness=_readiness, guard=_guard, paths=known_paths())  # type: ignore[attr-defined]
 Shotline.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
-Shotline.mount_asgi_app(edge_application(_client, _readiness), path="/")  # type: ignore[attr-defined]
+Shotline.mount_asgi_app(edge_application(_client, _readiness, Admin(Place.said(), _guard)), path="/")  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from components.artefacts import (
     write_embeddings,
     write_projector,
 )
-from components.backbone import Backbone, BackboneSettings, load_backbone
+from components.backbone import Backbone, BackboneSettings, load_with_beside
 from components.features import FeatureCache, FeaturesSettings, PhotoFeatures, View, class_embeddings
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
@@ -45,7 +45,14 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         for number in range(1 + settings.views if role == "support" else 1)
     ]
     views = [view for _, view in rows]
-    features = workspace_features(workspace, backbone.identity.digest, lambda: backbone)
+    made_with = BackboneFacts(
+        **{name: fact for name, fact in asdict(backbone.identity).items() if name != "folded"},
+        digest=backbone.identity.digest,
+        logit_scale=backbone.logit_scale,
+        templates=settings.templates,
+        projector=projector_facts(backbone.projector),
+    )
+    features = workspace_features(workspace, made_with, lambda: backbone)
     summary = features.encode(views, progress=encoding(reporter))
     reporter.note(f"{summary.views} views of {sample.num_rows} photos, {summary.encoded} encoded now")
 
@@ -58,24 +65,20 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         text_embeddings = class_embeddings(names, settings.templates, backbone)
     ClassTexts(text_embeddings, backbone.covariance).write(folder)
     write_projector(folder, backbone.projector)
-    BackboneFacts(
-        **asdict(backbone.identity),
-        digest=backbone.identity.digest,
-        logit_scale=backbone.logit_scale,
-        templates=settings.templates,
-        projector=projector_facts(backbone.projector),
-    ).write(folder)
-    features.cache.evict(int(settings.cache_limit_gb * 1e9), keep=keys)
+    made_with.write(folder)
+    features.cache.evict(int(settings.cache_limit_gb * 1e9), keep=features.all_keys(views))
     return {"views": summary.views, "encoded": summary.encoded}
 
 
 def load_workspace_backbone(workspace: Workspace) -> Backbone:
     """The backbone that `params.yaml` names."""
     settings = workspace.parameters.section("backbone", BackboneSettings)
-    return load_backbone(settings.name, models=workspace.models, device=settings.device, precision=settings.precision)
+    return load_with_beside(settings, workspace.models)
 
 
-def workspace_features(workspace: Workspace, digest: str, backbone: Callable[[], Backbone]) -> PhotoFeatures:
+def workspace_features(
+    workspace: Workspace, made_with: BackboneFacts, backbone: Callable[[], Backbone]
+) -> PhotoFeatures:
     """Features of the photos in `data/raw`, in the form that `params.yaml` names; see `PhotoFeatures`."""
 
     def files() -> dict[str, Path]:
@@ -86,7 +89,7 @@ def workspace_features(workspace: Workspace, digest: str, backbone: Callable[[],
     return PhotoFeatures(
         FeatureCache(workspace.features_cache),
         mode=workspace.parameters.section("features", FeaturesSettings).mode,
-        digest=digest,
+        made_with=made_with,
         backbone=backbone,
         files=files,
         limits=workspace.parameters.section("ingest", IngestSettings).limits,

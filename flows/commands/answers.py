@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import UserInputError
-from flows.commands.shared import WorkspaceOption, live_workspace
+from flows.commands.shared import WorkspaceOption
 
 __all__ = ["commands"]
 
@@ -21,37 +21,72 @@ commands = typer.Typer()
 
 @commands.command()
 def classify(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE | FOLDER...",
+            help="Photos; folders, read to any depth; zip archives; patterns in quotes; lists (.txt with a path a line, or "
+            "CSV or Parquet with a column path); - for paths on standard input.",
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="How many classes to name; default: 3, with --json 5.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a CSV table, a row a photo; stopped, it goes on."),
+    ] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.")] = None,
+    signature: Annotated[
+        bool, typer.Option("--signature", help="Begin the CSV with UTF-8's signature, which Excel looks for.")
+    ] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Make rows that are in the table again.")] = False,
+    only_unsure: Annotated[
+        bool, typer.Option("--only-unsure", help="Leave out answers that are known and have one likely class.")
+    ] = False,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Copy the photos into a folder a class, unknown ones into a folder apart."),
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Sort by hard links where they are possible.")] = False,
+    contact_sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page of thumbnails by class.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say what is on photos."""
+    """Say what is on photos: a few in words, a folder as a table."""
     from components.backbone import BackboneSettings
-    from components.ingest import PhotoError
     from components.workspace import Workspace
+    from flows.commands.many_photos import Outputs, classify_many, names_given, photos_given
 
+    if csv is not None and parquet is not None:
+        raise UserInputError("both --csv and --parquet are given", on=f"{csv}, {parquet}", remedy="ask for one")
     place = Workspace.find(workspace)
     settings = place.parameters.section("backbone", BackboneSettings)
     _tell_what_is_not_live(place)
-    answers: Iterable[tuple[Path, Any]]
-    if any(path.exists() for path in images):
+    names = names_given(images)
+    outputs = Outputs(
+        parquet if csv is None else csv,
+        "csv" if parquet is None else "parquet",
+        signature,
+        anew,
+        sort_into,
+        link,
+        contact_sheet,
+        only_unsure,
+    )
+    if not outputs.files and not any(map(_may_be_there, names)):  # seen at once, without waiting for a model
+        failed = _print_answers(_not_there(names), as_json)
+    else:
         from components.serving.answers import PhotoClassifier
 
-        answers = PhotoClassifier.load(place.models, settings, top=top or (5 if as_json else 3)).answer_files(images)
-    else:  # seen at once, without waiting for a model
-        answers = _not_there(images)
-    from components.serving.results import answer_line
-
-    failed = False
-    for path, answer in answers:
-        failed = failed or isinstance(answer, PhotoError)
-        if as_json:
-            typer.echo(json.dumps(answer_line(str(path), answer), ensure_ascii=False))
-        elif isinstance(answer, PhotoError):
-            typer.echo(f"{path}: {answer.what}; {answer.remedy}", err=True)
+        named = top or (5 if as_json else 3)
+        classifier = PhotoClassifier.load(place.models, settings, top=max(2, named))
+        if outputs.files:
+            failed = classify_many(names, classifier, outputs) > 0
         else:
-            typer.echo(_readable(path, answer))
+            photos = photos_given(names, outputs, classifier.bundle.limits)
+            answers = _answers(photos, classifier, only_unsure=only_unsure)
+            failed = _print_answers(answers, as_json, named)
     if failed:
         raise typer.Exit(UserInputError.exit_code)
 
@@ -84,24 +119,6 @@ def search(
 
 
 @commands.command()
-def export(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
-    from components.export.vectors import write_export
-
-    versions = live_workspace(workspace).versions
-    facts = write_export(path, *versions.load(versions.in_use()))
-    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
-    typer.echo(
-        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
-        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
-        + ("" if facts["trained_are_exact"] else ", on others often on fewer")
-    )
-
-
-@commands.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
@@ -112,41 +129,114 @@ def serve(
     root_path: Annotated[
         str, typer.Option(metavar="PATH", help="The path under which a proxy offers it, such as /shotline.")
     ] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that speak with clients, where there are cores.")] = 1,
+    classifiers: Annotated[int, typer.Option(min=1, help="Processes that hold the model; more pay on a GPU.")] = 1,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve what is live over HTTP: POST /classify, /embed, /search."""
+    """Serve the workspace over HTTP: a page to try and teach, POST /classify, /embed, /search; see docs/serving.md.
+
+    On this machine's own address it prints a link that lets one browser change classes; elsewhere SHOTLINE_ADMIN_TOKEN does.
+    """
     from components.backbone import BackboneSettings
-    from components.classifier import holds_bundle
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
-    if not holds_bundle(place.bundle):
-        raise UserInputError(
-            "there is no trained classifier to serve", on=str(place.bundle), remedy="run `shotline train DATA` first"
-        )
     _check_port(host, port)
     _tell_what_is_not_live(place)
     settings = place.parameters.section("backbone", BackboneSettings)
     os.environ["SHOTLINE_WORKSPACE"] = str(place.root)
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
     os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
+    os.environ["SHOTLINE_WORKERS"], os.environ["SHOTLINE_CLASSIFIERS"] = str(workers), str(classifiers)
     if cors:
         os.environ["SHOTLINE_CORS"] = " ".join(cors)
     if root_path:
         os.environ["SHOTLINE_ROOT_PATH"] = root_path
+    _offer_page(host, port)
     arguments = ["serve", "components.serving.service:Shotline", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # signals then reach BentoML itself
 
 
-def _not_there(images: list[Path]) -> Iterator[tuple[Path, Any]]:
+def _offer_page(host: str, port: int) -> None:
+    """Say where the page is; on the machine's own address with a code that a browser exchanges for the admin token once.
+
+    Raises:
+        UserInputError: the admin token that is given cannot be used.
+    """
+    import hashlib
+    import secrets
+    import tempfile
+
+    from components.serving.edge.guard import admin_token
+    from flows.console import console
+
+    token = admin_token()
+    loopback = host in ("127.0.0.1", "localhost", "::1")
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    if loopback:
+        os.environ["SHOTLINE_ADMIN_TOKEN"] = token or secrets.token_urlsafe(32)
+        code = secrets.token_urlsafe(16)
+        handle, link = tempfile.mkstemp(prefix="shotline-link-")  # nobody else may read it
+        with os.fdopen(handle, "w") as file:
+            file.write(hashlib.sha256(code.encode()).hexdigest())
+        os.environ["SHOTLINE_ADMIN_LINK"] = link
+        console.print(f"page: {address}#open={code}", markup=False, soft_wrap=True)
+        console.print("  it lets the browser that opens it first teach and undo; others try only", style="dim")
+    else:
+        console.print(f"page: {address}", markup=False, soft_wrap=True)
+        if token is None:
+            console.print(
+                "  without SHOTLINE_ADMIN_TOKEN nothing can be changed through it", style="dim", soft_wrap=True
+            )
+
+
+def _may_be_there(name: str) -> bool:
+    import glob
+
+    return os.path.exists(name) or glob.has_magic(name)  # noqa: PTH110 (a name that no path can be is not there)
+
+
+def _not_there(names: list[str]) -> Iterator[tuple[str, Any]]:
     """Each path, of which there is none, with what is to be said of it."""
     from components.ingest import Limits, PhotoError, read_photo
 
-    for path in images:
+    for name in names:
         try:
-            read_photo(path, Limits(), name=str(path))
+            read_photo(Path(name), Limits(), name=name)
         except PhotoError as error:
-            yield path, error
+            yield name, error
+
+
+def _answers(photos: Any, classifier: Any, *, only_unsure: bool) -> Iterator[tuple[str, Any]]:
+    from components.serving.table.making import answers_to
+    from components.serving.table.rows import is_unsure, row_of
+
+    for answered in answers_to(photos, classifier):
+        for photo, answer in answered:
+            if not only_unsure or is_unsure(row_of(photo.name, answer)):
+                yield photo.name, answer
+
+
+def _print_answers(answers: Iterable[tuple[str, Any]], as_json: bool, named: int = 1) -> bool:
+    """Print answers as they come, with `named` classes each; whether a photo has none."""
+    from dataclasses import replace
+
+    from components.ingest import PhotoError
+    from components.serving.results import answer_line
+
+    failed = False
+    for name, answer in answers:
+        if isinstance(answer, PhotoError):
+            failed = True
+        else:
+            answer = replace(answer, top=answer.top[:named])
+        if as_json:
+            typer.echo(json.dumps(answer_line(name, answer), ensure_ascii=False))
+        elif isinstance(answer, PhotoError):
+            typer.echo(f"{name}: {answer.what}; {answer.remedy}", err=True)
+        else:
+            typer.echo(_readable(name, answer))
+    return failed
 
 
 def _tell_what_is_not_live(workspace: Any) -> None:
@@ -177,7 +267,7 @@ def _check_port(host: str, port: int) -> None:
             ) from error
 
 
-def _readable(path: Path, answer: Any) -> str:
+def _readable(path: str, answer: Any) -> str:
     best, *others = answer.top
     rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others)
     verdict = "unknown; nearest is " if answer.abstained else ""

@@ -96,6 +96,28 @@ def listen(
     serve_deployment(checked_workspace(workspace), inbox, tell)
 
 
+@commands.command()
+def deploy(
+    inbox: Annotated[
+        Path | None, typer.Argument(help="An inbox that `shotline watch --announce` looks at; add-class is served too.")
+    ] = None,
+    train_cron: Annotated[
+        str | None, typer.Option(metavar="CRON", help="Train by itself, e.g. '0 3 * * *': each night at three.")
+    ] = None,
+    consolidate_cron: Annotated[
+        str | None, typer.Option(metavar="CRON", help="Consolidate the added classes by itself.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Serve the flows train, consolidate and add-class to a Prefect server, until Ctrl-C."""
+    from flows.console import tell
+    from flows.deployments import deploy as serve_deployments
+
+    serve_deployments(
+        checked_workspace(workspace), inbox, tell, train_cron=train_cron, consolidate_cron=consolidate_cron
+    )
+
+
 @commands.command("remove-class")
 def remove_class(
     name: Annotated[str, typer.Argument(help="An added class, or a trained one for which photos wait.")],
@@ -196,13 +218,13 @@ def versions(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
+    from components.live.listing import version_row
+
     _, known = live_versions(workspace)
     current = known.in_use()
     for version in known.all():
         if as_json:
-            facts = {"version": version.name, "in_use": version == current, "bundle": version.bundle}
-            facts |= {"made": version.made, "added": list(version.classes)}
-            typer.echo(json.dumps(facts, ensure_ascii=False))
+            typer.echo(json.dumps(version_row(version, current), ensure_ascii=False))
         else:
             added = f"  with {', '.join(version.classes)}" if version.classes else ""
             made = version.made[:16].replace("T", " ")

@@ -66,9 +66,9 @@ def live_versions(workspace: Path | None) -> tuple[Any, Any]:
 
 def keep_online(workspace: Any) -> None:
     """Begin to bring Feast's online store up to date where it is behind."""
-    from flows import online
+    from components.live import keeping_online
 
-    if failure := online.keep_online(workspace):
+    if failure := keeping_online.keep_online(workspace):
         from flows.console import console
 
         console.print(

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from components.errors import UserInputError
 from components.workspace import Workspace
-from flows.deployments import ARRIVED, announce, deployment, listen
+from flows.deployments import ARRIVED, announce, deploy, deployment, listen, training_deployments
 
 
 def workspace(root: Path) -> Workspace:
@@ -47,3 +47,20 @@ def test_without_a_server_that_answers_nothing_is_announced_or_listened_for(tmp_
                     announce(place, "rust")
                 with pytest.raises(UserInputError, match=told):
                     listen(place, tmp_path / "inbox", lambda line: None)
+
+
+def test_training_is_started_by_a_person_or_by_the_clock(tmp_path: Path) -> None:
+    here = workspace(tmp_path / "paint-line")
+    by_hand, nightly = training_deployments(here, consolidate_cron="0 3 * * *")
+
+    assert (by_hand.flow_name, nightly.flow_name) == ("train", "consolidate")
+    assert by_hand.schedules == []
+    assert [schedule.schedule.cron for schedule in nightly.schedules or []] == ["0 3 * * *"]  # type: ignore[union-attr]
+    assert by_hand.name == nightly.name == f"paint-line-{here.identity[:8]}"
+    assert by_hand.parameters == {"workspace": str(here.root)}
+
+
+def test_a_slip_in_a_cron_line_is_told_before_a_server_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(UserInputError, match="'at three' is no cron line") as refused:
+        deploy(workspace(tmp_path / "here"), None, lambda line: None, train_cron="at three")
+    assert refused.value.on == "--train-cron"

@@ -412,6 +412,7 @@ def serving(workspace: Path, folder: Path) -> Iterator[Callable[[Sequence[Path]]
         process.wait(30)
 
 
+@pytest.mark.soak  # a service, a watcher and their models beside each other: a minute
 def test_a_running_service_answers_with_what_a_running_watcher_took(
     copy_of_trained: Path, tmp_path: Path, photo_folder: Path
 ) -> None:

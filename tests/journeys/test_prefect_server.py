@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.workspace import Workspace
 from tests.conftest import draw_photo
 from tests.journeys.conftest import Run
 from tests.journeys.prefect_server import ask
@@ -57,6 +58,36 @@ def test_each_stage_is_a_task_with_its_state(server: str, copy_of_trained: Path,
     assert states(server, first["id"]) == dict.fromkeys(STAGES, "Completed")
     assert (third["state_name"], states(server, third["id"])) == ("Completed", {})  # nothing waited
     assert states(server, second["id"]) == {"ingest": "UpToDate", "validate": "UpToDate", "features": "Failed"}
+
+
+@pytest.mark.soak
+def test_a_deployed_train_is_started_from_the_server_and_leaves_its_table_and_log(
+    server: str, copy_of_trained: Path, tmp_path: Path
+) -> None:
+    Workspace(copy_of_trained).set_parameters({"ingest.seed": 7})
+    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path / "home")}
+    program = Path(sys.executable).with_name("shotline")
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([program, "deploy"], cwd=copy_of_trained, env=environment, stderr=log)
+    try:
+        wait_for(lambda: b"serving them" in (tmp_path / "log").read_bytes(), tmp_path / "log")
+        (deployed,) = ask(server, "deployments/filter", flows={"name": {"any_": ["train"]}})
+        run = ask(server, f"deployments/{deployed['id']}/create_flow_run")
+        wait_for(lambda: state_of(server, run["id"]) not in ("SCHEDULED", "PENDING", "RUNNING"), tmp_path / "log")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+    assert state_of(server, run["id"]) == "COMPLETED"
+    artifacts = ask(server, "artifacts/filter", flow_runs={"id": {"any_": [run["id"]]}})
+    assert "heads" in {artifact["key"] for artifact in artifacts}
+    logged = [line["message"] for line in ask(server, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})]
+    assert any("has the lowest log-loss" in line or "live:" in line for line in logged)
+
+
+def state_of(api: str, flow_run: str) -> str:
+    (found,) = ask(api, "flow_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
+    return str(found["state_type"])
 
 
 def test_a_mistake_found_in_the_middle_of_a_flow_is_told_in_three_lines(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import collections
 import dataclasses
 import http.client
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -36,6 +38,7 @@ from components.backbone import load_backbone
 from components.classifier import Bundle
 from components.ingest import Limits, load_image
 from components.workspace import Workspace
+from tests.components.serving.edge.test_hostile import hostile_bodies, hostile_photos
 from tests.journeys.conftest import Run
 
 
@@ -45,7 +48,7 @@ class Service:
     def __init__(self, port: int, process: int, log: Path = Path(os.devnull)) -> None:
         self.port = port
         self.base = f"http://127.0.0.1:{port}"
-        self._process = process
+        self.process = process
         self._log = log
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -85,7 +88,7 @@ class Service:
 
     def classifier_process(self) -> psutil.Process:
         """The process behind the edge, which holds the model."""
-        for process in psutil.Process(self._process).children(recursive=True):
+        for process in psutil.Process(self.process).children(recursive=True):
             command = process.cmdline()
             if "--service-name" in command and command[command.index("--service-name") + 1] == "classifier":
                 return process
@@ -440,8 +443,18 @@ def test_what_is_not_there_has_our_form_too(service: Service) -> None:
     assert (status, error["code"]) == (405, "method_not_allowed")
 
 
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """A service that has just been started, and its first answer to a readiness probe."""
+
+    service: Service
+    process: subprocess.Popen[bytes]
+    first: tuple[int, Any]
+    seconds: float
+
+
 @pytest.fixture(scope="module")
-def strict(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def strict_beginning(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beginning]:
     """A service with tight limits: of one request at a time, of seconds, and of the photos it was trained on."""
     folder = tmp_path_factory.mktemp("strict")
     bento = Path(shutil.copytree(trained / "models/bento", folder / "bento"))
@@ -454,8 +467,37 @@ services:
   classifier: {traffic: {timeout: 3}}
 """)
     variables = {"BENTOML_CONFIG": str(folder / "limits.yaml")}
-    with serving(bento, folder, Path(sys.executable).parent, variables) as running:
-        yield running
+    with starting(bento, folder, Path(sys.executable).parent, variables) as (running, process):
+        deadline = time.monotonic() + 120
+        while True:
+            begun = time.monotonic()
+            try:
+                first = running.get("/readyz")
+                break
+            except OSError:  # refused, not kept waiting, before it can answer
+                assert time.monotonic() - begun < 2
+                assert time.monotonic() < deadline, running.log()
+                time.sleep(0.05)
+        yield Beginning(running, process, first, time.monotonic() - begun)
+
+
+@pytest.fixture(scope="module")
+def strict(strict_beginning: Beginning) -> Service:
+    """The same, once it answers."""
+    running = strict_beginning.service
+    deadline = time.monotonic() + 120
+    while not _answers(running):
+        assert strict_beginning.process.poll() is None, running.log()
+        assert time.monotonic() < deadline, running.log()
+        time.sleep(0.2)
+    return running
+
+
+def test_a_service_that_loads_says_so_at_once(strict_beginning: Beginning) -> None:
+    status, error = strict_beginning.first
+    assert strict_beginning.seconds < 2
+    assert (status, error["code"]) == (503, "not_ready")
+    assert strict_beginning.service.get("/livez")[0] == 200
 
 
 def test_a_photo_beyond_the_limits_of_the_training_is_refused(strict: Service) -> None:
@@ -499,8 +541,10 @@ def test_slow_and_broken_uploads_take_no_place_and_leave_one_line_each(strict: S
         answer.begin()
         assert (answer.status, json.loads(answer.read())["code"]) == (408, "request_timeout")
 
-    lines = [line for line in strict.log().splitlines()[before:] if "path=/classify" in line or "Traceback" in line]
-    assert sorted(re.findall(r"status=(\d+)|Traceback", "\n".join(lines))) == ["200", "200", "408", *["499"] * 4]
+    lines = strict.log().splitlines()[before:]
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert sorted(line["status"] for line in told if line["path"] == "/classify") == [200, 200, 408, *[499] * 4]
+    assert "Traceback" not in "\n".join(lines)
 
 
 def test_a_classifier_that_hangs_or_dies_is_told_and_comes_back(strict: Service, photos: list[Path]) -> None:
@@ -530,25 +574,49 @@ def test_a_classifier_that_hangs_or_dies_is_told_and_comes_back(strict: Service,
         assert status == 200 or error.keys() == {"code", "message", "remedy"}
 
 
-def test_a_service_that_loads_says_so_at_once_and_ends_when_it_is_told(trained: Path, tmp_path: Path) -> None:
-    bento = Path(shutil.copytree(trained / "models/bento", tmp_path / "bento"))
-    with starting(bento, tmp_path, Path(sys.executable).parent) as (service, process):
-        deadline = time.monotonic() + 120
-        while True:
-            begun = time.monotonic()
-            try:
-                status, error = service.get("/readyz")
-                break
-            except OSError:  # refused, not kept waiting, before it can answer
-                assert time.monotonic() - begun < 2
-                assert time.monotonic() < deadline, service.log()
-                time.sleep(0.05)
-        assert time.monotonic() - begun < 2
-        assert (status, error["code"]) == (503, "not_ready")
-        assert service.get("/livez")[0] == 200
-
+def test_a_service_ends_when_it_is_told_whatever_connections_say_nothing(
+    strict_beginning: Beginning, strict: Service
+) -> None:
+    """The last test of it; a classifier killed by now may have left a traceback, the end leaves none."""
+    before = len(strict.log())
+    with socket.create_connection(("127.0.0.1", strict.port)):
         begun = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        strict_beginning.process.send_signal(signal.SIGTERM)
+        strict_beginning.process.wait(30)
         assert time.monotonic() - begun < 5
-        assert "Traceback" not in service.log()
+    assert "Traceback" not in strict.log()[before:]
+
+
+@pytest.mark.soak
+def test_a_thousand_hostile_inputs_and_ten_thousand_silent_connections_leave_the_service_as_it_was(
+    service: Service, photos: list[Path], classified: list[dict[str, Any]]
+) -> None:
+    processes = [psutil.Process(service.process), *psutil.Process(service.process).children(recursive=True)]
+
+    def held() -> int:
+        return sum(each.memory_info().rss for each in processes)
+
+    inputs = itertools.cycle(hostile_photos(photos[0].read_bytes()))
+    bodies = itertools.cycle(hostile_bodies(photos[0].read_bytes()))
+    for _ in range(200):  # what is kept once is kept then
+        service.post_photos([("a.jpg", next(inputs))])
+    before = held()
+    statuses = collections.Counter()
+    for number in range(1000):
+        if number % 2:
+            statuses[service.post_photos([("a.jpg", next(inputs))])[0]] += 1
+        else:
+            kind, body = next(bodies)
+            statuses[
+                httpx.post(f"{service.base}/classify", content=body, headers={"content-type": kind}).status_code
+            ] += 1
+    for _ in range(20):
+        with ExitStack() as stack:
+            for _ in range(500):
+                stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            assert_same_answers(service, photos[:1], classified[:1])
+
+    assert set(statuses) <= {200, 400, 408, 413, 415, 422, 429, 503}
+    assert held() < before * 1.05
+    assert_same_answers(service, photos[:4], classified[:4])
+    assert "Traceback" not in service.log()

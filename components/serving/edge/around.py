@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from components.serving.edge.admin import OPEN_PATH, PHOTO, is_admin_path
 from components.serving.edge.cors import Cors, cors_options
 from components.serving.edge.errors import ErrorForm
+from components.serving.edge.guard import Guard, Guarded
 from components.serving.edge.limits import Limits, Uploads
+from components.serving.edge.openapi import openapi_document
+from components.serving.edge.pages import page_files
 from components.serving.edge.probes import Probes, Readiness
+from components.serving.edge.request_log import RequestLog
 from components.serving.edge.routes import PATHS_WITH_BODY, PREFIX
 
-__all__ = ["EdgeAround", "layers", "root_path"]
+__all__ = ["EdgeAround", "known_paths", "layers", "root_path"]
 
 
 class EdgeAround:
@@ -26,33 +32,68 @@ class EdgeAround:
     Args:
         app: the rest of the application.
         readiness: of the classifier.
+        guard: of the workspace; None: nobody may see it.
+        paths: see `Known`.
     """
 
-    def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
+    def __init__(
+        self, app: ASGIApp, readiness: Readiness, guard: Guard | None = None, paths: Collection[str] | None = None
+    ) -> None:
         self._app = app
         self._readiness = readiness
+        self._guard = guard
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through."""
         if scope["type"] == "lifespan":
             whole: Starlette = scope["app"]
             assert whole.middleware_stack is not None  # it is what called this
-            whole.middleware_stack = layers(whole.middleware_stack, self._readiness)
+            whole.middleware_stack = layers(
+                whole.middleware_stack, self._readiness, guard=self._guard, paths=self._paths
+            )
         await self._app(scope, receive, send)
 
 
-def layers(app: ASGIApp, readiness: Readiness, limits: Limits | None = None) -> ASGIApp:
-    """From outside to inside: other sites' pages, the form of errors, what is logged, the prefix, probes, uploads."""
-    app = Probes(Uploads(app, paths=PATHS_WITH_BODY, limits=limits), readiness)
-    app = ErrorForm(Printable(Prefix(app, root_path())))
+def layers(
+    app: ASGIApp,
+    readiness: Readiness,
+    limits: Limits | None = None,
+    guard: Guard | None = None,
+    paths: Collection[str] | None = None,
+) -> ASGIApp:
+    """From outside to inside: a line of the log, other sites' pages, the form of errors, the prefix, what there is, probes,
+    tokens, uploads."""
+    app = Uploads(app, paths=PATHS_WITH_BODY, limits=limits)
+    app = Probes(Guarded(app, guard or Guard(None), is_admin_path), readiness)
+    prefix = root_path()
+    app = ErrorForm(Printable(Prefix(Known(app, paths), prefix)))
     options = cors_options()
-    return app if options is None else Cors(app, **options)
+    return RequestLog(app if options is None else _for_others(Cors(app, **options), app, prefix))
+
+
+def _for_others(with_cors: ASGIApp, app: ASGIApp, prefix: str) -> ASGIApp:
+    """No other site's page may use what takes the admin token, whatever `SHOTLINE_CORS` says."""
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        path = without_prefix(scope["path"], prefix) if scope["type"] == "http" else ""
+        own = is_admin_path(path) or path == OPEN_PATH
+        await (app if own else with_cors)(scope, receive, send)
+
+    return chosen
 
 
 def root_path() -> str:
     """The path's prefix under which a proxy offers the service, of `SHOTLINE_ROOT_PATH`; "" for none."""
     prefix = os.environ.get("SHOTLINE_ROOT_PATH", "").strip("/")
     return f"/{prefix}" if prefix else ""
+
+
+def without_prefix(path: str, prefix: str) -> str:
+    """The path within the service; one that does not begin with the prefix stays as it is."""
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+        return path.removeprefix(prefix) or "/"
+    return path
 
 
 class Prefix:
@@ -72,10 +113,38 @@ class Prefix:
         if self._prefix and scope["type"] in ("http", "websocket"):
             path: str = scope["path"]
             scope = {**scope, PREFIX: self._prefix}
-            if path == self._prefix or path.startswith(f"{self._prefix}/"):
-                rest = path.removeprefix(self._prefix) or "/"
+            if (rest := without_prefix(path, self._prefix)) != path:
                 scope |= {"path": rest, "raw_path": rest.encode()}
         await self._app(scope, receive, send)
+
+
+class Known:
+    """ASGI middleware: what has no address here passes as one address, since BentoML keeps figures of every one it sees.
+
+    Args:
+        app: what answers.
+        paths: what there is; None: everything.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Collection[str] | None) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith("/photos/"):
+                scope = {**scope, "path": "/photos/-", "raw_path": b"/photos/-", PHOTO: path.removeprefix("/photos/")}
+            elif self._paths is not None and path not in self._paths:
+                scope = {**scope, "path": "/-", "raw_path": b"/-"}
+        await self._app(scope, receive, send)
+
+
+def known_paths() -> frozenset[str]:
+    """Every address of the service, BentoML's own included."""
+    told = {path for path in openapi_document()["paths"] if "{" not in path}
+    return frozenset(told | {f"/page/{name}" for name in page_files()} | {"/healthz", "/docs.json", "/schema.json"})
 
 
 class Printable:

@@ -8,7 +8,7 @@ import json
 import logging
 import quopri
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import decode_rfc2231
 from http import HTTPStatus
@@ -28,6 +28,7 @@ MAX_PARTS = 1_000  # of any name: a form of a few kilobytes may hold hundreds of
 _PHOTOS = ("images", "image")
 _TEXTS = ("texts", "text")
 _TOP = "top"
+_VALUES = ("name", "new_name", "version", "force", "shots", "seed", "code")  # texts that single routes read
 _CHARSETS = re.compile(r"(?i)utf-?(8|16)|(us-)?ascii|(iso-8859|windows)-\d+|shift_jis|euc-\w+|gb\w+|big5|koi8-\w")
 
 _PATH = re.compile(rb"(?i)[^\x00-\x1f]{0,250}\.(avif|bmp|gif|heic|jpe?g|png|tiff?|webp)")
@@ -44,12 +45,14 @@ class Form:
         texts: of the fields `texts` and `text`, in order, without the blank ones.
         top: the field `top`, None where there is none.
         others: the names of fields that are not read here.
+        values: single fields that some routes read, by name: `name`, `new_name`, `version`, `force`, `shots`, `seed`, `code`.
     """
 
     photos: tuple[tuple[str | None, bytes], ...] = ()
     texts: tuple[str, ...] = ()
     top: str | None = None
     others: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -108,6 +111,7 @@ def read_form(content_type: str, body: bytes) -> Form:
 def _of_multipart(content_type: str, body: bytes) -> Form:
     photos, texts, others = [], [], []
     top = None
+    values = {}
     for part in _parts(content_type, body):
         name = part.name()
         if name in _PHOTOS:
@@ -120,9 +124,11 @@ def _of_multipart(content_type: str, body: bytes) -> Form:
             texts.append(part.text())
         elif name == _TOP:
             top = part.text()
+        elif name in _VALUES:
+            values[name] = part.text()
         else:
             others.append(name)
-    return Form(tuple(photos), _not_blank(texts), top, tuple(others))
+    return Form(tuple(photos), _not_blank(texts), top, tuple(others), values)
 
 
 def _parts(content_type: str, body: bytes) -> list[_Part]:
@@ -211,8 +217,21 @@ def _of_json(body: bytes) -> Form:
     ]
     texts = [text for name in _TEXTS for text in _strings(content, name)]
     top = content.get(_TOP)
-    others = [name for name in content if name not in (*_PHOTOS, *_TEXTS, _TOP)]
-    return Form(tuple(photos), _not_blank(texts), None if top is None else json.dumps(top).strip('"'), tuple(others))
+    others = [name for name in content if name not in (*_PHOTOS, *_TEXTS, _TOP, *_VALUES)]
+    values = {name: _value(content, name) for name in _VALUES if content.get(name) is not None}
+    return Form(
+        tuple(photos), _not_blank(texts), None if top is None else json.dumps(top).strip('"'), tuple(others), values
+    )
+
+
+def _value(content: dict[str, Any], name: str) -> str:
+    """A single value as its text."""
+    if isinstance(content[name], int):  # true and false too
+        return json.dumps(content[name])
+    [*texts] = _strings(content, name)
+    if len(texts) != 1:
+        raise _unreadable(f"{name} is a list", f"send {name} as a single text")
+    return texts[0]
 
 
 def _strings(content: dict[str, Any], name: str) -> list[str]:

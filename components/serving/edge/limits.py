@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from components.serving.edge.errors import CLIENT_GONE, RefusedError
 from components.serving.edge.forms import MEDIA_TYPES, media_type
 
-__all__ = ["Limits", "Uploads", "refused"]
+__all__ = ["REFUSED", "Limits", "Uploads", "refused"]
 
-_REFUSED = "shotline.refused"
+REFUSED = "shotline.refused"  # a request's: the answer that it gets, already known before it is read
 _CLOSE = {"connection": "close"}
 _SLOW = "send it over a faster line, or fewer and smaller photos"
 
@@ -63,7 +63,7 @@ class Uploads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything else through."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._paths:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._paths or REFUSED in scope:
             await self._app(scope, receive, send)
             return
         body = _Body(self)
@@ -72,7 +72,7 @@ class Uploads:
                 self._check(Headers(scope=scope), scope["path"])
                 await body.read(receive)
             except RefusedError as refusal:
-                scope = {**scope, _REFUSED: refusal.response}
+                scope = {**scope, REFUSED: refusal.response}
             await self._app(scope, body.replay(receive), send)
         finally:
             body.release()
@@ -201,6 +201,6 @@ def refused(app: ASGIApp) -> ASGIApp:
     """ASGI middleware: answers what `Uploads` has refused."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await (scope.get(_REFUSED) or app)(scope, receive, send)
+        await (scope.get(REFUSED) or app)(scope, receive, send)
 
     return answer

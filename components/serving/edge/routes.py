@@ -16,10 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components.serving.edge.errors import RefusedError, status_response
+from components.serving.edge.admin import ADMIN_PATHS_WITH_BODY, OPEN_PATH, Admin
+from components.serving.edge.errors import RefusedError, error_response, status_response
 from components.serving.edge.forms import Form, read_form
 from components.serving.edge.limits import refused
+from components.serving.edge.pages import PREFIX, page, page_routes, wants_page
 from components.serving.edge.probes import Readiness
+from components.serving.measured import count_answers
 
 __all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
 
@@ -33,26 +36,28 @@ _USE = {
     "/embed": "send photos in the field images, texts in texts: curl -F images=@photo.jpg -F texts=rust URL/embed",
     "/search": "send a photo in the field image, or a text in text: curl -F text=rust -F top=20 URL/search",
 }
-PREFIX = "shotline.prefix"  # the request's: where the service's own addresses begin
-PATHS_WITH_BODY = frozenset(_USE)
+PATHS_WITH_BODY = frozenset(_USE) | ADMIN_PATHS_WITH_BODY | {OPEN_PATH}
 _JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": ["rust"], "top": 20}'
 _LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
-def edge_application(classifier: Callable[[], Any], readiness: Readiness) -> Starlette:
-    """The routes `/`, `/classes`, `/classify`, `/embed` and `/search`.
+def edge_application(classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None = None) -> Starlette:
+    """The routes `/`, `/classes`, `/classify`, `/embed` and `/search`, and the workspace's.
 
     Args:
         classifier: the client of `components.serving.batched.Classifier`, asked for when a request comes; its methods
             are awaited.
         readiness: told where the way to the classifier breaks, and watched over while the application runs.
+        admin: the workspace's routes; None: there are none.
     """
-    routes = _Routes(classifier, readiness)
+    routes = _Routes(classifier, readiness, admin)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with readiness.watching():
             yield
+        if admin is not None:
+            admin.close()
 
     return Starlette(
         routes=[
@@ -61,6 +66,8 @@ def edge_application(classifier: Callable[[], Any], readiness: Readiness) -> Sta
             Route("/classify", routes.classify, methods=["POST"]),
             Route("/embed", routes.embed, methods=["POST"]),
             Route("/search", routes.search, methods=["POST"]),
+            *page_routes(),
+            *(() if admin is None else admin.routes()),
         ],
         middleware=[Middleware(refused)],
         exception_handlers={
@@ -74,17 +81,24 @@ def edge_application(classifier: Callable[[], Any], readiness: Readiness) -> Sta
 class _Routes:
     """What each address answers."""
 
-    def __init__(self, classifier: Callable[[], Any], readiness: Readiness) -> None:
+    def __init__(self, classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None) -> None:
         self._classifier = classifier
         self._readiness = readiness
+        self._admin = admin
 
     async def about(self, request: Request) -> Response:
+        """The page for a browser; for a program how the service is used, and what it has."""
+        if wants_page(request):
+            return page(request, "index.html")
         prefix = request.scope.get(PREFIX, "")
         use = {f"POST {prefix}{route}": use.replace("URL", f"URL{prefix}") for route, use in _USE.items()}
-        return JSONResponse({"service": "shotline", "use": use, "send": _JSON})
+        there = {} if self._admin is None else await run_in_threadpool(self._admin.about)
+        told = {"service": "shotline", "ready": self._readiness.ready, **there, "use": use, "send": _JSON}
+        return JSONResponse(told, headers={"vary": "accept"})
 
     async def classes(self, request: Request) -> Response:
-        return JSONResponse(await self._ask("classes"))
+        first = None if self._admin is None else await run_in_threadpool(self._admin.classes_to_train)
+        return JSONResponse(await self._ask("classes") if first is None else first)
 
     async def classify(self, request: Request) -> Response:
         form = await _form(request)
@@ -92,6 +106,7 @@ class _Routes:
         if not photos:
             raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
         answers = await self._ask("classify", [content for _, content in photos])
+        count_answers(answers)
         return _each([{"path": name} for name, _ in photos], answers)
 
     async def embed(self, request: Request) -> Response:
@@ -196,4 +211,8 @@ async def _classifier_failed(request: Request, error: Exception) -> Response:
     if isinstance(error, aiohttp.ClientError):
         return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
     status = getattr(error, "error_code", None)
+    if status == HTTPStatus.CONFLICT:
+        return error_response(
+            HTTPStatus.CONFLICT, "not_trained", "there is no classifier here yet", "train first: shotline train PHOTOS"
+        )
     return status_response(status if status in _LIMITS else HTTPStatus.INTERNAL_SERVER_ERROR)

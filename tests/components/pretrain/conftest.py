@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ TRUNK = "test_efficientnet"
 COLOURS = {"red_thing": (220, 30, 30), "green_thing": (30, 200, 40), "blue_thing": (30, 40, 220)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def parameters() -> PretrainParameters:
     return PretrainParameters(
         bfloat16=False,
@@ -38,28 +39,27 @@ def parameters() -> PretrainParameters:
     )
 
 
-@pytest.fixture
-def trunk_weights(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trunk_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of the trunk's tensors as a package carries them: under other names, a classifier of five classes last."""
     import_open_clip()  # prepares torchvision, which timm wants
     import timm
 
     torch.manual_seed(0)
     tensors = timm.create_model(TRUNK, num_classes=5).state_dict()
-    path = tmp_path / "trunk.pth"
+    path = tmp_path_factory.mktemp("trunk") / "trunk.pth"
     torch.save({f"of_another_library.{place}": tensor for place, tensor in enumerate(tensors.values())}, path)
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sources(dataset: Path, lexicon_path: Path, trunk_weights: Path) -> PretrainSources:
     return PretrainSources(dataset, lexicon_path, trunk=trunk_weights, sentence_encoder=dataset)
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
     with (folder / "classes.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["folder", "name"])
@@ -77,20 +77,20 @@ def dataset(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def lexicon_path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def lexicon_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = np.random.default_rng(1)
     names = ["apple", "dog", "red thing", "green thing", "blue thing", "bread", "chair", "stone", "lamp", "apple"]
     vectors = draw.normal(size=(len(names), 16)) + 2
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     templates = ["a photo of a"] * 5 + ["a"] * 5
-    path = tmp_path / "lexicon.npz"
+    path = tmp_path_factory.mktemp("lexicon") / "lexicon.npz"
     np.savez(path, name=np.array(names), template=np.array(templates), vec=vectors.astype(np.float16))
     return path
 
 
-@pytest.fixture
-def letters_as_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def letters_as_sentences() -> Iterator[None]:
     """Stands in for the sentence encoder: a text's letters, counted."""
 
     class Letters:
@@ -101,4 +101,6 @@ def letters_as_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
             counts = torch.tensor([[text.count(chr(97 + i)) for i in range(26)] for text in texts]).float() + 0.01
             return torch.nn.functional.normalize(counts, dim=1)
 
-    monkeypatch.setattr("components.pretrain.recipe.SentenceEncoder", Letters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("components.pretrain.recipe.SentenceEncoder", Letters)
+        yield

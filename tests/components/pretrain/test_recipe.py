@@ -1,6 +1,8 @@
 import json
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,59 +23,78 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "open_clip_model.safetensors")
 
 
-def test_recipe_leaves_a_model_that_open_clip_loads(
-    parameters: PretrainParameters, sources: PretrainSources, tmp_path: Path
-) -> None:
-    output = tmp_path / "model"
-    facts = pretrain(parameters, sources, tmp_path / "run", output)
+@dataclass(frozen=True)
+class Ran:
+    """A whole run of the recipe: its folder, the model that it left, and what it returned."""
 
-    model, preprocess = load(output)
+    folder: Path
+    model: Path
+    facts: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def ran(
+    parameters: PretrainParameters,
+    sources: PretrainSources,
+    tmp_path_factory: pytest.TempPathFactory,
+    letters_as_sentences: None,
+) -> Ran:
+    place = tmp_path_factory.mktemp("ran")
+    return Ran(place / "run", place / "model", pretrain(parameters, sources, place / "run", place / "model"))
+
+
+@pytest.fixture
+def run(ran: Ran, tmp_path: Path) -> Path:
+    """A copy of that run's folder, to go on in."""
+    return Path(shutil.copytree(ran.folder, tmp_path / "run"))
+
+
+def test_recipe_leaves_a_model_that_open_clip_loads(ran: Ran) -> None:
+    model, preprocess = load(ran.model)
     assert preprocess.transforms[0].size in (64, (64, 64))
     with torch.no_grad():
         assert model.encode_image(torch.rand(2, 3, 64, 64)).shape == (2, 16)
-    s0 = load_file(output / "covariance.safetensors")["s0"].float()
+    s0 = load_file(ran.model / "covariance.safetensors")["s0"].float()
     assert s0.trace().item() == pytest.approx(16, rel=0.01)
-    assert facts["pictures"] == 18  # six of each class's eight
-    assert json.loads((output / "pretrain.json").read_text())["parameters"]["seed"] == 0
+    assert ran.facts["pictures"] == 18  # six of each class's eight
+    assert json.loads((ran.model / "pretrain.json").read_text())["parameters"]["seed"] == 0
 
 
-def test_the_trunk_stays_as_it_was_trained_and_ldc_can_read_it(
-    parameters: PretrainParameters, sources: PretrainSources, trunk_weights: Path, tmp_path: Path
-) -> None:
-    pretrain(parameters, sources, tmp_path / "run", tmp_path / "model")
-
+def test_the_trunk_stays_as_it_was_trained_and_ldc_can_read_it(ran: Ran, trunk_weights: Path, tmp_path: Path) -> None:
     theirs = list(torch.load(trunk_weights, weights_only=True).values())[:-2]
-    ours = [tensor for name, tensor in load(tmp_path / "model")[0].state_dict().items() if "visual.trunk" in name]
+    ours = [tensor for name, tensor in load(ran.model)[0].state_dict().items() if "visual.trunk" in name]
     assert all(torch.equal(a.float(), b.half().float()) for a, b in zip(ours, theirs, strict=True))
-    backbone = load_backbone(str(tmp_path / "model"), models=tmp_path)
+    backbone = load_backbone(str(ran.model), models=tmp_path)
     assert backbone.projector is not None
     assert len(backbone.encode_images(torch.rand(1, 3, 64, 64), levels=True).levels) == 4
 
 
 def test_a_run_that_goes_on_reads_no_picture_twice_and_ends_in_the_same_weights(
-    parameters: PretrainParameters, sources: PretrainSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parameters: PretrainParameters,
+    sources: PretrainSources,
+    ran: Ran,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pretrain(parameters, sources, tmp_path / "run", tmp_path / "a")
     monkeypatch.setattr("components.pretrain.features.trunk_features", None)  # calling it would fail
 
-    pretrain(parameters, sources, tmp_path / "run", tmp_path / "b")
+    pretrain(parameters, sources, run, tmp_path / "again")
 
-    one, other = _weights(tmp_path / "a"), _weights(tmp_path / "b")
+    one, other = _weights(ran.model), _weights(tmp_path / "again")
     assert all(torch.equal(one[name], other[name]) for name in one | other)
 
 
 def test_another_last_layer_leaves_the_text_tower(
-    parameters: PretrainParameters, sources: PretrainSources, tmp_path: Path
+    parameters: PretrainParameters, sources: PretrainSources, ran: Ran, run: Path, tmp_path: Path
 ) -> None:
-    run = tmp_path / "run"
-    pretrain(parameters, sources, run, tmp_path / "out")
     (run / "log.jsonl").unlink()
     pretrain(
         replace(parameters, last_layer=replace(parameters.last_layer, spare=0.5)), sources, run, tmp_path / "other"
     )
     events = [json.loads(line)["event"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert events == ["start", "done"]
-    one, other = _weights(tmp_path / "out"), _weights(tmp_path / "other")
+    one, other = _weights(ran.model), _weights(tmp_path / "other")
     different = {name for name in one if not torch.equal(one[name], other[name])}
     assert (
         {"visual.head.proj.weight"} <= different <= {"visual.head.proj.weight", "visual.head.proj.bias", "logit_scale"}
@@ -81,26 +102,23 @@ def test_another_last_layer_leaves_the_text_tower(
 
 
 def test_a_run_folder_of_other_parameters_is_refused(
-    parameters: PretrainParameters, sources: PretrainSources, tmp_path: Path
+    parameters: PretrainParameters, sources: PretrainSources, run: Path, tmp_path: Path
 ) -> None:
-    pretrain(parameters, sources, tmp_path / "run", tmp_path / "out")
     with pytest.raises(ShotlineError, match="other parameters"):
-        pretrain(replace(parameters, seed=1), sources, tmp_path / "run", tmp_path / "out")
+        pretrain(replace(parameters, seed=1), sources, run, tmp_path / "out")
 
 
 def test_a_finished_text_tower_is_taken_as_it_is(
-    parameters: PretrainParameters, sources: PretrainSources, tmp_path: Path
+    parameters: PretrainParameters, sources: PretrainSources, ran: Ran, tmp_path: Path
 ) -> None:
-    pretrain(parameters, sources, tmp_path / "first", tmp_path / "finished")
+    pretrain(parameters, replace(sources, text_tower=ran.model), tmp_path / "second", tmp_path / "again")
 
-    pretrain(parameters, replace(sources, text_tower=tmp_path / "finished"), tmp_path / "second", tmp_path / "again")
-
-    assert [(tmp_path / name / "text.pt").exists() for name in ("first", "second")] == [True, False]
-    before, after = _weights(tmp_path / "finished"), _weights(tmp_path / "again")
+    assert [(folder / "text.pt").exists() for folder in (ran.folder, tmp_path / "second")] == [True, False]
+    before, after = _weights(ran.model), _weights(tmp_path / "again")
     assert torch.equal(after["token_embedding.weight"], before["token_embedding.weight"])
     wider = replace(parameters, architecture=replace(parameters.architecture, text_width=12))
     with pytest.raises(UserInputError, match="its text tower has no"):
-        pretrain(wider, replace(sources, text_tower=tmp_path / "finished"), tmp_path / "third", tmp_path / "none")
+        pretrain(wider, replace(sources, text_tower=ran.model), tmp_path / "third", tmp_path / "none")
 
 
 def test_the_trunk_s_classes_are_the_lexicon_s_rows_of_its_template_in_their_order(lexicon_path: Path) -> None:

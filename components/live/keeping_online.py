@@ -1,13 +1,14 @@
 """Feast's online store, brought up to date after what is live has changed, by a process of its own.
 
 Importing Feast takes five seconds, which nobody who adds a class should wait for, and neither should a watcher or a
-service hold Feast in its memory. So whoever has moved the pointer starts `python -m flows.online WORKSPACE`, detached:
-it goes on when the command has ended. One such process works at a time; it writes until the pointer stands still. What
+service hold Feast in its memory. So whoever has moved the pointer starts `python -m components.live.keeping_online
+WORKSPACE`, detached: it goes on when the command has ended. One such process works at a time; it writes until the pointer stands still. What
 it could not do is noted, and told and tried again by the next `shotline` command that looks at the classes.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import subprocess
@@ -32,14 +33,16 @@ _started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not co
 def keep_online(workspace: Workspace) -> str | None:
     """Start the process where the online store is behind what is live; why the last one failed, None where it did not."""
     online = OnlineClasses(workspace)
-    if not workspace.parameters.section("feature_store", StoreSettings).online or not online.is_behind():
+    wanted = workspace.parameters.section("feature_store", StoreSettings).online and online.is_behind()
+    if not wanted or importlib.util.find_spec("feast") is None:  # a Bento's environment has none
         return None
     failure = online.failure()
     _started[:] = [process for process in _started if process.poll() is None]
     try:
         with (workspace.feature_store / "online.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flows.online", str(workspace.root)],  # -P: nothing of the current folder
+                # -P: nothing of the current folder
+                [sys.executable, "-P", "-m", "components.live.keeping_online", str(workspace.root)],
                 env={name: value for name, value in os.environ.items() if name not in _OF_THIS_PROCESS},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from components.files import write_json
+from components.live import keeping_online
 from components.live.online import OnlineClasses
 from components.workspace import Workspace
-from flows import online
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         def poll(self) -> int:
             return 0
 
-    monkeypatch.setattr(online.subprocess, "Popen", Process)
+    monkeypatch.setattr(keeping_online.subprocess, "Popen", Process)
     return commands
 
 
@@ -42,22 +42,22 @@ def workspace(root: Path, parameters: str = "{}", moved: str = "2026-01-01") -> 
 
 def test_it_is_started_where_the_store_is_behind_and_only_there(tmp_path: Path, started: list[list[str]]) -> None:
     place = workspace(tmp_path)
-    assert online.keep_online(place) is None
-    assert started == [[sys.executable, "-P", "-m", "flows.online", str(tmp_path)]]
+    assert keeping_online.keep_online(place) is None
+    assert started == [[sys.executable, "-P", "-m", "components.live.keeping_online", str(tmp_path)]]
 
     write_json(place.feature_store / "online.json", {"version": "abc", "moved": "2026-01-01"})
-    online.keep_online(place)
+    keeping_online.keep_online(place)
     assert len(started) == 1
 
-    online.keep_online(workspace(tmp_path, moved="2026-01-02"))
+    keeping_online.keep_online(workspace(tmp_path, moved="2026-01-02"))
     assert len(started) == 2
 
 
 def test_it_can_be_turned_off_and_waits_for_something_live(tmp_path: Path, started: list[list[str]]) -> None:
-    online.keep_online(workspace(tmp_path, "feature_store: {online: false}"))
+    keeping_online.keep_online(workspace(tmp_path, "feature_store: {online: false}"))
     (tmp_path / "models/live/current.json").unlink()
     (tmp_path / "params.yaml").write_text("{}")
-    online.keep_online(Workspace(tmp_path))
+    keeping_online.keep_online(Workspace(tmp_path))
 
     assert started == []
 
@@ -74,8 +74,8 @@ def test_it_tries_three_times_and_the_next_who_starts_it_hears_why(
     monkeypatch.setattr(OnlineClasses, "bring_up_to_date", fail)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     with pytest.raises(RuntimeError):
-        online.main(tmp_path)
+        keeping_online.main(tmp_path)
 
     assert len(attempts) == 3
-    assert online.keep_online(place) == "RuntimeError: database is locked"
+    assert keeping_online.keep_online(place) == "RuntimeError: database is locked"
     assert len(started) == 1

@@ -1,0 +1,243 @@
+"""The service, spoken to from Python: the same questions and changes, typed, with our errors raised as exceptions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from components.errors import RefusedByGateError, ShotlineError, UserInputError
+
+__all__ = ["AnsweredPhoto", "Client", "ServiceError"]
+
+SentPhoto = str | Path | bytes
+"""A photo as a client sends it: a file, or a file's bytes."""
+
+
+class ServiceError(ShotlineError):
+    """The service refused, or could not answer; catch it to look at its code.
+
+    Attributes:
+        code: one word, such as `no_images`; `away` where there was no answer.
+        status: of HTTP; 0 where there was no answer.
+    """
+
+    def __init__(self, what: str, *, on: str, remedy: str, code: str = "", status: int = 0) -> None:
+        super().__init__(what, on=on, remedy=remedy)
+        self.code = code
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.what, self.on, self.remedy, self.code, self.status))
+
+
+@dataclass(frozen=True)
+class AnsweredPhoto:
+    """What the service says of a photo.
+
+    Attributes:
+        path: the file's name; None for bytes.
+        top: class names and their calibrated probabilities (0 to 1), best first; empty if the photo cannot be read.
+        likely: names of the classes that hold the right one for nine in ten photos, most probable first.
+        abstained: the photo is probably none of the classes.
+        bank: the version of the classifier that made this answer.
+        error: what is wrong with the photo; None if nothing is.
+    """
+
+    path: str | None
+    top: tuple[tuple[str, float], ...] = ()
+    likely: tuple[str, ...] = ()
+    abstained: bool = False
+    bank: str = ""
+    error: ServiceError | None = None
+
+
+class Client:
+    """A running service; use it in a `with` block, or `close` it.
+
+    Args:
+        url: where it is, such as `http://localhost:3000`.
+        token: the admin token, for changes, versions and photos.
+        timeout_s: what an answer may take.
+        retries: how often what is refused for a moment (429, 503) is asked again, after the pause that the service names.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, timeout_s: float = 120.0, retries: int = 3) -> None:
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=url.rstrip("/") + "/", headers=headers, timeout=timeout_s)
+        self._url = url
+        self._retries = retries
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def classify(self, photos: SentPhoto | Sequence[SentPhoto]) -> list[AnsweredPhoto]:
+        """Say what is on photos, at most 64 at once; one that cannot be read has an `error`, and the rest go on.
+
+        Raises:
+            ServiceError: the service refused or could not answer.
+        """
+        sent = _files(photos)
+        try:
+            answers = self._post("classify", files=sent)
+        except UserInputError as error:
+            cause = error.__cause__
+            if len(sent) != 1 or not isinstance(cause, ServiceError) or cause.status != 422:
+                raise
+            return [AnsweredPhoto(sent[0][1][0], error=cause)]
+        return [_answered(answer) for answer in answers]
+
+    def embed(self, photos: SentPhoto | Sequence[SentPhoto] = (), *, texts: Sequence[str] = ()) -> list[list[float]]:
+        """Unit vectors of photos, then of texts.
+
+        Raises:
+            ServiceError: the service refused, or one of several photos cannot be read.
+        """
+        given = [("texts", (None, text.encode(), "text/plain; charset=utf-8")) for text in texts]
+        vectors = []
+        for answer in self._post("embed", files=[*_files(photos), *given]):
+            if "error" in answer:
+                raise _error(answer["error"], 422, str(answer.get("path")))
+            vectors.append(answer["embedding"])
+        return vectors
+
+    def search(self, query: SentPhoto, top: int = 20) -> list[dict[str, Any]]:
+        """The workspace's photos most alike to a text (str) or a photo (Path or bytes): `path`, `class`, `similarity`."""
+        if isinstance(query, str):
+            return list(self._post("search", json={"text": query, "top": top}))
+        return list(self._post("search", files=_files(query), data={"top": str(top)}))
+
+    def classes(self) -> list[dict[str, Any]]:
+        """The classes that answers can name: `class`, `kind`, `since`, `photos`."""
+        return list(self._get("classes"))
+
+    def versions(self) -> list[dict[str, Any]]:
+        """What was live, oldest first; needs the token."""
+        return list(self._get("versions"))
+
+    def add_class(self, name: str, photos: SentPhoto | Sequence[SentPhoto], *, force: bool = False) -> dict[str, Any]:
+        """Add a class, or photos to one; `version`, `before`, `told` and more. Needs the token.
+
+        Raises:
+            RefusedByGateError: it would do harm; nothing is changed.
+            UserInputError: the name or the photos cannot be used.
+            ServiceError: the service refused or could not answer.
+        """
+        return dict(self._post("add_class", files=_files(photos), data={"name": name, "force": str(force).lower()}))
+
+    def remove_class(self, name: str) -> dict[str, Any]:
+        """Take an added class out again; `version` and `before`. Needs the token; raises as `add_class`."""
+        return dict(self._post("remove_class", json={"name": name}))
+
+    def rename_class(self, name: str, new_name: str) -> dict[str, Any]:
+        """Call an added class otherwise; `version` and `before`. Needs the token; raises as `add_class`."""
+        return dict(self._post("rename_class", json={"name": name, "new_name": new_name}))
+
+    def rollback(self, version: str | None = None) -> dict[str, Any]:
+        """Make an earlier version live again, the one before if None; `version` and `before`. Needs the token."""
+        return dict(self._post("rollback", json={} if version is None else {"version": version}))
+
+    def train(self, *, shots: int | None = None, seed: int | None = None) -> dict[str, Any]:
+        """Begin a training on the workspace's `data/raw`; how far it is, see `training`. Needs the token."""
+        given = {name: value for name, value in (("shots", shots), ("seed", seed)) if value is not None}
+        return dict(self._post("train", json=given))
+
+    def training(self) -> dict[str, Any]:
+        """How far the training is: `state`, `stages`, `notes`, `error`. Needs the token."""
+        return dict(self._get("train"))
+
+    def ready(self) -> bool:
+        """Whether it can answer now."""
+        try:
+            return self._http.get("readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def _get(self, path: str) -> Any:
+        return self._ask("GET", path, {})
+
+    def _post(self, path: str, **given: Any) -> Any:
+        return self._ask("POST", path, given)
+
+    def _ask(self, method: str, path: str, given: dict[str, Any]) -> Any:
+        for attempt in range(self._retries + 1):
+            try:
+                response = self._http.request(method, path, **given)
+            except httpx.TransportError as error:
+                raise ServiceError(
+                    f"there is no answer: {error or type(error).__name__}",
+                    on=self._url,
+                    remedy="see whether the service runs there",
+                    code="away",
+                ) from error
+            if response.status_code not in (429, 503) or attempt == self._retries:
+                break
+            time.sleep(min(float(response.headers.get("retry-after", 1)), 60.0))
+        if response.is_success:
+            return response.json()
+        try:
+            told = response.json()
+            refused = _error(told, response.status_code, path)
+        except (ValueError, KeyError, TypeError):  # something between us and the service
+            raise ServiceError(
+                f"the answer has the status {response.status_code}",
+                on=str(response.url),
+                remedy="see whether the address is that of the service",
+                status=response.status_code,
+            ) from None
+        raise _as_ours(refused) from refused
+
+
+def _as_ours(refused: ServiceError) -> ShotlineError:
+    """The class that the same mistake has without a service between."""
+    if refused.code == "refused_by_gate":
+        return RefusedByGateError(refused.what, on=refused.on, remedy=refused.remedy)
+    if refused.status in (400, 422):
+        return UserInputError(refused.what, on=refused.on, remedy=refused.remedy)
+    return refused
+
+
+def _error(told: dict[str, str], status: int, on: str) -> ServiceError:
+    return ServiceError(told["message"], on=on, remedy=told["remedy"], code=told["code"], status=status)
+
+
+def _answered(answer: dict[str, Any]) -> AnsweredPhoto:
+    if "error" in answer:
+        return AnsweredPhoto(answer["path"], error=_error(answer["error"], 422, answer["path"] or "the photo"))
+    top = tuple((each["class"], each["probability"]) for each in answer["top"])
+    return AnsweredPhoto(answer["path"], top, tuple(answer["likely"]), answer["abstained"], answer["bank"])
+
+
+def _files(photos: SentPhoto | Iterable[SentPhoto]) -> list[tuple[str, tuple[str | None, bytes, str]]]:
+    given = [photos] if isinstance(photos, str | Path | bytes) else list(photos)
+    files: list[tuple[str, tuple[str | None, bytes, str]]] = []
+    for photo in given:
+        if isinstance(photo, bytes):
+            files.append(("images", (None, photo, "application/octet-stream")))
+            continue
+        path = Path(photo)
+        try:
+            files.append(("images", (path.name, path.read_bytes(), "application/octet-stream")))
+        except OSError as error:
+            raise UserInputError(
+                f"it cannot be read: {error.strerror}", on=str(path), remedy="give the path of a photo"
+            ) from error
+    return files
+
+
+def _rebuild(what: str, on: str, remedy: str, code: str, status: int) -> ServiceError:
+    return ServiceError(what, on=on, remedy=remedy, code=code, status=status)

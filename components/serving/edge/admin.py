@@ -1,0 +1,256 @@
+"""What whoever has the admin token may ask: the workspace's photos and versions, changes of its classes, training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from components.errors import RefusedByGateError, ShotlineError, UserInputError
+from components.serving import changing
+from components.serving.edge.changes_process import ChangesProcess
+from components.serving.edge.errors import RefusedError, error_response
+from components.serving.edge.forms import Form, read_form
+from components.serving.edge.guard import Guard, require_allowed
+from components.serving.pictures import Pictures
+from components.serving.place import Place
+from components.workspace import Workspace
+
+__all__ = ["ADMIN_PATHS_WITH_BODY", "OPEN_PATH", "PHOTO", "Admin", "is_admin_path"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("bentoml.shotline")
+
+OPEN_PATH = "/open"
+PHOTO = "shotline.photo"  # a request's: the photo that its address ends in
+ADMIN_PATHS_WITH_BODY = frozenset({"/add_class", "/remove_class", "/rename_class", "/rollback", "/train"})
+_ADMIN_PATHS = ADMIN_PATHS_WITH_BODY | {"/versions", "/photos", "/warm"}
+_MOST_PHOTOS = 64
+_MOST_VERSIONS = 100
+_MOST_OF_CLASS = 200
+_OF_EACH_CLASS = 6
+_USE = {
+    "/add_class": "curl -H 'Authorization: Bearer TOKEN' -F name='the class' -F images=@a.jpg -F images=@b.jpg URL/add_class",
+    "/remove_class": "curl -H 'Authorization: Bearer TOKEN' -F name='the class' URL/remove_class",
+    "/rename_class": "curl -H 'Authorization: Bearer TOKEN' -F name=old -F new_name=new URL/rename_class",
+    "/rollback": "curl -H 'Authorization: Bearer TOKEN' -F version=VERSION URL/rollback",
+    "/train": "curl -H 'Authorization: Bearer TOKEN' -F shots=0 URL/train",
+}
+
+
+def is_admin_path(path: str) -> bool:
+    """Whether only who has the admin token may ask there."""
+    return path in _ADMIN_PATHS or path.startswith("/photos/")
+
+
+class Admin:
+    """The routes of the workspace; see `components.serving.changing` for what the changes answer.
+
+    Args:
+        place: what is served.
+        guard: gives the token for the link's code.
+    """
+
+    def __init__(self, place: Place, guard: Guard) -> None:
+        self._place = place
+        self._guard = guard
+        self._changes = ChangesProcess()
+        self._pictures: Pictures | None = None
+
+    def routes(self) -> list[Route]:
+        """Each answers only what has passed `Guarded`, but for the exchange of the link's code."""
+        posts = {
+            "/add_class": self.add_class,
+            "/remove_class": self.remove_class,
+            "/rename_class": self.rename_class,
+            "/rollback": self.roll_back,
+            "/train": self.train,
+            "/warm": self.warm,
+        }
+        return [
+            *(Route(path, self._told(answer), methods=["POST"]) for path, answer in posts.items()),
+            Route("/train", self._told(self.training)),
+            Route("/versions", self._told(self.versions)),
+            Route("/photos", self._told(self.photos)),
+            Route("/photos/{photo}", self._told(self.photo)),
+            Route(OPEN_PATH, self.open, methods=["POST"]),
+        ]
+
+    def about(self) -> dict[str, Any]:
+        """What the page must know first: `workspace`, `admin` (whether there is a token), `trained`, `version` (live)."""
+        live = self._place.live_name()
+        there = {"workspace": self._place.workspace is not None, "admin": self._guard.has_token}
+        return {**there, "trained": live is not None, "version": live}
+
+    def classes_to_train(self) -> list[dict[str, Any]] | None:
+        """The classes of a workspace in which nothing was trained yet; None elsewhere."""
+        if self._place.workspace is None or self._place.live_name() is not None:
+            return None
+        from components.live.first_photos import FirstPhotos
+
+        return FirstPhotos(self._workspace()).rows()
+
+    def close(self) -> None:
+        """End what it has started."""
+        self._changes.close()
+
+    async def add_class(self, request: Request) -> Response:
+        """A class more, or photos more of one: `name`, `images`, `force`."""
+        form = await _form(request)
+        name = _value(form, "name", "/add_class", "the name of the class")
+        if not form.photos:
+            raise _missing("/add_class", "no_images", "the request has no photo in the field images")
+        if len(form.photos) > _MOST_PHOTOS:
+            raise RefusedError(
+                HTTPStatus.BAD_REQUEST,
+                "bad_request",
+                f"the request has {len(form.photos)} photos; at most {_MOST_PHOTOS} are read",
+                "send the rest in requests of their own: a class may be given more photos",
+            )
+        force = form.values.get("force", "").strip().lower()
+        if force not in ("", "true", "false"):
+            raise _missing("/add_class", "bad_force", f"force is {force[:20]!r}, neither true nor false")
+        return JSONResponse(await self._changed(changing.add_class, name, form.photos, force == "true"))
+
+    async def remove_class(self, request: Request) -> Response:
+        """An added class less: `name`."""
+        name = _value(await _form(request), "name", "/remove_class", "the name of the class")
+        return JSONResponse(await self._changed(changing.remove_class, name))
+
+    async def rename_class(self, request: Request) -> Response:
+        """An added class called otherwise: `name`, `new_name`."""
+        form = await _form(request)
+        name = _value(form, "name", "/rename_class", "the name of the class")
+        new_name = _value(form, "new_name", "/rename_class", "what it is to be called")
+        return JSONResponse(await self._changed(changing.rename_class, name, new_name))
+
+    async def roll_back(self, request: Request) -> Response:
+        """An earlier version live again: `version`; without it the one before."""
+        version = (await _form(request)).values.get("version")
+        return JSONResponse(await self._changed(changing.roll_back, version))
+
+    async def train(self, request: Request) -> Response:
+        """A training begun: `shots`, `seed`."""
+        from components.serving.training import start_training
+
+        form = await _form(request)
+        numbers = {}
+        for name in ("shots", "seed"):
+            text = form.values.get(name, "").strip()
+            if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+                raise _missing("/train", f"bad_{name}", f"{name} is {text[:20]!r}, no whole number from 0")
+            numbers[name] = int(text) if text else None
+        workspace = self._workspace()
+        try:
+            state = await run_in_threadpool(start_training, workspace, **numbers)
+        except UserInputError as error:
+            raise _refused(error, HTTPStatus.CONFLICT) from error
+        return JSONResponse(state, HTTPStatus.ACCEPTED)
+
+    async def training(self, request: Request) -> Response:
+        """How far the training is."""
+        from components.live.training import training_state
+
+        return JSONResponse(await run_in_threadpool(training_state, self._workspace()))
+
+    async def versions(self, request: Request) -> Response:
+        """The versions, oldest first; see `version_rows`."""
+        from components.live import Versions
+        from components.live.listing import version_rows
+
+        versions = Versions(self._workspace().live)
+        return JSONResponse(await run_in_threadpool(version_rows, versions, _MOST_VERSIONS))
+
+    async def photos(self, request: Request) -> Response:
+        """SHA-256 of photos: of each class the first ones, or many of one class."""
+        pictures = self._looked_at()
+        name = request.query_params.get("class")
+        if name is None:
+            return JSONResponse(await run_in_threadpool(pictures.firsts, _OF_EACH_CLASS))
+        return JSONResponse({name: await run_in_threadpool(pictures.of_class, name, _MOST_OF_CLASS)})
+
+    async def photo(self, request: Request) -> Response:
+        """A thumbnail."""
+        try:
+            content = await run_in_threadpool(self._looked_at().thumbnail, request.scope.get(PHOTO, ""))
+        except UserInputError as error:
+            raise _refused(error, HTTPStatus.NOT_FOUND) from error
+        return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
+
+    async def open(self, request: Request) -> Response:
+        """The token for the code of the link that `shotline serve` printed."""
+        code = _value(await _form(request), "code", OPEN_PATH, "the link's code")
+        return JSONResponse({"token": await self._guard.exchange(request.scope, code)})
+
+    async def warm(self, request: Request) -> Response:
+        """Ready for the first change, which would have to load for seconds."""
+        await self._changed(changing.warm)
+        return JSONResponse({"warm": True})
+
+    async def _changed(self, change: Callable[..., T], *arguments: Any) -> T:
+        return await self._changes.run(change, self._workspace().root, *arguments)
+
+    def _looked_at(self) -> Pictures:
+        if self._pictures is None:
+            self._pictures = Pictures(self._workspace())
+        return self._pictures
+
+    def _workspace(self) -> Workspace:
+        if self._place.workspace is None:
+            raise RefusedError(
+                HTTPStatus.CONFLICT,
+                "no_workspace",
+                "this service has no workspace: a Bento carries a classifier, not what it was made from",
+                "start it with SHOTLINE_WORKSPACE=DIR, a workspace that it may write, or change classes in the workspace "
+                "and build the Bento again: shotline train",
+            )
+        return Workspace(self._place.workspace)
+
+    def _told(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """A route for who has the token, whose errors come out in our form."""
+
+        async def answered(request: Request) -> Response:
+            require_allowed(request.scope)
+            try:
+                return await answer(request)
+            except RefusedByGateError as error:
+                remedy = error.remedy.replace("with --force", "with the field force=true")
+                return error_response(HTTPStatus.CONFLICT, "refused_by_gate", _message(error), remedy)
+            except UserInputError as error:
+                return _refused(error, HTTPStatus.UNPROCESSABLE_ENTITY).response
+            except ShotlineError as error:
+                _log.error("%s", error)
+                return _refused(error, HTTPStatus.INTERNAL_SERVER_ERROR).response
+
+        return answered
+
+
+async def _form(request: Request) -> Form:
+    return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
+
+
+def _value(form: Form, name: str, path: str, what: str) -> str:
+    value = form.values.get(name, "").strip()
+    if not value:
+        raise _missing(path, f"no_{name}", f"the request has no field {name}: {what}")
+    return value
+
+
+def _missing(path: str, code: str, message: str) -> RefusedError:
+    return RefusedError(HTTPStatus.BAD_REQUEST, code, message, _USE.get(path, "see GET / for how to use it"))
+
+
+def _refused(error: ShotlineError, status: HTTPStatus) -> RefusedError:
+    code = {HTTPStatus.CONFLICT: "not_now", HTTPStatus.NOT_FOUND: "not_found"}.get(status, "not_usable")
+    return RefusedError(status, code, _message(error), error.remedy)
+
+
+def _message(error: ShotlineError) -> str:
+    return f"{error.on}: {error.what}" if error.on and len(error.on) <= 200 else error.what

@@ -1,0 +1,346 @@
+"""The OpenAPI document of the service: every address, what it takes and answers, with examples; `docs` shows it as a page."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = ["openapi_document"]
+
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+_ERRORS = {
+    400: "the request cannot be read, or lacks something",
+    401: "no admin token, or a wrong one",
+    403: "a page of another site, or the service has no token",
+    404: "there is no such thing",
+    405: "not this method",
+    408: "it came too slowly",
+    409: "not here, or not now; or the gate refuses it",
+    413: "too large",
+    415: "neither a form nor JSON",
+    422: "something in it cannot be used",
+    429: "too many at once; Retry-After says when",
+    500: "a fault of the service",
+    503: "starting, away or overloaded; Retry-After says when",
+    504: "no answer in time",
+}
+_ALWAYS = (429, 500, 503, 504)
+_WITH_BODY = (400, 408, 413, 415, 422, *_ALWAYS)
+_ADMIN = (401, 403, 409)
+_PHOTOS = {
+    "type": "array",
+    "items": {
+        "type": "string",
+        "format": "binary",
+        "description": "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; base64 in JSON",
+    },
+    "maxItems": 64,
+    "description": "photos; the field image is taken too, and in JSON each is base64",
+}
+_TEXTS = {"type": "array", "items": {"type": "string", "maxLength": 2000}, "maxItems": 64, "description": "texts"}
+
+
+def openapi_document(prefix: str = "") -> dict[str, Any]:
+    """The document, OpenAPI 3.1.
+
+    Args:
+        prefix: the path under which the service is offered; "" for none.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Shotline",
+            "version": _version(),
+            "description": "A few-shot image classifier that can be taught.",
+        },
+        "servers": [{"url": prefix or "/"}],
+        "paths": {path: dict(methods) for path, methods in _paths().items()},
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer", "description": "SHOTLINE_ADMIN_TOKEN"}},
+        },
+    }
+
+
+def _paths() -> dict[str, dict[str, Any]]:
+    photo, photos = (
+        {"name": "photo", "in": "path", "required": True, "schema": {"type": "string"}},
+        "-F images=@photo.jpg",
+    )
+    of_class = {"name": "class", "in": "query", "description": "one class; without it the first photos of each"}
+    moved = {"$ref": "#/components/schemas/Moved"}
+    return {
+        "/classify": {
+            "post": _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{photos} URL/classify")
+        },
+        "/embed": {
+            "post": _post(
+                "Unit vectors of photos and texts, in one space",
+                {"images": _PHOTOS, "texts": _TEXTS},
+                _each("Embedded"),
+                f"{photos} -F texts=rust URL/embed",
+            )
+        },
+        "/search": {
+            "post": _post(
+                "The workspace's photos most alike to one photo or one text",
+                {
+                    "images": {**_PHOTOS, "maxItems": 1},
+                    "text": {"type": "string"},
+                    "top": {"type": "integer", "minimum": 1, "maximum": 1000},
+                },
+                _each("Found"),
+                "-F text=rust -F top=20 URL/search",
+                more=(404, 409),
+            )
+        },
+        "/classes": {"get": _get("The classes that answers can name", _each("Class"), more=(409,))},
+        "/add_class": {
+            "post": _post(
+                "A class more, live in seconds; or photos more of one",
+                {
+                    "name": _text("what it is called"),
+                    "images": _PHOTOS,
+                    "force": {"type": "boolean", "description": "overrule the gate"},
+                },
+                {"$ref": "#/components/schemas/Outcome"},
+                f"-F name='torn fabric' {photos} URL/add_class",
+                needed=("name", "images"),
+                more=_ADMIN,
+            )
+        },
+        "/remove_class": {
+            "post": _post(
+                "An added class less",
+                {"name": _text("of the class")},
+                moved,
+                "-F name='torn fabric' URL/remove_class",
+                needed=("name",),
+                more=_ADMIN,
+            )
+        },
+        "/rename_class": {
+            "post": _post(
+                "An added class called otherwise",
+                {"name": _text("as it is called"), "new_name": _text("as it is to be called")},
+                moved,
+                "-F name=old -F new_name=new URL/rename_class",
+                needed=("name", "new_name"),
+                more=_ADMIN,
+            )
+        },
+        "/rollback": {
+            "post": _post(
+                "An earlier version live again",
+                {"version": _text("its name, or how that begins; without it the one before")},
+                moved,
+                "-F version=VERSION URL/rollback",
+                more=_ADMIN,
+            )
+        },
+        "/train": {
+            "post": _post(
+                "Train on data/raw, in a process of its own",
+                {
+                    "shots": {"type": "integer", "minimum": 0, "description": "photos a class; 0 takes all"},
+                    "seed": {"type": "integer", "minimum": 0, "description": "which photos are drawn"},
+                },
+                {"$ref": "#/components/schemas/Training"},
+                "-F shots=0 URL/train",
+                more=_ADMIN,
+                status=202,
+            ),
+            "get": _get("How far the training is", {"$ref": "#/components/schemas/Training"}, admin=True),
+        },
+        "/warm": {
+            "post": _post(
+                "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN
+            )
+        },
+        "/versions": {
+            "get": _get("What was live, oldest first, and what each changed", _each("Version"), admin=True, more=(422,))
+        },
+        "/photos": {
+            "get": _get(
+                "SHA-256 of the photos of each class",
+                {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+                admin=True,
+                parameters=[{**of_class, "schema": {"type": "string"}}],
+            )
+        },
+        "/photos/{photo}": {
+            "get": _get("A thumbnail", None, admin=True, parameters=[photo], more=(404,), media="image/jpeg")
+        },
+        "/open": {
+            "post": _post(
+                "The admin token for the code of the link that shotline serve prints, once",
+                {"code": _text("of the link")},
+                {"type": "object"},
+                "-F code=CODE URL/open",
+                needed=("code",),
+                more=(401, 403),
+            )
+        },
+        "/": {"get": _get("The page for a browser; for a program what there is", {"type": "object"})},
+        "/docs": {"get": _get("This document as a page", None, media="text/html")},
+        "/openapi.json": {"get": _get("This document", {"type": "object"})},
+        "/page/{name}": {
+            "get": _get(
+                "What the page consists of", None, parameters=[{**photo, "name": "name"}], more=(404,), media="text/css"
+            )
+        },
+        "/livez": {"get": _get("200 at once", None, media="text/plain")},
+        "/readyz": {"get": _get("200 if it can answer, else 503; at once", None, media="text/plain")},
+        "/metrics": {"get": _get("For Prometheus", None, media="text/plain")},
+    }
+
+
+def _get(
+    summary: str,
+    schema: dict[str, Any] | None,
+    *,
+    admin: bool = False,
+    parameters: list[dict[str, Any]] | None = None,
+    more: tuple[int, ...] = (),
+    media: str = "application/json",
+) -> dict[str, Any]:
+    content = {media: {"schema": schema or {"type": "string"}}}
+    statuses = sorted({*_ALWAYS, *more, *(_ADMIN if admin else ())})
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {"200": {"description": "as it was asked", "content": content}, **_told(statuses)},
+    }
+    if parameters:
+        operation["parameters"] = parameters
+    if admin:
+        operation["security"] = [{"admin": []}]
+    return operation
+
+
+def _post(
+    summary: str,
+    fields: dict[str, Any],
+    answer: dict[str, Any],
+    curl: str,
+    *,
+    needed: tuple[str, ...] = (),
+    more: tuple[int, ...] = (),
+    status: int = 200,
+) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": fields}
+    if needed:
+        schema["required"] = list(needed)
+    admin = 401 in more and "code" not in fields
+    header = "-H 'Authorization: Bearer TOKEN' " if admin else ""
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schema}, "application/json": {"schema": schema}},
+        },
+        "responses": {
+            str(status): {"description": "as it was asked", "content": {"application/json": {"schema": answer}}},
+            **_told(sorted({*_WITH_BODY, *more})),
+        },
+        "x-curl": f"curl {header}{curl}",
+    }
+    if admin:
+        operation["security"] = [{"admin": []}]
+    return operation
+
+
+def _told(statuses: list[int]) -> dict[str, Any]:
+    return {str(status): {"description": _ERRORS[status], "content": _ERROR} for status in statuses}
+
+
+def _each(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"type": "string", "description": description, "maxLength": 100}
+
+
+def _object(example: dict[str, Any], **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "example": example}
+
+
+_FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
+_STRING = {"type": "string"}
+_SCHEMAS = {
+    "Error": {
+        **_object(
+            {"code": "no_images", "message": "the request has no photo in the field images", "remedy": "send photos"},
+            code={"type": "string", "description": "one word for programs"},
+            message={"type": "string", "description": "what is wrong"},
+            remedy={"type": "string", "description": "what to do"},
+        ),
+        "required": ["code", "message", "remedy"],
+        "additionalProperties": False,
+    },
+    "Answer": _object(
+        {
+            "path": "photo.jpg",
+            "top": [{"class": "cracked_tile", "probability": 0.97}],
+            "likely": ["cracked_tile"],
+            "abstained": False,
+            "bank": "cc51afeee092",
+        },
+        path={"type": ["string", "null"]},
+        top={"type": "array", "items": {"type": "object", "properties": {"class": _STRING, "probability": _FRACTION}}},
+        likely={"type": "array", "items": _STRING, "description": "hold the right class for nine in ten photos"},
+        abstained={"type": "boolean", "description": "the photo is probably none of the classes"},
+        bank={"type": "string", "description": "the version that made this answer"},
+        error={"$ref": "#/components/schemas/Error"},
+    ),
+    "Embedded": _object(
+        {"text": "rust", "embedding": [0.1, -0.2], "backbone": "0123456789ab"},
+        embedding={"type": "array", "items": {"type": "number"}},
+        backbone={"type": "string", "description": "vectors are comparable where it is the same"},
+    ),
+    "Found": _object(
+        {"path": "data/raw/rust/1.jpg", "class": "rust", "similarity": 0.7, "photo": "SHA-256"},
+        similarity={"type": "number", "minimum": -1, "maximum": 1},
+        photo={"type": "string", "description": "SHA-256 of its bytes; see /photos/{photo}"},
+    ),
+    "Class": _object(
+        {"class": "rust", "kind": "added", "since": "2026-01-01T00:00:00Z", "photos": 6},
+        kind={"enum": ["trained", "added", "to_train"]},
+    ),
+    "Version": _object(
+        {
+            "version": "cc51afeee092",
+            "in_use": True,
+            "bundle": "cc51afeee092",
+            "made": "2026-01-01T00:00:00Z",
+            "added": [],
+            "changes": [],
+        },
+        in_use={"type": "boolean"},
+    ),
+    "Moved": _object(
+        {"version": "f7cab6c0f500", "before": "cc51afeee092"},
+        version={"type": ["string", "null"]},
+        before={"type": ["string", "null"]},
+    ),
+    "Outcome": _object(
+        {"version": "f7cab6c0f500", "before": "cc51afeee092", "told": ["rust: 6 photos, by the form embedding"]},
+        version={"type": ["string", "null"], "description": "live now; null where nothing was trained yet"},
+        told={"type": "array", "items": _STRING, "description": "what came of it, lines for people"},
+    ),
+    "Training": _object(
+        {
+            "state": "running",
+            "stages": [{"stage": "features", "seconds": None, "done": 3, "total": 48, "what": "views"}],
+        },
+        state={"enum": ["none", "starting", "running", "done", "failed", "stopped"]},
+        stages={"type": "array", "items": {"type": "object"}},
+    ),
+}
+
+
+def _version() -> str:
+    try:
+        return version("shotline")
+    except PackageNotFoundError:  # a Bento carries the code without the package
+        return "0"
