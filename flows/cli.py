@@ -18,7 +18,7 @@ def build() -> "typer.Typer":
     """All commands; what they need is imported when they run."""
     import typer
 
-    from flows.commands import answers, backbones, classes, reports, taking, training, workspaces
+    from flows.commands import answers, backbones, classes, pool, reports, taking, training, workspaces
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -29,6 +29,7 @@ def build() -> "typer.Typer":
     )
     for group in (workspaces, backbones, training, answers, taking, reports, classes):
         app.add_typer(group.commands)
+    app.add_typer(pool.commands, name="pool")
 
     app.callback()(workspaces.about)
     return app
