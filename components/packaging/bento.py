@@ -24,7 +24,7 @@ __all__ = ["build_bento"]
 
 _ROOMS = (
     *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
-    *("retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
+    *("artefacts", "retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
 )
 _MODULES = (
     "__init__.py",

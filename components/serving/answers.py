@@ -343,7 +343,7 @@ def _read(folder: Path) -> tuple[Bundle, Bank]:
 
 
 def _matching_backbone(bundle: Bundle, folder: Path, models: Path, settings: BackboneSettings) -> Backbone:
-    packaged = models / "backbone"
+    packaged, beside = models / "backbone", models / "beside"
     return matching_backbone(
         str(packaged) if packaged.is_dir() else bundle.backbone["name"],
         bundle.backbone,
@@ -352,4 +352,5 @@ def _matching_backbone(bundle: Bundle, folder: Path, models: Path, settings: Bac
         what="the classifier",
         on=folder / "bundle",
         remedy=_BACKBONE_REMEDY,
+        beside=str(beside) if beside.is_dir() else None,
     )

@@ -131,6 +131,12 @@ def serve(
     ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes that speak with clients, where there are cores.")] = 1,
     classifiers: Annotated[int, typer.Option(min=1, help="Processes that hold the model; more pay on a GPU.")] = 1,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Keep in the pool the photos that were unknown or close calls, and a small sample."
+        ),
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the workspace over HTTP: a page to try and teach, POST /classify, /embed, /search; see docs/serving.md.
@@ -148,6 +154,9 @@ def serve(
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
     os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
     os.environ["SHOTLINE_WORKERS"], os.environ["SHOTLINE_CLASSIFIERS"] = str(workers), str(classifiers)
+    os.environ["SHOTLINE_KEEP"] = "1" if keep else "0"
+    if keep:
+        _tell_what_is_kept()
     if cors:
         os.environ["SHOTLINE_CORS"] = " ".join(cors)
     if root_path:
@@ -194,6 +203,16 @@ def _may_be_there(name: str) -> bool:
     import glob
 
     return os.path.exists(name) or glob.has_magic(name)  # noqa: PTH110 (a name that no path can be is not there)
+
+
+def _tell_what_is_kept() -> None:
+    from flows.console import console
+
+    console.print(
+        "photos that are sent may be kept in data/pool, with whatever they show, faces and number plates too: see that you "
+        "may keep them; shotline pool drop --from-service forgets them",
+        soft_wrap=True,
+    )
 
 
 def _not_there(names: list[str]) -> Iterator[tuple[str, Any]]:
