@@ -21,7 +21,20 @@ from components.serving.answers import PhotoClassifier
 __all__ = ["build_bento"]
 
 _ROOMS = (
-    *("artefacts", "backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
+    *(
+        "artefacts",
+        "backbone",
+        "bank",
+        "classifier",
+        "features",
+        "heads",
+        "inbox",
+        "ingest",
+        "ldc",
+        "liteembed",
+        "live",
+        "look",
+    ),
     *("retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
 )
 _MODULES = (
