@@ -109,8 +109,10 @@ def told_of_bundle(change: Change, compared: Comparison | None = None) -> list[s
             *(f"beware: {reason}" for reason in verdict.refusals),
             back,
         ]
-    worse = compared.differs and compared.after.share < compared.before.share
-    return [*compared.told, *(["beware: it is worse than what was live"] if worse else []), back]
+    lost = [f"beware: {name} is found less often than by what was live" for name in compared.worse]
+    if compared.differs and compared.after.share < compared.before.share:
+        lost.insert(0, "beware: it is worse than what was live")
+    return [*compared.told, *lost, back]
 
 
 def run_stages(workspace: Workspace, reporter: Reporter, run: Runner = run_plainly) -> dict[str, bool]:

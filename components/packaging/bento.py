@@ -21,21 +21,8 @@ from components.serving.answers import PhotoClassifier
 __all__ = ["build_bento"]
 
 _ROOMS = (
-    *(
-        "artefacts",
-        "backbone",
-        "bank",
-        "classifier",
-        "features",
-        "heads",
-        "inbox",
-        "ingest",
-        "ldc",
-        "liteembed",
-        "live",
-        "look",
-    ),
-    *("retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
+    *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
+    *("artefacts", "retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
 )
 _MODULES = (
     "__init__.py",
@@ -71,8 +58,6 @@ _REQUIREMENTS = (
     "torch",
 )
 
-_HUGGING_FACE = ("sentencepiece", "transformers")  # where a text tower or a tokenizer is of theirs
-
 
 def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
     """Build the Bento of `models/bundle` and `models/bank` into the folder `target`; its name and version are returned.
@@ -92,11 +77,6 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
         for part in ("bundle", "bank"):
             shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
-        if beside := bundle.backbone.get("beside"):
-            save_backbone(beside["name"], models, context / "models" / "beside")
-        requirements: tuple[str, ...] = _REQUIREMENTS
-        if any((context / "models" / part / "tokenizer_config.json").is_file() for part in ("backbone", "beside")):
-            requirements += _HUGGING_FACE
         os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
 
@@ -109,7 +89,7 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
                 version=version,
                 description=_description(classifier, version),
                 include=["components/**", "models/**"],
-                python={"packages": [_pinned(name) for name in requirements], "lock_packages": False},
+                python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
                 build_ctx=str(context),
             )
         shutil.rmtree(target, ignore_errors=True)

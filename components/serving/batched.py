@@ -7,6 +7,7 @@ The process that runs it holds the model. `SHOTLINE_DEVICE` and `SHOTLINE_PRECIS
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -67,6 +68,9 @@ class Classifier:
         self._classifier: PhotoClassifier | None = None
         self._loading = threading.Lock()
         self._photos: LatestPhotos | None = None
+        if self._place.workspace is not None:
+            # A search reads with it. BentoML looks for its types while it batches, and must find none that is half imported.
+            importlib.import_module("pandas")
         if self._place.live_name() is not None:
             self._load()
 

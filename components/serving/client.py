@@ -43,6 +43,7 @@ class AnsweredPhoto:
     Attributes:
         path: the file's name; None for bytes.
         top: class names and their calibrated probabilities (0 to 1), best first; empty if the photo cannot be read.
+        likely: names of the classes that hold the right one for nine in ten photos, most probable first.
         abstained: the photo is probably none of the classes.
         bank: the version of the classifier that made this answer.
         error: what is wrong with the photo; None if nothing is.
@@ -50,6 +51,7 @@ class AnsweredPhoto:
 
     path: str | None
     top: tuple[tuple[str, float], ...] = ()
+    likely: tuple[str, ...] = ()
     abstained: bool = False
     bank: str = ""
     error: ServiceError | None = None
@@ -217,7 +219,7 @@ def _answered(answer: dict[str, Any]) -> AnsweredPhoto:
     if "error" in answer:
         return AnsweredPhoto(answer["path"], error=_error(answer["error"], 422, answer["path"] or "the photo"))
     top = tuple((each["class"], each["probability"]) for each in answer["top"])
-    return AnsweredPhoto(answer["path"], top, answer["abstained"], answer["bank"])
+    return AnsweredPhoto(answer["path"], top, tuple(answer["likely"]), answer["abstained"], answer["bank"])
 
 
 def _files(photos: SentPhoto | Iterable[SentPhoto]) -> list[tuple[str, tuple[str | None, bytes, str]]]:

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from components.files import write_text
+from components.look import look_css
 from components.validate.expectations import ExpectationResult, Suite, shown
 
 __all__ = ["standing_alone", "write_docs"]
@@ -38,7 +39,7 @@ def write_docs(
         quarantine: files that do not.
         classes: `frames.classes_frame`.
     """
-    style = _STYLE.read_text(encoding="utf-8")
+    style = look_css() + _STYLE.read_text(encoding="utf-8")
     for suite in suites:
         page = standing_alone(_own_page(suite), style, title=f"Great Expectations: {_TITLES[suite.name]}")
         write_text(folder / f"{suite.name}.html", page)

@@ -7,10 +7,13 @@ import re
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+import shotline
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY, draw_photo
 
@@ -379,6 +383,51 @@ def test_the_lines_of_the_documentation_do_what_they_say(story: Story, tmp_path:
 
     assert len(lines) == 4
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.soak
+def test_fifty_changes_under_load_fail_no_request_and_mix_no_versions(story: Story) -> None:
+    photos = [story.files(name, 1, first=7)[0].read_bytes() for name in (*HUES, "teal")]
+    done = threading.Event()
+    seen: list[tuple[int, str, str, float]] = []  # photo, version, answer, seconds
+
+    def ask(first: int) -> None:
+        with shotline.Client(story.base, retries=0) as client:
+            number = first
+            while not done.is_set():
+                number = (number + 1) % len(photos)
+                begun = time.perf_counter()
+                [answer] = client.classify(photos[number])
+                seen.append((number, answer.bank, repr((answer.top, answer.abstained)), time.perf_counter() - begun))
+
+    with ThreadPoolExecutor(4) as pool, shotline.Client(story.base, TOKEN) as admin:
+        admin.add_class("teal", story.files("teal", 5), force=True)  # what it loads first is loaded
+        admin.remove_class("teal")
+        asking = [pool.submit(ask, first) for first in range(4)]
+        time.sleep(10)
+        usual = [seconds for *_, seconds in seen]
+        seen.clear()
+        try:
+            for _ in range(25):
+                admin.add_class("teal", story.files("teal", 5), force=True)
+                admin.remove_class("teal")
+        finally:
+            done.set()
+        for each in asking:
+            each.result()  # raises what a request has met
+
+    said: dict[tuple[int, str], set[str]] = {}
+    for number, version, answer, _ in seen:
+        said.setdefault((number, version), set()).add(answer)
+    assert len({version for _, version, _, _ in seen}) > 5  # each addition is a version of its own
+    assert max(len({rounded(answer) for answer in answers}) for answers in said.values()) == 1
+    p99 = [statistics.quantiles(each, n=100)[98] for each in (usual, [seconds for *_, seconds in seen])]
+    assert p99[1] < 2 * p99[0], p99
+
+
+def rounded(answer: str) -> str:
+    """An answer whose probabilities are told to four digits: batches differ in the last bits."""
+    return re.sub(r"\d\.\d+(e-?\d+)?", lambda found: f"{float(found[0]):.4f}", answer)
 
 
 def test_nothing_was_asked_of_anybody_else_and_no_script_failed(story: Story) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import collections
 import dataclasses
 import http.client
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -36,6 +38,7 @@ from components.backbone import load_backbone
 from components.classifier import Bundle
 from components.ingest import Limits, load_image
 from components.workspace import Workspace
+from tests.components.serving.edge.test_hostile import hostile_bodies, hostile_photos
 from tests.journeys.conftest import Run
 
 
@@ -45,7 +48,7 @@ class Service:
     def __init__(self, port: int, process: int, log: Path = Path(os.devnull)) -> None:
         self.port = port
         self.base = f"http://127.0.0.1:{port}"
-        self._process = process
+        self.process = process
         self._log = log
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -85,7 +88,7 @@ class Service:
 
     def classifier_process(self) -> psutil.Process:
         """The process behind the edge, which holds the model."""
-        for process in psutil.Process(self._process).children(recursive=True):
+        for process in psutil.Process(self.process).children(recursive=True):
             command = process.cmdline()
             if "--service-name" in command and command[command.index("--service-name") + 1] == "classifier":
                 return process
@@ -582,3 +585,38 @@ def test_a_service_ends_when_it_is_told_whatever_connections_say_nothing(
         strict_beginning.process.wait(30)
         assert time.monotonic() - begun < 5
     assert "Traceback" not in strict.log()[before:]
+
+
+@pytest.mark.soak
+def test_a_thousand_hostile_inputs_and_ten_thousand_silent_connections_leave_the_service_as_it_was(
+    service: Service, photos: list[Path], classified: list[dict[str, Any]]
+) -> None:
+    processes = [psutil.Process(service.process), *psutil.Process(service.process).children(recursive=True)]
+
+    def held() -> int:
+        return sum(each.memory_info().rss for each in processes)
+
+    inputs = itertools.cycle(hostile_photos(photos[0].read_bytes()))
+    bodies = itertools.cycle(hostile_bodies(photos[0].read_bytes()))
+    for _ in range(200):  # what is kept once is kept then
+        service.post_photos([("a.jpg", next(inputs))])
+    before = held()
+    statuses = collections.Counter()
+    for number in range(1000):
+        if number % 2:
+            statuses[service.post_photos([("a.jpg", next(inputs))])[0]] += 1
+        else:
+            kind, body = next(bodies)
+            statuses[
+                httpx.post(f"{service.base}/classify", content=body, headers={"content-type": kind}).status_code
+            ] += 1
+    for _ in range(20):
+        with ExitStack() as stack:
+            for _ in range(500):
+                stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            assert_same_answers(service, photos[:1], classified[:1])
+
+    assert set(statuses) <= {200, 400, 408, 413, 415, 422, 429, 503}
+    assert held() < before * 1.05
+    assert_same_answers(service, photos[:4], classified[:4])
+    assert "Traceback" not in service.log()

@@ -65,5 +65,7 @@ class ChangesProcess:
     def close(self) -> None:
         """End the process; a change that has begun is finished by whoever changes next, as after any kill."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.kill()
+            self._pool.shutdown(cancel_futures=True)
             self._pool = None

@@ -282,11 +282,13 @@ _SCHEMAS = {
         {
             "path": "photo.jpg",
             "top": [{"class": "cracked_tile", "probability": 0.97}],
+            "likely": ["cracked_tile"],
             "abstained": False,
             "bank": "cc51afeee092",
         },
         path={"type": ["string", "null"]},
         top={"type": "array", "items": {"type": "object", "properties": {"class": _STRING, "probability": _FRACTION}}},
+        likely={"type": "array", "items": _STRING, "description": "hold the right class for nine in ten photos"},
         abstained={"type": "boolean", "description": "the photo is probably none of the classes"},
         bank={"type": "string", "description": "the version that made this answer"},
         error={"$ref": "#/components/schemas/Error"},

@@ -35,7 +35,7 @@ class Classifier:
 
             Classifier.busy -= 1
             raise ServiceUnavailable("busy")
-        good = {"top": [{"class": "red", "probability": 0.9}], "abstained": False, "bank": "b"}
+        good = {"top": [{"class": "red", "probability": 0.9}], "likely": ["red"], "abstained": False, "bank": "b"}
         bad = {"error": {"code": "not_an_image", "message": "it is not an image", "remedy": "use a photo"}}
         return [bad if photo == b"no" else good for photo in photos]
 
@@ -96,7 +96,7 @@ def test_photos_are_asked_about(url: str, photo: Path) -> None:
         one, bad, unnamed = client.classify([photo, b"no", photo.read_bytes()])
         [alone] = client.classify(b"no")
 
-        assert one == shotline.AnsweredPhoto("a.jpg", (("red", 0.9),), False, "b")
+        assert one == shotline.AnsweredPhoto("a.jpg", (("red", 0.9),), ("red",), False, "b")
         assert (unnamed.path, unnamed.top) == (None, one.top)
         for each in (bad, alone):
             assert each.error is not None

@@ -1,0 +1,178 @@
+"""Photos of other sets and spoilt photos beside photos of the same set: alarms, and what leaning back to zero-shot would give.
+
+    python benchmarks/shift.py --sets DIR [--shots 8] [--query 300] [--draws 200] [--cache FILE.npz] [--json FILE]
+
+DIR holds the unpacked sets caltech101, neu_det and grocery_store; the embedded backbone encodes `--shots` training photos a
+class and `--query` test photos of each, and 200 of those spoilt in six ways (`--cache` keeps the embeddings). In percent:
+alarms on `--draws` draws of 32 photos, AUROC of the distance between draws from home and from elsewhere, and top-1 of
+MAP-LR, of zero-shot, and of both leant together: log-probabilities mixed by the photo's rank among the learnt ones, from
+MAP-LR alone up to rank 0.95 to zero-shot alone from rank 1 on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter, ImageOps
+from torch import Tensor
+
+from components.backbone import load_backbone
+from components.classifier import choose, fit_candidates
+from components.evaluate.shift import Home
+from components.features import Features
+from components.heads import Support
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+SETS = ("caltech101", "neu_det", "grocery_store")
+SPOILT = ("blur", "noise", "dark", "jpeg10", "grey", "sketch")
+N_SPOILT, DRAWN, FAR = 200, 32, 0.95
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=Path, required=True)
+    parser.add_argument("--shots", type=int, default=8)
+    parser.add_argument("--query", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.cache is not None and arguments.cache.is_file():
+        rows = dict(np.load(arguments.cache))
+    else:
+        rows = embedded(arguments.sets, arguments.shots, arguments.query)
+        if arguments.cache is not None:
+            np.savez(arguments.cache, **rows)
+    table = [row for name in SETS for row in measure(rows, name, arguments.draws)]
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"version": 1, "rows": table}, indent=1) + "\n")
+    print("| home | photos | alarms % | AUROC | MAP-LR | zero-shot | leant |")
+    print("|---|---|---|---|---|---|---|")
+    for row in table:
+        cells = [
+            f"{row[key]:.1f}" if row[key] is not None else "" for key in ("alarms", "auroc", "head", "zero", "leant")
+        ]
+        print(f"| {row['home']} | {row['photos']} | {' | '.join(cells)} |")
+
+
+def measure(rows: dict[str, Any], name: str, n_draws: int) -> list[dict[str, Any]]:
+    """A row for each kind of photos that are asked about, the set's own first."""
+    x, y = torch.from_numpy(rows[f"{name}_train_x"]).float(), torch.from_numpy(rows[f"{name}_train_y"])
+    text = torch.from_numpy(rows[f"{name}_text"]).float()
+    home = Home(x, y)
+    support = Support.of_images(Features(x), y, len(text), text_embeddings=text, logit_scale=float(rows["scale"]))
+    heads = {}
+    for candidate in fit_candidates(support, ["zero_shot", "map_lr"]):
+        heads[candidate.name] = choose([candidate], support)
+    labels = torch.from_numpy(rows[f"{name}_test_y"])
+    random = np.random.default_rng(0)
+    at_home = _further(home, torch.from_numpy(rows[f"{name}_test_x"]).float(), n_draws, random)
+    found = []
+    kinds = [name, *(f"{name}_{kind}" for kind in SPOILT), *(other for other in SETS if other != name)]
+    for kind in kinds:
+        key = f"{kind}_test_x" if kind in SETS else f"{kind}_x"
+        if key not in rows:
+            continue
+        photos = torch.from_numpy(rows[key]).float()
+        draws = at_home if kind == name else _further(home, photos, n_draws, random)
+        row: dict[str, Any] = {"home": name, "photos": kind.removeprefix(f"{name}_"), "head": None, "zero": None}
+        row |= {"leant": None, "alarms": 100 * float(np.mean([alarm for alarm, _ in draws]))}
+        row["auroc"] = None if kind == name else 100 * _auroc([d for _, d in at_home], [d for _, d in draws])
+        if kind not in SETS or kind == name:
+            row |= _accuracy(heads, home, photos, labels[: len(photos)])
+        found.append(row)
+    return found
+
+
+def _accuracy(heads: dict[str, Any], home: Home, photos: Tensor, labels: Tensor) -> dict[str, float]:
+    logs = {
+        name: torch.log_softmax(choice.head.scores(Features(photos)) / choice.temperature, 1)
+        for name, choice in heads.items()
+    }
+    rank = home.shift(photos).rank
+    lean = ((rank - FAR) / (1 - FAR)).clamp(0, 1)[:, None].float()
+    leant = (1 - lean) * logs["map_lr"] + lean * logs["zero_shot"]
+
+    def right(log: Tensor) -> float:
+        return 100 * float((log.argmax(1) == labels).double().mean())
+
+    return {"head": right(logs["map_lr"]), "zero": right(logs["zero_shot"]), "leant": right(leant)}
+
+
+def _further(home: Home, photos: Tensor, n_draws: int, random: np.random.Generator) -> list[tuple[bool, float]]:
+    """Of draws of 32 photos: alarm or not, and how much further off they lie."""
+    shifts = [home.shift(photos[random.choice(len(photos), DRAWN, replace=False)]) for _ in range(n_draws)]
+    return [(shift.alarm, shift.further) for shift in shifts]
+
+
+def _auroc(home: list[float], away: list[float]) -> float:
+    a, b = np.array(home)[:, None], np.array(away)[None]
+    return float(((b > a) + 0.5 * (b == a)).mean())
+
+
+def embedded(sets: Path, shots: int, n_query: int) -> dict[str, Any]:
+    """Embeddings of each set's photos and of spoilt ones, by the embedded backbone."""
+    from components.ingest import IngestSettings, ingest
+
+    backbone = load_backbone("embedded", models=MODELS, device="cpu", precision="fp32")
+    random = np.random.default_rng(0)
+    rows: dict[str, Any] = {"scale": np.array(float(backbone.logit_scale))}
+
+    def encoded(images: list[Image.Image]) -> np.ndarray:
+        parts = [
+            backbone.encode_images(torch.stack([backbone.preprocess(image) for image in images[start : start + 32]]))
+            for start in range(0, len(images), 32)
+        ]
+        return torch.cat([part.embedding.float() for part in parts]).numpy()
+
+    for name in SETS:
+        found = ingest(sets / name, settings=IngestSettings())
+        words = {row["class"]: row["name"] for row in found.classes.to_pylist()}
+        photos = [(row["path"], row["class"], row["split"]) for row in found.manifest.to_pylist()]
+        classes = sorted(words)
+        place = {label: number for number, label in enumerate(classes)}
+        training = []
+        for label in classes:
+            own = [each for each in photos if each[1] == label and each[2] == "train"]
+            training += [own[row] for row in random.permutation(len(own))[:shots]]
+        test = [each for each in photos if each[2] == "test"]
+        test = [test[row] for row in random.permutation(len(test))[:n_query]]
+        for part, chosen in (("train", training), ("test", test)):
+            images = [Image.open(sets / name / path).convert("RGB") for path, _, _ in chosen]
+            rows[f"{name}_{part}_x"] = encoded(images)
+            rows[f"{name}_{part}_y"] = np.array([place[label] for _, label, _ in chosen])
+        rows[f"{name}_text"] = backbone.encode_texts([f"a photo of a {words[label]}." for label in classes]).numpy()
+        for kind in SPOILT:
+            rows[f"{name}_{kind}_x"] = encoded([spoilt(image, kind) for image in images[:N_SPOILT]])
+    return rows
+
+
+def spoilt(image: Image.Image, kind: str) -> Image.Image:
+    """The photo in worse light, focus or form."""
+    if kind == "blur":
+        return image.filter(ImageFilter.GaussianBlur(2.0))
+    if kind == "noise":
+        noise = np.random.default_rng(1).normal(0, 40, (*image.size[::-1], 3))
+        return Image.fromarray(np.clip(np.asarray(image, np.float32) + noise, 0, 255).astype(np.uint8))
+    if kind == "dark":
+        return Image.fromarray((np.asarray(image, np.float32) * 0.3).astype(np.uint8))
+    if kind == "jpeg10":
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=10)
+        return Image.open(buffer).convert("RGB")
+    grey = image.convert("L")
+    if kind == "grey":
+        return grey.convert("RGB")
+    edges = grey.filter(ImageFilter.GaussianBlur(0.8)).filter(ImageFilter.FIND_EDGES)
+    return ImageOps.invert(ImageOps.autocontrast(edges)).convert("RGB")
+
+
+if __name__ == "__main__":
+    main()
