@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import torch
 from PIL import Image
+from torch import Tensor
 
 from components.artefacts import PhotoTables
 from components.backbone import Backbone, BackboneSettings, load_with_beside
-from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger
+from components.bank import Answering, Answers, ArrivalPhotos, Bank, ColumnFitter, Ledger
 from components.classifier import Bundle, holds_bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, PhotoFeatures, View
@@ -26,6 +28,8 @@ from components.live.versions import Versions
 from components.workspace import Workspace
 
 __all__ = ["LiveWorkspace"]
+
+_AT_ONCE = 4096  # photos whose feature levels are in memory
 
 
 class LiveWorkspace:
@@ -126,20 +130,44 @@ class LiveWorkspace:
         """
         return self.features_of(photos, bundle, self._backbone_of(bundle), images)
 
+    def answers_to(self, photos: Sequence[str], files: Callable[[], Mapping[str, Path]]) -> tuple[Answers, Tensor]:
+        """What is live says of photos that lie somewhere, and their embeddings (n, d); what is not cached is encoded.
+
+        Raises:
+            UserInputError: nothing is live yet.
+        """
+        bundle, bank = self.loaded()
+        answering, backbone = Answering(bundle, bank), self._backbone_of(bundle)
+        logits, embeddings = [], []
+        for start in range(0, len(photos), _AT_ONCE):
+            features = self.features_of(photos[start : start + _AT_ONCE], bundle, backbone, files=files)
+            logits.append(bank.logits(bundle, features))
+            embeddings.append(features.embedding)
+        return answering.of_logits(torch.cat(logits)), torch.cat(embeddings)
+
     def features_of(
         self,
         photos: Sequence[str],
         bundle: Bundle,
         backbone: Backbone,
         images: Mapping[str, Image.Image] | None = None,
+        files: Callable[[], Mapping[str, Path]] | None = None,
     ) -> Features:
-        """See `encode`."""
+        """See `encode`.
+
+        Args:
+            photos: their SHA-256.
+            bundle: that is live.
+            backbone: its backbone.
+            images: pixels of those that are decoded already, by SHA-256.
+            files: where photos lie that are no arrivals'.
+        """
         features = PhotoFeatures(
             FeatureCache(self._workspace.features_cache),
             mode=self._mode,
             made_with=backbone.identity,
             backbone=lambda: backbone,
-            files=lambda: self.photos.files(photos),
+            files=files or (lambda: self.photos.files(photos)),
             limits=bundle.limits,
         )
         pooled = bundle.head.level_mode == "pooled"

@@ -27,7 +27,7 @@ from components.stages.reporter import Reporter
 from components.store import EmbeddingStore, StoreSettings
 from components.workspace import Workspace
 
-__all__ = ["Rows", "read_query", "read_rows"]
+__all__ = ["Rows", "read_pool", "read_query", "read_rows"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,15 @@ def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head
     """The photos that only measure, levels as in `read_rows`; None where there are none."""
     views, features, labels = _read(workspace, "query", reporter, heads)
     return Query(features, labels, tuple(view.image_id for view in views)) if views else None
+
+
+def read_pool(workspace: Workspace) -> Tensor | None:
+    """Embeddings (p, d) of the photos without a label that training may learn from; None where there are none."""
+    recorded = FeatureKeys.read(workspace.features, ["pool"])
+    if not recorded.views:
+        return None
+    wanted = [(view.image_id, view.number) for view in recorded.views]
+    return read_embeddings(embeddings_file(workspace.features), wanted)
 
 
 def _read(
