@@ -95,7 +95,9 @@ def open(
         what = "it is no folder" if folder.exists() else "there is no such folder"
         raise UserInputError(what, on=str(path), remedy="give a workspace, a bundle or a Bento")
     folder = folder.resolve()
-    how = {name: value for name, value in (("device", device), ("precision", precision)) if value is not None}
+    how: dict[str, Any] = {
+        name: value for name, value in (("device", device), ("precision", precision)) if value is not None
+    }
     from components.serving.saved import Saved
     from components.workspace import Workspace
 
@@ -121,7 +123,7 @@ class Shotline:
         self,
         root: Path,
         workspace: Workspace | None,
-        how: dict[str, str],
+        how: dict[str, Any],
         top: int,
         saved: Saved | None = None,
     ) -> None:

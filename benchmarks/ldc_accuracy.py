@@ -40,8 +40,8 @@ from components.files import write_json
 from components.heads import Support
 from components.heads.map_lr import MapLR
 from components.ldc import OURS, PUBLISHED, LdcSettings, Outputs, Recipe, fit_ldc
-from components.ldc.fit import Work
 from components.ldc.training import outputs_of
+from components.ldc.work import Work
 
 ROWS = ("heads", "pooled", "grid", "full", "compact", "ablation")
 LEVELS = {"heads": "grid", "grid": "grid", "full": "full"}  # the others read pooled ones

@@ -73,7 +73,12 @@ class Pipeline:
             UserInputError: it cannot: no DVC repository, another command at work, a file of DVC's that is damaged,
                 a folder that is a link, photos that git has or a stage of the user's own writes.
         """
-        for path in (self._workspace.raw.parent, self._workspace.raw, self._workspace.arrivals):
+        for path in (
+            self._workspace.raw.parent,
+            self._workspace.raw,
+            self._workspace.arrivals,
+            self._workspace.pool,
+        ):
             _refuse_link(path, self._workspace.root)
         _refuse_link(self._workspace.checkpoints, self._workspace.root)
         with self._repository() as repo, repo.lock:
@@ -227,7 +232,7 @@ class Pipeline:
     def _sources(self) -> list[Path]:
         """The photos, and what lies in the folders that git has, each by itself: git may not have what DVC tracks."""
         sources = [self._workspace.raw]
-        for folder in (self._workspace.arrivals, self._workspace.checkpoints):
+        for folder in (self._workspace.arrivals, self._workspace.pool, self._workspace.checkpoints):
             folder.mkdir(parents=True, exist_ok=True)
             sources += sorted(path for path in folder.iterdir() if path.suffix != ".dvc" and path.name[0] != ".")
         return sources

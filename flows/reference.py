@@ -31,7 +31,16 @@ def reference() -> str:
     commands = build()
     group: typer.core.TyperGroup = typer.main.get_group(commands)
     shown = [name for name, command in group.commands.items() if not command.hidden]
-    return "\n".join([_HEAD, _told(commands), *(_told(commands, name) for name in shown)])
+    return "\n".join(
+        [_HEAD, _told(commands), *(_told(commands, *path) for name in shown for path in _paths(group, name))]
+    )
+
+
+def _paths(group: typer.core.TyperGroup, name: str) -> list[tuple[str, ...]]:
+    """A command by itself; a group of commands with each of them."""
+    command = group.commands[name]
+    inner = command.commands if isinstance(command, typer.core.TyperGroup) else {}
+    return [(name,), *((name, each) for each in inner)]
 
 
 def _told(commands: typer.Typer, *name: str) -> str:

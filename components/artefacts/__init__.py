@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from components.artefacts.feature_keys import FeatureKeys
     from components.artefacts.metrics import metrics_file, read_metrics, write_metrics
     from components.artefacts.photo_tables import PhotoTables
+    from components.artefacts.pool_facts import PoolFacts
     from components.artefacts.projector import projector_facts, read_projector, write_projector
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "FeatureKeys",
     "Pair",
     "PhotoTables",
+    "PoolFacts",
     "answers_file",
     "answers_text",
     "embeddings_file",

@@ -22,6 +22,7 @@ class BackboneFacts:
         logit_scale: what it multiplies cosines with.
         templates: prompts that the class texts were made with.
         projector: what its last step is beside the tensors (kind, heads, patches); None where it has none that we know.
+        beside: the second encoder beside it, see `components.backbone.Beside`; None where there is none.
     """
 
     name: str
@@ -33,6 +34,7 @@ class BackboneFacts:
     logit_scale: float
     templates: tuple[str, ...]
     projector: dict[str, Any] | None = None
+    beside: dict[str, Any] | None = None
 
     @classmethod
     def file(cls, folder: Path) -> Path:
@@ -57,4 +59,5 @@ class BackboneFacts:
     def identity(self) -> dict[str, Any]:
         """What a bundle keeps of it, and what another backbone is compared with."""
         names = ("name", "weights", "preprocessing", "precision", "device_kind")
-        return {name: getattr(self, name) for name in names}
+        own = {name: getattr(self, name) for name in names}
+        return own if self.beside is None else own | {"beside": self.beside}

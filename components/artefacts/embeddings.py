@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,17 +50,23 @@ def view_id(image_id: str, view: int) -> str:
     return f"{image_id}/{view}"
 
 
-def write_embeddings(path: Path, chunks: Iterable[tuple[list[str], list[int], Tensor]], since: datetime) -> int:
+def write_embeddings(
+    path: Path,
+    chunks: Iterable[tuple[list[str], list[int], Tensor]],
+    since: datetime,
+    times: Mapping[str, datetime] | None = None,
+) -> int:
     """Write the file chunk by chunk, one row group each.
 
     Args:
         chunks: (image ids, view numbers, embeddings (n, d) float32), in the order wanted.
-        since: event time of all rows.
+        since: event time of all rows that have none of their own.
+        times: event times by image id.
 
     Returns:
         How many rows were written.
     """
-    rows = 0
+    rows, own = 0, times or {}
     with atomic_path(path) as beside, pq.ParquetWriter(beside, EMBEDDING_SCHEMA) as writer:
         for image_ids, views, embeddings in chunks:
             flat = pa.array(embeddings.reshape(-1).numpy())
@@ -70,7 +76,7 @@ def write_embeddings(path: Path, chunks: Iterable[tuple[list[str], list[int], Te
                 image_ids,
                 pa.array(views, pa.int32()),
                 pa.ListArray.from_arrays(offsets, flat),
-                pa.array([since] * len(views), pa.timestamp("us", tz="UTC")),
+                pa.array([own.get(each, since) for each in image_ids], pa.timestamp("us", tz="UTC")),
             ]
             writer.write_table(pa.table(columns, schema=EMBEDDING_SCHEMA))
             rows += len(views)

@@ -23,7 +23,7 @@ class FeatureKeys:
 
     Attributes:
         views: of each row.
-        roles: of each row: support, validation or query.
+        roles: of each row: support, validation, query or pool.
         keys: of each row, in the features cache.
     """
 
@@ -43,6 +43,12 @@ class FeatureKeys:
         image_ids, numbers = table["image_id"].to_pylist(), table["view"].to_pylist()
         views = [View(image_id, number) for image_id, number in zip(image_ids, numbers, strict=True)]
         return cls(views, table["role"].to_pylist(), table["key"].to_pylist())
+
+    @staticmethod
+    def image_ids(folder: Path, role: str) -> pa.Array:
+        """Ids of the photos with that role; raises as `read`."""
+        table = read_table(folder / "keys.parquet")
+        return table.filter(pc.equal(table["role"], role))["image_id"].combine_chunks()
 
     def write(self, folder: Path) -> None:
         """Into that folder."""

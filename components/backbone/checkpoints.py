@@ -6,6 +6,7 @@ import filecmp
 import shutil
 from pathlib import Path
 
+from components.backbone.hugging_face import TOKENIZER_FILES
 from components.backbone.load import check_backbone
 from components.errors import UserInputError
 from components.files import atomic_path
@@ -46,7 +47,7 @@ def adopt_checkpoint(name: str, models: Path) -> str:
 
 
 def _files(folder: Path) -> dict[Path, str]:
-    names = ("open_clip_config.json", "open_clip_model.safetensors", "covariance.safetensors")
+    names = ("open_clip_config.json", "open_clip_model.safetensors", "covariance.safetensors", *TOKENIZER_FILES)
     return {folder / name: f"{folder.resolve().name}/{name}" for name in names if (folder / name).is_file()}
 
 

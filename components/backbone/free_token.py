@@ -14,21 +14,26 @@ from components.errors import UserInputError
 
 __all__ = ["FreeTokenPrompt", "whole_words"]
 
+_BEGINS_A_WORD = ("\u2581", "\u0120")  # sentence pieces; byte pairs of GPT-2 and its kind
 _PROBES = ("x", "q")  # two words of one token each: where the prompts with them differ stands the free token
 
 
 def whole_words(tokenizer: Any, shortest: int = 3) -> list[str]:
-    """The words that a tokenizer has a token of its own for: ASCII letters only, in the order of its tokens.
+    """The words that a tokenizer has a token of its own for: ASCII letters only, each once, in the order of its tokens.
 
-    A byte-pair tokenizer numbers its tokens as it merged them, so that common words come first. Empty for tokenizers
-    whose table of tokens cannot be read.
+    A tokenizer numbers its tokens as it found them (byte pairs: as it merged them; sentence pieces: as common as they
+    are), so that common words come first. CLIP's byte pairs mark the end of a word, sentence pieces and other byte pairs
+    its beginning. Empty for tokenizers whose table of tokens cannot be read, or that mark neither.
     """
     table = getattr(tokenizer, "encoder", None)
     if table is None and hasattr(tokenizer, "tokenizer"):
         table = tokenizer.tokenizer.get_vocab()
     table = table or {}
-    words = (token.removesuffix("</w>") for token in sorted(table, key=table.__getitem__) if token.endswith("</w>"))
-    return [word for word in words if len(word) >= shortest and word.isascii() and word.isalpha()]
+    tokens = sorted(table, key=table.__getitem__)
+    words = [token.removesuffix("</w>") for token in tokens if token.endswith("</w>")]
+    words = words or [token[1:] for token in tokens if token.startswith(_BEGINS_A_WORD)]
+    words = [word.lower() for word in words if len(word) >= shortest and word.isascii() and word.isalpha()]
+    return list(dict.fromkeys(words))
 
 
 class FreeTokenPrompt:

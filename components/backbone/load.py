@@ -20,6 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from components.backbone.folding import fold_norms
+from components.backbone.hugging_face import TOKENIZER_FILES, local_text_settings, prepare, save_text_files
 from components.backbone.model import Backbone, BackboneIdentity
 from components.backbone.open_clip_import import import_open_clip
 from components.errors import ShotlineError, UserInputError
@@ -80,13 +82,14 @@ def save_backbone(name: str, models: Path, target: Path) -> None:
     artefact = _artefact(name, models)
     target.mkdir(parents=True, exist_ok=True)
     if artefact.folder is not None:
-        for file in (_CONFIGURATION, _WEIGHTS, _COVARIANCE):
+        for file in (_CONFIGURATION, _WEIGHTS, _COVARIANCE, *TOKENIZER_FILES):
             if (artefact.folder / file).is_file():
                 shutil.copy(artefact.folder / file, target / file)
         return
     open_clip = import_open_clip()
     model = _create(open_clip, artefact, name)
     settings = {"model_cfg": _architecture(open_clip, artefact), "preprocess_cfg": _plain(model.visual.preprocess_cfg)}
+    save_text_files(model, _tokenizer(open_clip, artefact, name), target)
     write_json(target / _CONFIGURATION, settings)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, target / _WEIGHTS)
 
@@ -95,19 +98,30 @@ def save_backbone(name: str, models: Path, target: Path) -> None:
 def _load(artefact: _Artefact, name: str, device_kind: str, precision: str) -> Backbone:
     open_clip = import_open_clip()
     model = _create(open_clip, artefact, name)
-    tokenizer = open_clip.get_tokenizer(artefact.model_name)
+    tokenizer = _tokenizer(open_clip, artefact, name)
     settings = dict(model.visual.preprocess_cfg)
     transform = open_clip.transform.image_transform_v2(open_clip.transform.PreprocessCfg(**settings), is_train=False)
     weights = _weights_hash(_architecture(open_clip, artefact), model)
     if precision == "auto":
         precision = _best_precision(device_kind, model.visual)
+    visual = model.eval().visual
+    model.visual = fold_norms(visual, image_side(settings))
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     model = model.to(device_kind, dtype).to(memory_format=torch.channels_last)
-    identity = BackboneIdentity(name, weights, _plain(settings), precision, device_kind)
+    identity = BackboneIdentity(
+        name, weights, _plain(settings), precision, device_kind, folded=model.visual is not visual
+    )
     return Backbone(model, tokenizer, transform, identity, _covariance(artefact))
 
 
+def _tokenizer(open_clip: Any, artefact: _Artefact, name: str) -> Any:
+    with _errors_told(name), _quiet_logging():
+        return open_clip.get_tokenizer(artefact.model_name)
+
+
 def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
+    architecture = _architecture(open_clip, artefact)
+    prepare(architecture)
     with _errors_told(name), warnings.catch_warnings(), _quiet_logging():
         warnings.simplefilter("error", UserWarning)  # open_clip only warns of an activation that does not match
         return open_clip.create_model(
@@ -116,6 +130,7 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
             precision="fp32",
             require_pretrained=True,
             force_quick_gelu=_needs_quick_gelu(open_clip, artefact),
+            **local_text_settings(architecture, artefact.folder),
         )
 
 
@@ -140,7 +155,7 @@ def _artefact(name: str, models: Path) -> _Artefact:
     if name == EMBEDDED or not slash:
         known = [EMBEDDED, *(each.name for each in checkpoints.glob("*/"))]
         near = [] if name == EMBEDDED else difflib.get_close_matches(name, known, n=1)
-        ways = "use embedded, MODEL/TAG such as ViT-B-16/openai, or a folder in models/checkpoints"
+        ways = "use embedded, MODEL/TAG or a folder in models/checkpoints; see `shotline backbones`"
         raise UserInputError(
             f'no backbone "{name}"',
             on="params.yaml: backbone.name",
@@ -151,7 +166,7 @@ def _artefact(name: str, models: Path) -> _Artefact:
         raise UserInputError(
             f'open_clip has no model "{model_name}"',
             on="params.yaml: backbone.name",
-            remedy="see open_clip.list_models(); ViT-B-16, ViT-B-32 and RN50 are common",
+            remedy="see `shotline backbones`, or open_clip.list_models()",
         )
     tags = open_clip.list_pretrained_tags_by_model(model_name)
     file = checkpoints / pretrained
@@ -241,6 +256,12 @@ def _has_bf16_instructions() -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
+def image_side(settings: dict[str, Any]) -> int:
+    """Side of the images that open_clip's preprocessing makes, in pixels."""
+    size = settings["size"]
+    return int(size[0] if isinstance(size, tuple | list) else size)
+
+
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple | list) else value for key, value in sorted(settings.items())}
 
@@ -273,7 +294,7 @@ def _errors_told(name: str) -> Iterator[None]:
             raise ShotlineError(
                 "the weights could not be fetched",
                 on=f"backbone {name}",
-                remedy="check the network, put a .safetensors file in reach, or use the backbone embedded",
+                remedy="check the network, put a .safetensors file in reach, or take what is here: `shotline backbones`",
             ) from error
         raise UserInputError(
             f"the weights could not be loaded: {text.splitlines()[0][:200]}",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from components.backbone.beside import PairedBackbone
 from components.backbone.load import check_backbone, load_backbone
 from components.backbone.model import Backbone
 from components.backbone.settings import BackboneSettings
@@ -23,8 +25,10 @@ def matching_backbone(
     what: str,
     on: Path,
     remedy: str,
+    beside: str | None = None,
 ) -> Backbone:
-    """Load the backbone `name`, which must have the weights and the preprocessing that something was made with.
+    """Load the backbone `name`, which must have the weights and the preprocessing that something was made with,
+    and what stood beside it.
 
     Device and precision may be others than then: features are alike but for the last bits.
 
@@ -36,6 +40,7 @@ def matching_backbone(
         what: was made, in words: "the classifier".
         on: where that lies.
         remedy: what to do where it is not so.
+        beside: where the encoder beside it lies, if not under its own name.
 
     Raises:
         UserInputError: the backbone is missing, or is another one.
@@ -49,6 +54,17 @@ def matching_backbone(
             remedy=remedy,
         ) from error
     backbone = load_backbone(name, models=models, device=settings.device, precision=settings.precision)
+    if (second := made_with.get("beside")) is not None:
+        there = matching_backbone(
+            second["name"] if beside is None else beside,
+            second,
+            models=models,
+            settings=settings,
+            what=f"{what}, beside the backbone,",
+            on=on,
+            remedy=remedy,
+        )
+        backbone = PairedBackbone(backbone, there, second["weight"])
     require_same_backbone(backbone, made_with, what=what, on=on, remedy=remedy)
     return backbone
 
@@ -57,14 +73,31 @@ def require_same_backbone(
     backbone: Backbone, made_with: Mapping[str, Any], *, what: str, on: Path, remedy: str
 ) -> None:
     """See that this backbone has the weights and the preprocessing that something was made with; see `matching_backbone`."""
-    for fact, found in (("weights", backbone.identity.weights), ("preprocessing", backbone.identity.preprocessing)):
+    identity = backbone.identity
+    for fact, found in (("weights", identity.weights), ("preprocessing", identity.preprocessing)):
         if made_with[fact] != found:
             raise UserInputError(
                 f"{what} was made with other {fact} ({_short(made_with[fact])}) than the backbone "
-                f"{backbone.identity.name} has here ({_short(found)})",
+                f"{identity.name} has here ({_short(found)})",
                 on=str(on),
                 remedy=remedy,
             )
+    then, now = made_with.get("beside"), identity.beside
+    if _beside(then) != _beside(None if now is None else asdict(now)):
+        raise UserInputError(
+            f"{what} was made with {_said(then)} beside the backbone; now it is "
+            f"{_said(None if now is None else asdict(now))}",
+            on=str(on),
+            remedy=remedy,
+        )
+
+
+def _beside(made_with: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if made_with is None else tuple(made_with[fact] for fact in ("weights", "preprocessing", "weight"))
+
+
+def _said(made_with: Mapping[str, Any] | None) -> str:
+    return f"{made_with['name']} ({made_with['weight']:g})" if made_with else "nothing"
 
 
 def _short(fact: object) -> str:

@@ -17,9 +17,34 @@ from components.backbone.levels import has_levels, read_levels
 from components.backbone.projector import projector_of
 from components.files import digest
 
-__all__ = ["Backbone", "BackboneIdentity", "Encoded"]
+__all__ = ["Backbone", "BackboneIdentity", "Beside", "Encoded"]
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The second encoder that stands beside a backbone.
+
+    Attributes:
+        name, weights, preprocessing, precision, device_kind: its own, see `BackboneIdentity`.
+        digest: of its identity; its features are cached under it.
+        weight: what its unit embedding is multiplied with.
+    """
+
+    name: str
+    weights: str
+    preprocessing: dict[str, Any]
+    precision: str
+    device_kind: str
+    digest: str
+    weight: float
+
+    @classmethod
+    def of(cls, identity: BackboneIdentity, weight: float) -> Beside:
+        """The encoder of that identity."""
+        own = (identity.name, identity.weights, identity.preprocessing, identity.precision, identity.device_kind)
+        return cls(*own, identity.digest, weight)
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,8 @@ class BackboneIdentity:
         preprocessing: open_clip's settings (size, mean, std, interpolation, resize mode), from the artefact.
         precision: `fp32`, `bf16` or `fp16`.
         device_kind: `cpu` or `cuda`.
+        folded: batch norms are folded into the image tower's convolutions, which changes the last bits.
+        beside: a second encoder, whose embeddings are cached apart; not part of the digest.
     """
 
     name: str
@@ -39,12 +66,16 @@ class BackboneIdentity:
     preprocessing: dict[str, Any]
     precision: str
     device_kind: str
+    folded: bool = False
+    beside: Beside | None = None
 
     @cached_property
     def digest(self) -> str:
-        """One hash of all that changes features."""
+        """One hash of all that changes the backbone's own features."""
         facts = asdict(self)
-        del facts["name"]
+        del facts["name"], facts["beside"]
+        if not self.folded:  # towers without batch norms are keyed as they were
+            del facts["folded"]
         return digest(facts)
 
 
@@ -119,6 +150,15 @@ class Backbone:
             tokens = self._tokenizer(list(texts[start : start + batch_size])).to(self.device)
             parts.append(F.normalize(self._model.encode_text(tokens).float(), dim=-1).cpu())
         return torch.cat(parts) if parts else torch.empty(0, 0)
+
+    @property
+    def first(self) -> Backbone:
+        """The backbone without what stands beside it: what texts are encoded by."""
+        return self
+
+    def widened(self, texts: Tensor) -> Tensor:
+        """The backbone's own text embeddings (n, d) as wide as its image embeddings are: these, where nothing stands beside."""
+        return texts
 
     def words(self) -> list[str]:
         """The words that its tokenizer has a token of its own for, commonest first; empty where it cannot be read."""

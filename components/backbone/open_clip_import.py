@@ -1,6 +1,7 @@
 """The one door to `open_clip`: beside a CPU-only torch it needs preparation, and most of what it imports is never used."""
 
 import functools
+import importlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 
 import torch
 
-__all__ = ["import_open_clip"]
+from components.errors import UserInputError
+
+__all__ = ["import_hugging_face", "import_open_clip"]
 
 # Packages that open_clip, or torchvision for it, imports as a whole and asks for hardly anything: model zoos, data
 # sets, detection operators (which import torch's compiler). They are over half of the seconds.
@@ -29,6 +32,7 @@ def import_open_clip() -> ModuleType:
     all that open_clip uses; the operators themselves stay unusable.
 
     The packages of `_LATER` are executed when the first of their names is asked for; their modules import as ever.
+    `transformers`, which open_clip takes where it is installed, stays out until `import_hugging_face`.
     """
     if not torch.version.cuda and sys.platform == "linux" and "torchvision" not in sys.modules:
         spec = importlib.util.find_spec("torchvision")
@@ -40,11 +44,52 @@ def import_open_clip() -> ModuleType:
                 torch.library.define(
                     f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
                 )
-    with _executed_when_used(_LATER):
+    with _executed_when_used(_LATER), _not_found("transformers"):
         import open_clip
 
     module: ModuleType = open_clip
     return module
+
+
+@functools.cache
+def import_hugging_face() -> None:
+    """Have open_clip build text towers of Hugging Face; two seconds that no other tower needs.
+
+    Raises:
+        UserInputError: the extra `hf` is not installed.
+    """
+    if importlib.util.find_spec("transformers") is None:
+        raise UserInputError(
+            "this backbone's words need a text tower or a tokenizer of Hugging Face's, and transformers is not installed",
+            on="backbone.name",
+            remedy="install it: pip install 'shotline[hf]'",
+        )
+    open_clip = import_open_clip()
+    towers = importlib.reload(open_clip.hf_model)
+    open_clip.model.HFTextEncoder = towers.HFTextEncoder
+
+
+@contextmanager
+def _not_found(package: str) -> Iterator[None]:
+    """Within, `package` is as good as not installed, unless it is imported already."""
+    finder = _Hider(package)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Hider(MetaPathFinder):
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname == self._package:
+            raise ModuleNotFoundError(f"{fullname} is imported when a tower needs it", name=fullname)
+        return None
 
 
 @contextmanager

@@ -42,6 +42,14 @@ class Projector:
     heads: int
     patches: int
 
+    @property
+    def width(self) -> int | None:
+        """d, of the embedding that it makes; None where it changes nothing and the last map is as wide."""
+        if "projection" in self.tensors:
+            return self.tensors["projection"].shape[1]
+        last = ("output_weight", "norm_weight", "attended_weight", "value_weight")
+        return next((len(self.tensors[name]) for name in last if name in self.tensors), None)
+
 
 @torch.no_grad()
 def projector_of(visual: Any) -> Projector | None:

@@ -26,8 +26,16 @@ class BackboneSettings:
         name: `embedded`, `MODEL/TAG`, or what lies in `models/checkpoints`; never a path that leads elsewhere.
         device: `auto`, `cpu` or `cuda`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
+        beside: a second image encoder beside the first: `none`, or a backbone's name.
+        beside_weight: what its unit embedding counts against the first's 1.
     """
 
     name: Annotated[str, Field(min_length=1), AfterValidator(_within)] = "embedded"
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
     precision: Annotated[str, Field(pattern="^(auto|fp32|bf16|fp16)$")] = "auto"
+    beside: Annotated[str, Field(min_length=1), AfterValidator(_within)] = "none"
+    beside_weight: Annotated[float, Field(gt=0.0, le=10.0)] = 0.4
+
+    def __post_init__(self) -> None:
+        if self.beside == self.name:
+            raise ValueError(f"beside {self.name} stands another encoder, or none: it is {self.beside!r} itself")

@@ -65,6 +65,7 @@ HEADS: dict[str, HeadKind] = {
     "tip_adapter_f": HeadKind("components.heads.tip_adapter:TipAdapterF"),
     "gda": HeadKind("components.heads.gda:GDA"),
     "map_lr": HeadKind("components.heads.map_lr:MapLR"),
+    "map_lr_pool": HeadKind("components.heads.map_lr_pool:MapLRPool"),
     "ldc": HeadKind("components.ldc.head:LdcHead", fitted_by="components.ldc.fit:fit_ldc"),
 }
 
@@ -94,10 +95,11 @@ def head_from_state(state: HeadState) -> Head:
 
 
 def usable_heads(support: Support, names: Iterable[str]) -> list[str]:
-    """Of the named heads those that this support set can feed: words and levels are there."""
+    """Of the named heads those that this support set can feed: words, levels and a pool are there."""
     return [
         name
         for name in names
         if not (head_kind(name).head.needs_text and support.text_embeddings is None)
         and not (head_kind(name).head.needs_levels and not support.features.levels)
+        and not (head_kind(name).head.needs_pool and (support.pool is None or not len(support.pool)))
     ]

@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from components.artefacts import PoolFacts
 from components.bank import PROMISED
 from components.classifier import Bundle, reliability
 from components.evaluate.evaluation import Evaluation
+from components.evaluate.learning_curve import Promise
 from components.evaluate.metrics import coverage_curve
 from components.files import write_text
+from components.wording import counted
 
 __all__ = ["metrics", "summary", "table", "write_plots"]
 
@@ -31,7 +34,9 @@ _POOR = 0.7  # mean over classes of the share of right answers, under which it i
 _BEFORE = {"ldc_start": "what LDC started from"}
 
 
-def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) -> dict[str, Any]:
+def metrics(
+    evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int, pool: PoolFacts | None = None
+) -> dict[str, Any]:
     """The content of `reports/metrics.json`, version 1.
 
     Args:
@@ -39,6 +44,7 @@ def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) ->
         bundle: what is shipped.
         shots: photos a class that were asked for.
         seed: that they were drawn with.
+        pool: the photos without a label that training took; None or no photo: there is no key `pool`.
     """
     shipped = evaluation.heads.get(evaluation.shipped)
     return {
@@ -59,6 +65,7 @@ def metrics(evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int) ->
             "ece": None if shipped is None else shipped.ece,
             "why": bundle.why,
         },
+        **({} if pool is None or not pool.photos else {"pool": {**asdict(pool), "gain": pool_gain(evaluation)}}),
         "confused": [
             {
                 "class": evaluation.class_names[pair.label],
@@ -138,8 +145,15 @@ def _residual(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def table(evaluation: Evaluation, bundle: Bundle) -> str:
-    """The heads side by side, what is shipped and why, what it still confuses and what helps; plain text, 80 columns."""
+def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None, promise: Promise | None = None) -> str:
+    """The heads side by side, what is shipped and why, what it still confuses and what helps; plain text, 80 columns.
+
+    Args:
+        evaluation: what was measured.
+        bundle: what is shipped.
+        pool: the photos without a label that training took; None or no photo: nothing is said of them.
+        promise: what more photos would bring; None: nothing is said of it.
+    """
     buffer = io.StringIO()
     console = Console(file=buffer, width=_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
     where = (
@@ -147,12 +161,15 @@ def table(evaluation: Evaluation, bundle: Bundle) -> str:
         if evaluation.evidence == "query"
         else "support photos, each by heads that had not seen it (held-out folds)"
     )
+    if beside := bundle.backbone.get("beside"):
+        console.print(f"backbone {bundle.backbone['name']}, beside it {beside['name']} (weight {beside['weight']:g})\n")
     if evaluation.heads:
         console.print(_heads_table(evaluation, where))
     else:
         console.print("There is no query split and one photo a class: nothing could be measured.")
     told = [f"\nShipped: {evaluation.shipped}. {bundle.why}.", *_added(evaluation)]
     if evaluation.heads:
+        told += [*_pool(evaluation, pool or PoolFacts()), *_enough(promise)]
         if why := bundle.provenance.get("threshold"):
             told.append(f"{why}.")
         told += [
@@ -180,6 +197,36 @@ def _added(evaluation: Evaluation) -> list[str]:
             "taken for the right class."
         )
     return lines
+
+
+def _enough(promise: Promise | None) -> list[str]:
+    """What as many photos again would bring."""
+    if promise is None:
+        return []
+    more = f"{counted(promise.more, 'more photo')} a class"
+    if promise.gain < max(_LEAST_TOLD, promise.spread):
+        return [f"{more}: no gain to be expected."]
+    return [f"{more}: about {100 * promise.gain:+.1f} points to be expected (± {100 * promise.spread:.1f})."]
+
+
+def pool_gain(evaluation: Evaluation) -> float | None:
+    """Top-1 of `map_lr_pool` less that of `map_lr`, the same head without the pool; None where one is missing."""
+    with_pool, without = (evaluation.heads.get(name) for name in ("map_lr_pool", "map_lr"))
+    return None if with_pool is None or without is None else with_pool.top1 - without.top1
+
+
+def _pool(evaluation: Evaluation, pool: PoolFacts) -> list[str]:
+    """What the photos without a label brought."""
+    if not pool.photos and not pool.left_out:
+        return []
+    line = f"The pool: {counted(pool.photos, 'photo')} without a label"
+    if pool.left_out:
+        line += f" ({pool.left_out:,} more are nearly labelled photos and were left out)"
+    gain = pool_gain(evaluation)
+    if gain is not None:
+        line += f": map_lr_pool, which learnt from them, is {100 * gain:+.1f} points against map_lr"
+        line += " and is shipped" if evaluation.shipped == "map_lr_pool" else "; held-out photos chose another head"
+    return [f"{line}."]
 
 
 def _abstaining(evaluation: Evaluation) -> list[str]:
@@ -231,9 +278,10 @@ def _what_helps(evaluation: Evaluation, bundle: Bundle) -> list[str]:
     if worst:
         lines.append(f"  more photos of {', '.join(worst[:_CLASSES])}, unlike those that are there;")
     if bundle.backbone.get("name") == "embedded":
-        lines.append("  a larger backbone: shotline train --backbone ViT-B-32-256/datacomp_s34b_b86k;")
+        lines.append("  a larger backbone: shotline train --backbone ViT-B-32-256/datacomp_s34b_b86k")
+        lines.append("  (others: shotline backbones);")
     else:
-        lines.append(f"  a larger backbone than {bundle.backbone.get('name')} (shotline train --backbone MODEL/TAG);")
+        lines.append(f"  a larger backbone than {bundle.backbone.get('name')} (see shotline backbones);")
     lines.append("  a look at the photos themselves: reports/validation/index.html.")
     return lines
 

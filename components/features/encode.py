@@ -50,7 +50,7 @@ def encode_missing(
     backbone: Backbone,
     cache: FeatureCache,
     *,
-    mode: LevelMode = "grid",
+    mode: LevelMode | None = "grid",
     limits: Limits | None = None,
     images: Mapping[str, Image.Image] | None = None,
     progress: Progress | None = None,
@@ -63,6 +63,7 @@ def encode_missing(
 
     Args:
         files: image id to its file.
+        mode: the form of levels; None: embeddings alone.
         limits: what a photo may be; as it was ingested.
         images: image id to its pixels, of photos that the caller has decoded; their files are not read.
         progress: called with (views done, views to do).
@@ -109,7 +110,7 @@ def encode_views(
     partition: Sequence[View],
     files: Mapping[str, Path],
     backbone: Backbone,
-    mode: LevelMode,
+    mode: LevelMode | None,
     limits: Limits | None = None,
     images: Mapping[str, Image.Image] | None = None,
 ) -> Features:
@@ -128,18 +129,18 @@ def encode_views(
             rows.append(backbone.preprocess(augment(image, view)))
         pixels = torch.stack(rows)
         padded = F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, BATCH - len(rows)))
-        parts.append(level_features(backbone.encode_images(padded, levels=True), mode)[: len(rows)])
+        parts.append(level_features(backbone.encode_images(padded, levels=mode is not None), mode)[: len(rows)])
     return Features.concatenate(parts)
 
 
-def level_features(encoded: Encoded, mode: LevelMode) -> Features:
+def level_features(encoded: Encoded, mode: LevelMode | None) -> Features:
     """A batch's features with its levels in the form that `mode` asks for, on the CPU.
 
     `grid` averages each level down to the last level's own grid, a transformer's to 7 x 7 at most (all its levels have
     the last one's grid); `pooled` over the whole map; `full` keeps it. A ViT's class tokens stay apart, as they are.
     """
     maps = encoded.levels
-    if not maps:
+    if not maps or mode is None:
         return Features(encoded.embedding.cpu())
     if mode == "pooled":
         levels = [level.float().mean((2, 3)) for level in maps]

@@ -25,8 +25,8 @@ class View:
     number: int = 0
 
 
-def feature_key(view: View, backbone_digest: str, mode: LevelMode) -> str:
-    """64 hexadecimal digits over the image's bytes, the view, the backbone (with preprocessing, precision and device) and the level mode."""
+def feature_key(view: View, backbone_digest: str, mode: LevelMode | None) -> str:
+    """64 hexadecimal digits over the image's bytes, the view, the backbone (with preprocessing, precision and device) and the level mode; None: the embedding without levels."""
     # The version is raised when the meaning of a cached tensor or of a view changes.
     facts = f"v2|{view.image_id}|{view.number}|{backbone_digest}|{mode}"
     return hashlib.sha256(facts.encode()).hexdigest()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from PIL import Image
 
-from components.backbone import Backbone
+from components.backbone import Backbone, Beside, PairedBackbone, joined
 from components.features.cache import FeatureCache
 from components.features.carriers import Features
 from components.features.encode import EncodeSummary, Progress, encode_missing
@@ -16,7 +18,20 @@ from components.ingest import Limits
 
 __all__ = ["PhotoFeatures"]
 
+_ALONE = None  # the level mode of embeddings without levels
 _ROWS_AT_ONCE = 1024  # whose whole levels are in memory at once
+
+
+class MadeWith(Protocol):
+    """Which features are meant: `BackboneIdentity`, or the facts that an artefact has of one."""
+
+    @property
+    def digest(self) -> str:
+        """Of the backbone's identity."""
+
+    @property
+    def beside(self) -> Beside | Mapping[str, Any] | None:
+        """What stands beside it."""
 
 
 class PhotoFeatures:
@@ -25,7 +40,8 @@ class PhotoFeatures:
     Args:
         cache: the features cache.
         mode: the form in which levels are cached.
-        digest: of the backbone that the features are wanted of (`BackboneIdentity.digest`).
+        made_with: the backbone that the features are wanted of, with what stands beside it: its identity, or what an
+            artefact says of it.
         backbone: gives that backbone; called only if something has to be encoded. Where its digest is another (the same
             weights on another device), features are of that one from then on.
         files: gives image id to file; called only if something has to be encoded.
@@ -37,21 +53,28 @@ class PhotoFeatures:
         cache: FeatureCache,
         *,
         mode: LevelMode,
-        digest: str,
+        made_with: MadeWith,
         backbone: Callable[[], Backbone],
         files: Callable[[], Mapping[str, Path]],
         limits: Limits | None = None,
     ) -> None:
         self.cache = cache
         self._mode: LevelMode = mode
-        self._digest = digest
+        self._digest, self._beside = made_with.digest, _beside_of(made_with)
         self._backbone = backbone
         self._files = files
         self._limits = limits
 
     def keys(self, views: Sequence[View]) -> list[str]:
-        """Where each view's features lie in the cache, or will lie."""
+        """Where the backbone's features of each view lie in the cache, or will lie."""
         return [feature_key(view, self._digest, self._mode) for view in views]
+
+    def all_keys(self, views: Sequence[View]) -> list[str]:
+        """The same, and where those of the encoder beside it lie."""
+        return self.keys(views) + self._keys_beside(views)
+
+    def _keys_beside(self, views: Sequence[View]) -> list[str]:
+        return [] if self._beside is None else [feature_key(view, self._beside.digest, _ALONE) for view in views]
 
     def encode(
         self,
@@ -60,21 +83,25 @@ class PhotoFeatures:
         images: Mapping[str, Image.Image] | None = None,
         progress: Progress | None = None,
     ) -> EncodeSummary:
-        """Encode what the cache lacks of `views`; see `encode_missing`."""
-        if not self.cache.missing(self.keys(views)):
+        """Encode what the cache lacks of `views`; see `encode_missing`.
+
+        What stands beside the backbone is encoded by itself: the other's features are not made again for it.
+        """
+        if not self.cache.missing(self.all_keys(views)):
             return EncodeSummary(len(set(views)), 0)
         backbone = self._backbone()
-        self._digest = backbone.identity.digest
-        return encode_missing(
-            views,
-            self._files(),
-            backbone,
-            self.cache,
-            mode=self._mode,
-            limits=self._limits,
-            images=images,
-            progress=progress,
-        )
+        self._digest, self._beside = backbone.identity.digest, backbone.identity.beside
+        encoders: list[tuple[Backbone, LevelMode | None]] = [(backbone, self._mode)]
+        if isinstance(backbone, PairedBackbone):
+            encoders = [(backbone.first, self._mode), (backbone.second, _ALONE)]
+        files = self._files()
+        done = [
+            encode_missing(
+                views, files, encoder, self.cache, mode=mode, limits=self._limits, images=images, progress=progress
+            )
+            for encoder, mode in encoders
+        ]
+        return EncodeSummary(done[0].views, max(each.encoded for each in done))
 
     def read(
         self,
@@ -98,7 +125,17 @@ class PhotoFeatures:
         """
         self.encode(views, images=images, progress=progress)
         keys = self.keys(views)
-        if not (levels and pooled):
-            return self.cache.read(keys, levels=levels, mapped=mapped)
-        starts = range(0, max(1, len(keys)), _ROWS_AT_ONCE)
-        return Features.concatenate([self.cache.read(keys[at : at + _ROWS_AT_ONCE]).pooled() for at in starts])
+        if levels and pooled:
+            starts = range(0, max(1, len(keys)), _ROWS_AT_ONCE)
+            read = Features.concatenate([self.cache.read(keys[at : at + _ROWS_AT_ONCE]).pooled() for at in starts])
+        else:
+            read = self.cache.read(keys, levels=levels, mapped=mapped)
+        if self._beside is None or not keys:
+            return read
+        second = self.cache.read(self._keys_beside(views), levels=False).embedding
+        return replace(read, embedding=joined(read.embedding, second, self._beside.weight))
+
+
+def _beside_of(made_with: MadeWith) -> Beside | None:
+    beside = made_with.beside
+    return beside if beside is None or isinstance(beside, Beside) else Beside(**beside)

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-__all__ = ["TwoCovariance", "class_means", "fit_two_covariance", "principal_axes", "within_class_covariance"]
+__all__ = [
+    "TwoCovariance",
+    "class_means",
+    "fit_two_covariance",
+    "means_a_posteriori",
+    "principal_axes",
+    "shrunk_whitening",
+    "within_class_covariance",
+]
 
 # Set on held-out draws of three sets of CLIP ViT-B/32 embeddings; all lie on a flat optimum (docs/experiments/heads.md).
 _ISOTROPIC_SHARE = 0.3
@@ -16,6 +24,7 @@ _WHITENING_POWER = 0.6
 _WEAK_PRIOR = 0.5  # how much the identity counts, in units of d photos, where no generic covariance is known
 _ONE_SHOT_SHARE = 0.5  # of the spread between photos that is put down to the class where each has one photo
 _LEAST_BETWEEN = 0.1
+_NOTHING = 1e-12  # a variance below this was not seen
 
 
 def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
@@ -81,25 +90,55 @@ def fit_two_covariance(embedding: Tensor, labels: Tensor, n_classes: int, generi
             as much.
     """
     rows, d = embedding.double(), embedding.shape[1]
-    identity = torch.eye(d, dtype=torch.float64)
     S, freedom = within_class_covariance(rows, labels, n_classes)
+    whitening = shrunk_whitening(S, freedom, generic)
+    centre = class_means(rows, labels, n_classes).mean(0)
+    z = normalize((rows - centre) @ whitening, dim=1)
+
+    means = class_means(z, labels, n_classes)
+    within = (z - means[labels]).square().sum() / (max(freedom, 1) * d)
+    shots = torch.bincount(labels, minlength=n_classes).double()
+    return means_a_posteriori(means, shots, within if freedom > 0 else None, centre, whitening)
+
+
+def shrunk_whitening(S: Tensor, freedom: float, generic: Tensor | None) -> Tensor:
+    """`Sigma^-0.6` of `fit_two_covariance`, (d, d) float64.
+
+    Args:
+        S: (d, d) float64, pooled covariance within classes; zero where nothing was seen of it.
+        freedom: how many rows it rests on, less the number of classes.
+        generic: see `fit_two_covariance`.
+    """
+    d = len(S)
+    identity = torch.eye(d, dtype=torch.float64)
     S0 = identity if generic is None else generic.double() * (d / generic.double().trace())
     trust = d if generic is not None else _WEAK_PRIOR * d
     a = trust / (trust + freedom)
     size = S.trace() / d
-    if size <= 1e-12:  # one photo a class, or copies of one: nothing was seen of the spread but what S0 says
+    if size <= _NOTHING:  # one photo a class, or copies of one: nothing was seen of the spread but what S0 says
         a, size = 1.0, torch.ones((), dtype=torch.float64)
     P = (1 - a) * S + a * size * S0
     values, vectors = torch.linalg.eigh((1 - _ISOTROPIC_SHARE) * P + _ISOTROPIC_SHARE * size * identity)
-    whitening = (vectors * values.pow(-_WHITENING_POWER)) @ vectors.T
-    centre = class_means(rows, labels, n_classes).mean(0)
-    z = normalize((rows - centre) @ whitening, dim=1)
+    whitening: Tensor = (vectors * values.pow(-_WHITENING_POWER)) @ vectors.T
+    return whitening
 
-    shots = torch.bincount(labels, minlength=n_classes).double()[:, None]
-    means = class_means(z, labels, n_classes)
+
+def means_a_posteriori(
+    means: Tensor, shots: Tensor, within: Tensor | None, centre: Tensor, whitening: Tensor
+) -> TwoCovariance:
+    """The second half of `fit_two_covariance`: what observed class means say of new photos.
+
+    Args:
+        means: (C, d) float64 of whitened rows of unit length.
+        shots: (C,) float64, on how many photos each mean rests.
+        within: variance of photos about their class's mean, in every direction; None where it was not seen.
+        centre: (d,) float64.
+        whitening: (d, d) float64.
+    """
+    n_classes, d = means.shape
+    shots = shots[:, None]
     total = means.square().sum() / (n_classes * d)
-    within = (z - means[labels]).square().sum() / (max(freedom, 1) * d)
-    if freedom <= 0 or within <= 1e-12:
+    if within is None or within <= _NOTHING:
         within = _ONE_SHOT_SHARE * total
     between = torch.maximum(total - within * (1 / shots).mean(), _LEAST_BETWEEN * total)
     a = d / (d + n_classes)

@@ -15,7 +15,7 @@ from components.heads.protocol import Head, HeadState
 from components.heads.softmax import softmax_regression
 from components.heads.support import Support
 
-__all__ = ["MapLR", "Voices", "voices_of"]
+__all__ = ["MapLR", "Voices", "found_voices", "voices_of"]
 
 Voices = tuple[float, float]
 """How loud photos and words speak: `g` and `s` of `MapLR`."""
@@ -64,19 +64,19 @@ class MapLR(Head):
         images = support.image_means
         embedding, labels, n_classes = images.features.embedding, images.labels, images.n_classes
         gaussian = fit_two_covariance(embedding, labels, n_classes, images.covariance)
-        whitened = gaussian.whiten(embedding)
-        seen = gaussian.scores(whitened)
-        if images.text_embeddings is None:
-            voices = _SPREAD_WITHOUT_TEXT / spread(seen), 0.0
-        else:
-            voices = voices_of(_unseen(images), seen, images)
+        return self._corrected(gaussian, found_voices(gaussian, images), images)
+
+    def _corrected(self, gaussian: TwoCovariance, voices: Voices, images: Support) -> Self:
+        """The Gaussian and the words, as loud as `voices` says, and `z V + b` on top of them."""
         self._speak(gaussian, voices, images)
         if self.text_ is not None or float(images.shots.double().mean()) >= _CORRECTION_FROM_SHOTS:
-            offset = self.photo_weight_ * seen
+            embedding = images.features.embedding
+            whitened = gaussian.whiten(embedding)
+            offset = self.photo_weight_ * gaussian.scores(whitened)
             if self.text_ is not None:
                 offset = offset + embedding @ self.text_.T
             V, b = softmax_regression(
-                whitened, labels, n_classes, penalty=_PENALTY, offset=offset, smoothing=_SMOOTHING
+                whitened, images.labels, images.n_classes, penalty=_PENALTY, offset=offset, smoothing=_SMOOTHING
             )
             self.weight_ = self.weight_ + _CORRECTION_WEIGHT * V
             self.bias_ = self.bias_ + _CORRECTION_WEIGHT * b
@@ -136,6 +136,14 @@ class MapLR(Head):
         head.photo_weight_ = state.settings["photo_weight"]
         head.text_weight_ = state.settings["text_weight"]
         return head
+
+
+def found_voices(gaussian: TwoCovariance, images: Support) -> Voices:
+    """How loud photos and words speak beside each other, by folds where there are words."""
+    seen = gaussian.scores(gaussian.whiten(images.features.embedding))
+    if images.text_embeddings is None:
+        return _SPREAD_WITHOUT_TEXT / spread(seen), 0.0
+    return voices_of(_unseen(images), seen, images)
 
 
 def _unseen(images: Support) -> Tensor:

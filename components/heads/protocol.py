@@ -43,13 +43,15 @@ class Head(Protocol):
         name: in the registry, in metrics and in bundles.
         needs_text: it cannot be fitted without text embeddings.
         needs_levels: it cannot be fitted without feature levels.
-        prior_rank: its place where there is no evidence to choose on, 0 first; by mean accuracy at one photo a class
+        needs_pool: it cannot be fitted without photos that have no label.
+        prior_rank: its place where there is no evidence to choose on, lowest first; by mean accuracy at one photo a class
             (docs/experiments/heads.md).
     """
 
     name: ClassVar[str]
     needs_text: ClassVar[bool] = False
     needs_levels: ClassVar[bool] = False
+    needs_pool: ClassVar[bool] = False
     prior_rank: ClassVar[int] = UNRANKED
 
     @property

@@ -35,6 +35,8 @@ class Support:
         logit_scale: what the backbone multiplies cosines with; CLIP's is 100.
         covariance: (d, d), the backbone's generic within-class covariance from photos of other tasks, any scale,
             or None.
+        pool: (p, d) float32, unit length, embeddings of photos without a label, of these classes or of none; none of them
+            is nearly a labelled photo. None where there are none.
         projector: the backbone's frozen last step, which LDC's fused feature passes; None where it has none.
         seed: of everything random: folds, batches.
         n_folds: at most so many folds; never more than the typical class has groups.
@@ -50,6 +52,7 @@ class Support:
     text_embeddings: Tensor | None = None
     logit_scale: float = 100.0
     covariance: Tensor | None = None
+    pool: Tensor | None = None
     projector: Projector | None = None
     seed: int = 0
     n_folds: int = 4
@@ -69,6 +72,8 @@ class Support:
         text, d = self.text_embeddings, self.features.embedding.shape[1]
         if text is not None and text.shape != (self.n_classes, d):
             raise ValueError(f"support.text_embeddings is {tuple(text.shape)}; expected ({self.n_classes}, {d})")
+        if self.pool is not None and (self.pool.ndim != 2 or self.pool.shape[1] != d):
+            raise ValueError(f"support.pool is {tuple(self.pool.shape)}; expected (p, {d})")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -83,6 +88,7 @@ class Support:
         text_embeddings: Tensor | None = None,
         logit_scale: float = 100.0,
         covariance: Tensor | None = None,
+        pool: Tensor | None = None,
         seed: int = 0,
     ) -> Support:
         """A support set whose rows are one view each of unrelated images."""
@@ -97,6 +103,7 @@ class Support:
             text_embeddings=text_embeddings,
             logit_scale=logit_scale,
             covariance=covariance,
+            pool=pool,
             seed=seed,
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.ingest.sampling import draw_sample
     from components.ingest.settings import IngestSettings
     from components.ingest.sources import Note, unreadable_paths
-    from components.ingest.twins import Twin, find_twins
+    from components.ingest.twins import Twin, find_twins, near_any
 
 __all__ = [
     "IngestSettings",
@@ -41,6 +41,7 @@ __all__ = [
     "groups_of",
     "ingest",
     "load_image",
+    "near_any",
     "plan_copy",
     "plan_placement",
     "read_photo",

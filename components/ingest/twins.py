@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from components.ingest.near_duplicates import THUMBNAIL_BYTES
 
-__all__ = ["Twin", "find_twins"]
+__all__ = ["Twin", "find_twins", "near_any"]
 
 _FLAT = 2.0  # grey levels; a standard deviation below this is noise
 _BLOCK_ROWS = 4096
@@ -64,6 +64,25 @@ def find_twins(thumbnails: Mapping[str, bytes], manifest: Path, threshold: float
             best[row] = alike[row].max()
             other = block.slice(int(alike[row].argmax()), 1).to_pylist()[0]
             found[names[row]] = Twin(other["path"], other["class"], other["id"])
+    return found
+
+
+def near_any(thumbnails: Mapping[str, bytes], others: Sequence[bytes], threshold: float) -> set[str]:
+    """Those of the photos that nearly equal one of the others.
+
+    Args:
+        thumbnails: `thumbnail_of` each photo by its SHA-256.
+        others: `thumbnail_of` each of the others.
+        threshold: correlation, up to 1, from which two photos are near-duplicates.
+    """
+    names, found = np.asarray(list(thumbnails)), set()
+    if not len(others):
+        return set()
+    theirs = _centred(list(others)).T
+    for start in range(0, len(names), _BLOCK_ROWS):
+        block = names[start : start + _BLOCK_ROWS]
+        alike = _centred([thumbnails[name] for name in block]) @ theirs
+        found.update(block[alike.max(1) >= threshold].tolist())
     return found
 
 

@@ -10,7 +10,7 @@ from components.on_demand import on_demand
 
 if TYPE_CHECKING:
     from components.ldc.deconfused import deconfused, mean_residual
-    from components.ldc.fit import LdcFit, TrainingProgress, Trial, fit_ldc
+    from components.ldc.fit import LdcFit, Trial, fit_ldc
     from components.ldc.head import MIXED, LdcHead
     from components.ldc.loss import TERMS, loss_terms
     from components.ldc.model import LDC, Outputs, zero_shot_logits
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.ldc.shape import FORMS, Form, Shape, shape_for
     from components.ldc.sources import HeldViews, LiveViews
     from components.ldc.training import EpochLoss, Training, train_ldc
+    from components.ldc.work import TrainingProgress
 
 __all__ = [
     "FORMS",

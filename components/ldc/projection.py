@@ -75,7 +75,7 @@ class AttentionPool(nn.Module):
         its embedding alone. All that is frozen is multiplied out beforehand.
         """
         scores = torch.addmm(self.mean_scores_bias, pooled, self.mean_scores)
-        attention = torch.softmax(scores.view(len(pooled), self.heads, -1), 2).flatten(1)
+        attention = torch.softmax(scores.view(pooled.shape[0], self.heads, -1), 2).flatten(1)
         return torch.addmm(self.output_bias, pooled, self.mean_output) + attention @ self.position_outputs
 
 

@@ -240,9 +240,8 @@ def _in_32_bits(outputs: Outputs) -> Outputs:
 
 def _fresh(features: Features, n_classes: int, projector: Projector, recipe: Recipe, seed: int) -> LDC:
     channels = tuple(level.shape[1] for level in features.levels)
-    shape = shape_for(
-        channels, features.embedding.shape[1], n_classes, projector, fusion=recipe.fusion, form=recipe.form
-    )
+    width = projector.width or channels[-1]  # of the backbone's own embedding, whatever stands beside it
+    shape = shape_for(channels, width, n_classes, projector, fusion=recipe.fusion, form=recipe.form)
     with _initialising, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LDC(shape, projector)

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import torch
 from PIL import Image
+from torch import Tensor
 
 from components.artefacts import PhotoTables
-from components.backbone import Backbone, BackboneSettings, load_backbone
-from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger
+from components.backbone import Backbone, BackboneSettings, load_with_beside
+from components.bank import Answering, Answers, ArrivalPhotos, Bank, ColumnFitter, Ledger
 from components.classifier import Bundle, holds_bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, PhotoFeatures, View
@@ -26,6 +28,8 @@ from components.live.versions import Versions
 from components.workspace import Workspace
 
 __all__ = ["LiveWorkspace"]
+
+_AT_ONCE = 4096  # photos whose feature levels are in memory
 
 
 class LiveWorkspace:
@@ -97,13 +101,13 @@ class LiveWorkspace:
             UserInputError: nothing is live yet.
         """
         bundle = self.loaded()[0]
-        backbone = self._backbone_for(bundle.backbone["name"])
+        backbone = self._backbone_of(bundle)
         backbone.encode_images(backbone.preprocess(Image.new("RGB", (64, 64)))[None], levels=True)
         self.vocabulary_kind(bundle)
 
     def fitter_for(self, bundle: Bundle) -> ColumnFitter:
         """Adds classes beside this bundle."""
-        backbone = self._backbone_for(bundle.backbone["name"])
+        backbone = self._backbone_of(bundle)
         return ColumnFitter(
             bundle,
             backbone,
@@ -124,7 +128,22 @@ class LiveWorkspace:
             bundle: that is live.
             images: pixels of those that are decoded already, by SHA-256.
         """
-        return self.features_of(photos, bundle, self._backbone_for(bundle.backbone["name"]), images)
+        return self.features_of(photos, bundle, self._backbone_of(bundle), images)
+
+    def answers_to(self, photos: Sequence[str], files: Callable[[], Mapping[str, Path]]) -> tuple[Answers, Tensor]:
+        """What is live says of photos that lie somewhere, and their embeddings (n, d); what is not cached is encoded.
+
+        Raises:
+            UserInputError: nothing is live yet.
+        """
+        bundle, bank = self.loaded()
+        answering, backbone = Answering(bundle, bank), self._backbone_of(bundle)
+        logits, embeddings = [], []
+        for start in range(0, len(photos), _AT_ONCE):
+            features = self.features_of(photos[start : start + _AT_ONCE], bundle, backbone, files=files)
+            logits.append(bank.logits(bundle, features))
+            embeddings.append(features.embedding)
+        return answering.of_logits(torch.cat(logits)), torch.cat(embeddings)
 
     def features_of(
         self,
@@ -132,14 +151,23 @@ class LiveWorkspace:
         bundle: Bundle,
         backbone: Backbone,
         images: Mapping[str, Image.Image] | None = None,
+        files: Callable[[], Mapping[str, Path]] | None = None,
     ) -> Features:
-        """See `encode`."""
+        """See `encode`.
+
+        Args:
+            photos: their SHA-256.
+            bundle: that is live.
+            backbone: its backbone.
+            images: pixels of those that are decoded already, by SHA-256.
+            files: where photos lie that are no arrivals'.
+        """
         features = PhotoFeatures(
             FeatureCache(self._workspace.features_cache),
             mode=self._mode,
-            digest=backbone.identity.digest,
+            made_with=backbone.identity,
             backbone=lambda: backbone,
-            files=lambda: self.photos.files(photos),
+            files=files or (lambda: self.photos.files(photos)),
             limits=bundle.limits,
         )
         pooled = bundle.head.level_mode == "pooled"
@@ -158,7 +186,7 @@ class LiveWorkspace:
         if whole.read() is not None:
             return "full"
         name = bundle.backbone["name"]
-        whole.begin(self._workspace.models, replace(self._backbone_settings, name=name))
+        whole.begin(self._workspace.models, replace(self._backbone_settings, name=name, beside="none"))
         return "starter"
 
     def words_to_come(self, bundle: Bundle) -> tuple[int, int] | None:
@@ -169,7 +197,7 @@ class LiveWorkspace:
 
     def whole_vocabulary(self, bundle: Bundle) -> WholeVocabulary:
         """The full vocabulary of the bundle's backbone, there or on its way."""
-        return WholeVocabulary(self._backbone_for(bundle.backbone["name"]), self._vocabularies, bundle.templates[0])
+        return WholeVocabulary(self._backbone_of(bundle).first, self._vocabularies, bundle.templates[0])
 
     def build_whole_vocabulary(self, progress: Callable[[int, int], None]) -> int:
         """Build the full vocabulary of the live version's backbone, or wait for whoever does; how many words it has.
@@ -202,15 +230,21 @@ class LiveWorkspace:
             return None
         if kind == "full":
             whole = self.whole_vocabulary(bundle)
-            return whole.read() or whole.build(self._words)
-        return build_vocabulary(
-            backbone, self._vocabularies, kind="starter", template=bundle.templates[0], progress=self._words
-        )
+            found = whole.read() or whole.build(self._words)
+        else:
+            found = build_vocabulary(
+                backbone.first, self._vocabularies, kind="starter", template=bundle.templates[0], progress=self._words
+            )
+        return found if backbone.first is backbone else replace(found, embeddings=backbone.widened(found.embeddings))
 
     @property
     def _backbone_settings(self) -> BackboneSettings:
         return self._workspace.parameters.section("backbone", BackboneSettings)
 
-    def _load_backbone(self, name: str) -> Backbone:
-        settings = self._backbone_settings
-        return load_backbone(name, models=self._workspace.models, device=settings.device, precision=settings.precision)
+    def _backbone_of(self, bundle: Bundle) -> Backbone:
+        beside = bundle.backbone.get("beside") or {"name": "none", "weight": 1.0}
+        return self._backbone_for(bundle.backbone["name"], beside["name"], beside["weight"])
+
+    def _load_backbone(self, name: str, beside: str, weight: float) -> Backbone:
+        settings = replace(self._backbone_settings, name=name, beside=beside, beside_weight=weight)
+        return load_with_beside(settings, self._workspace.models)

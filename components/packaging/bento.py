@@ -22,7 +22,14 @@ __all__ = ["build_bento"]
 
 _ROOMS = (
     *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
-    *("artefacts", "retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
+    *(
+        "artefacts",
+        "pool",
+        "retrieval",
+        "serving",
+        "store",
+        "workspace",
+    ),  # what a mounted workspace is searched and changed by
 )
 _MODULES = (
     "__init__.py",

@@ -46,7 +46,7 @@ def _embeddings(
     features = PhotoFeatures(
         FeatureCache(workspace.features_cache),
         mode=workspace.parameters.section("features", FeaturesSettings).mode,
-        digest=made_with.digest,
+        made_with=made_with,
         backbone=lambda: backbone_of_features(workspace, made_with),
         files=lambda: kept.files(photos),
         limits=workspace.parameters.section("ingest", IngestSettings).limits,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from components.artefacts import BackboneFacts, PhotoTables, embeddings_file, read_clean_embeddings
+from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file, read_clean_embeddings
 from components.errors import UserInputError
 from components.retrieval.nearest import nearest
 from components.workspace import Workspace
@@ -72,6 +72,9 @@ class Photos:
             )
         backbone = BackboneFacts.read(workspace.features)
         ids, embeddings = read_clean_embeddings(path)
+        if len(pool := FeatureKeys.image_ids(workspace.features, "pool")):  # they have no class to tell
+            labelled = pc.invert(pc.is_in(ids, value_set=pool))
+            ids, embeddings = ids.filter(labelled), embeddings[labelled.to_numpy(zero_copy_only=False)]
         table, not_drawn = _places(workspace, ids)
         if not _is_empty(workspace.ledger):
             from components.retrieval.arrivals import read_arrivals  # loads torch, which the rest does without

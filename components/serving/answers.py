@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -37,6 +38,7 @@ Photo = bytes | Path | Image.Image
 """A photo as it is asked about: a file's bytes, a file, or an image that a program has opened or made."""
 
 _BATCH = 32
+_BATCHES_AHEAD = 2  # loaded and decoded while one is encoded
 _PIXELS_AT_ONCE = 128_000_000  # decoded, two of the largest photos that are allowed by default: 0.5 to 2.5 GB
 
 _BACKBONE_REMEDY = "put the backbone back as it was (git checkout, dvc checkout), train again, or build the Bento again"
@@ -163,7 +165,7 @@ class PhotoClassifier:
 
     @property
     def version(self) -> str:
-        """The version that answers now."""
+        """The version that answers now, as answers name it in `bank`."""
         return self._served.version
 
     @property
@@ -188,14 +190,7 @@ class PhotoClassifier:
     def answer(self, photos: Sequence[Photo]) -> list[Answer | PhotoError]:
         """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
         served = self._served
-
-        def answers(pixels: torch.Tensor) -> list[Answer]:
-            with self._step("encode"), threads_for(len(pixels)):
-                encoded = served.backbone.encode_images(pixels, levels=True)
-            with self._step("head"):
-                return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
-
-        return self._each(photos, answers, served)
+        return self._each(photos, partial(self._answers, served=served), served)
 
     def embed(self, photos: Sequence[Photo]) -> list[torch.Tensor | PhotoError]:
         """One unit vector (d,) float32 a photo, in order; a photo that cannot be read gives its error."""
@@ -208,10 +203,51 @@ class PhotoClassifier:
         return self._each(photos, embeddings, served)
 
     def answer_files(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Answer | PhotoError]]:
-        """Each path with its answer, in order, read and answered a batch at a time."""
-        for start in range(0, len(paths), _BATCH):
-            batch = paths[start : start + _BATCH]
-            yield from zip(batch, self.answer(batch), strict=True)
+        """Each path with its answer, in order; see `answer_batches`."""
+        batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
+        answers = self.answer_batches([partial(Path, path) for path in batch] for batch in batches)
+        for batch, answered in zip(batches, answers, strict=True):
+            yield from zip(batch, answered, strict=True)
+
+    def answer_batches(
+        self, batches: Iterable[Sequence[Callable[[], bytes | Path]]]
+    ) -> Iterator[list[Answer | PhotoError]]:
+        """The answers to batch after batch of photos that are loaded when they are needed.
+
+        While one batch is encoded the next ones are loaded and decoded; no more than three are in memory, however many
+        there are. All are answered by the version that is served when the first one is asked for.
+
+        Args:
+            batches: what loads each photo; it may raise PhotoError. A batch is encoded in one forward pass.
+        """
+        served = self._served
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            ahead: deque[list[Future[torch.Tensor | PhotoError]]] = deque()
+            try:
+                for batch in batches:
+                    ahead.append([pool.submit(self._loaded_pixels, load, served) for load in batch])
+                    if len(ahead) > _BATCHES_AHEAD:
+                        yield self._answered([each.result() for each in ahead.popleft()], served)
+                while ahead:
+                    yield self._answered([each.result() for each in ahead.popleft()], served)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _loaded_pixels(self, load: Callable[[], bytes | Path], served: _Served) -> torch.Tensor | PhotoError:
+        try:
+            photo = load()
+        except PhotoError as error:
+            return error
+        return self._pixels(photo, served=served)
+
+    def _answered(self, pixels: list[torch.Tensor | PhotoError], served: _Served) -> list[Answer | PhotoError]:
+        return _in_their_places(pixels, partial(self._answers, served=served))
+
+    def _answers(self, pixels: torch.Tensor, *, served: _Served) -> list[Answer]:
+        with self._step("encode"), threads_for(len(pixels)):
+            encoded = served.backbone.encode_images(pixels, levels=True)
+        with self._step("head"):
+            return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 
     def _each(
         self, photos: Sequence[Photo], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
@@ -219,12 +255,7 @@ class PhotoClassifier:
         """What `of_batch` makes of photos, a batch of pixels at a time; errors stand in the places of their photos."""
         with self._step("decode"):
             pixels = self._decoded(photos, served)
-        readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
-        made: list[T] = []
-        for start in range(0, len(readable), _BATCH):
-            made += of_batch(torch.stack(readable[start : start + _BATCH]))
-        in_order = iter(made)
-        return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
+        return _in_their_places(pixels, of_batch)
 
     def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[torch.Tensor | PhotoError]:
         if len(photos) == 1:
@@ -277,6 +308,18 @@ class PhotoClassifier:
         ]
 
 
+def _in_their_places(
+    pixels: list[torch.Tensor | PhotoError], of_batch: Callable[[torch.Tensor], list[T]]
+) -> list[T | PhotoError]:
+    """What `of_batch` makes of the photos that could be read, in their places; errors stay in theirs."""
+    readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
+    made: list[T] = []
+    for start in range(0, len(readable), _BATCH):
+        made += of_batch(torch.stack(readable[start : start + _BATCH]))
+    in_order = iter(made)
+    return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
+
+
 @dataclass(frozen=True)
 class _Served:
     """What one answer is made by, from its first step to its last."""
@@ -300,7 +343,7 @@ def _read(folder: Path) -> tuple[Bundle, Bank]:
 
 
 def _matching_backbone(bundle: Bundle, folder: Path, models: Path, settings: BackboneSettings) -> Backbone:
-    packaged = models / "backbone"
+    packaged, beside = models / "backbone", models / "beside"
     return matching_backbone(
         str(packaged) if packaged.is_dir() else bundle.backbone["name"],
         bundle.backbone,
@@ -309,4 +352,5 @@ def _matching_backbone(bundle: Bundle, folder: Path, models: Path, settings: Bac
         what="the classifier",
         on=folder / "bundle",
         remedy=_BACKBONE_REMEDY,
+        beside=str(beside) if beside.is_dir() else None,
     )

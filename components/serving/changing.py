@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from components.live import Change
     from components.live.opening import LiveWorkspace
 
-__all__ = ["add_class", "end_with_parent", "remove_class", "rename_class", "roll_back", "warm"]
+__all__ = [
+    "add_class",
+    "end_with_parent",
+    "follow_up",
+    "live_part",
+    "remove_class",
+    "rename_class",
+    "roll_back",
+    "warm",
+]
 
 _open: dict[Path, tuple[object, LiveWorkspace]] = {}  # this process keeps it
 
@@ -41,7 +50,7 @@ def end_with_parent() -> None:
 
 def warm(root: Path) -> None:
     """Load what the first change would wait for; nothing where nothing is live yet."""
-    live = _live(root)
+    live = live_part(root)
     if live.versions.current_name() is not None:
         live.warm()
 
@@ -67,7 +76,7 @@ def add_class(root: Path, name: str, photos: Sequence[tuple[str | None, bytes]],
     from components.live.telling import explain_outcome, outcome_json
 
     shown = [given or f"photo {number}" for number, (given, _) in enumerate(photos, 1)]
-    live = _live(root)
+    live = live_part(root)
     if live.versions.current_name() is None:
         return _first_photos(root, name, [*zip(shown, (content for _, content in photos), strict=True)])
     with tempfile.TemporaryDirectory(prefix="shotline-") as folder:
@@ -78,13 +87,13 @@ def add_class(root: Path, name: str, photos: Sequence[tuple[str | None, bytes]],
         outcome = add(Workspace(root), {name: [*files]}, force=force, live=live)
     called = {str(path): name for path, name in files.items()}
     outcome = outcome.called_otherwise(lambda path: called.get(path, path))
-    _follow_up(root)
+    follow_up(root)
     return {**outcome_json(outcome), "told": explain_outcome(outcome).splitlines()}
 
 
 def remove_class(root: Path, name: str) -> dict[str, Any]:
     """Take an added class out, or a trained one's waiting photos; `version` and `before`. Raises as `Changes.remove`."""
-    live = _live(root)
+    live = live_part(root)
     if live.versions.current_name() is None:
         from components.live.first_photos import FirstPhotos
 
@@ -95,7 +104,7 @@ def remove_class(root: Path, name: str) -> dict[str, Any]:
 
 def rename_class(root: Path, name: str, new_name: str) -> dict[str, Any]:
     """Call an added class otherwise; `version` and `before`. Raises as `Changes.rename`."""
-    live = _live(root)
+    live = live_part(root)
     if live.versions.current_name() is None:
         from components.live.first_photos import FirstPhotos
 
@@ -105,7 +114,7 @@ def rename_class(root: Path, name: str, new_name: str) -> dict[str, Any]:
 
 def roll_back(root: Path, version: str | None) -> dict[str, Any]:
     """Make an earlier version live again; `version` and `before`. Raises as `Changes.roll_back`."""
-    live = _live(root)
+    live = live_part(root)
     return _moved(root, live.changes.roll_back(live.stamp(), version))
 
 
@@ -127,18 +136,18 @@ def _first_photos(root: Path, name: str, photos: Sequence[tuple[str, bytes]]) ->
 
 
 def _moved(root: Path, change: Change) -> dict[str, Any]:
-    _follow_up(root)
+    follow_up(root)
     return {"version": change.version.name, "before": change.before.name}
 
 
-def _follow_up(root: Path) -> None:
+def follow_up(root: Path) -> None:
     """What follows a change, as after a command's: Feast, in a process that nobody waits for."""
     from components.live.keeping_online import keep_online
 
     keep_online(Workspace(root))
 
 
-def _live(root: Path) -> LiveWorkspace:
+def live_part(root: Path) -> LiveWorkspace:
     """The workspace's live part, opened again where its parameters have changed."""
     from components.live.opening import LiveWorkspace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from io import BytesIO
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import UserInputError
+from components.pool import Pool
 from components.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _MOST_KEPT = 1_000  # some 10 kB each
 
 
 class Pictures:
-    """The photos of `data/raw` as the last training saw them, and those of added classes; no model is loaded.
+    """The photos of `data/raw` as the last training saw them, those of added classes, of the pool; no model is loaded.
 
     Only what these lists name is ever read, so that nothing else of the file system can be asked for.
 
@@ -66,6 +68,8 @@ class Pictures:
         for photos in self._classes().values():
             if photo in photos:
                 return photos[photo]
+        if re.fullmatch("[0-9a-f]{64}", photo) and (pooled := Pool(self._workspace.pool).path(photo)).is_file():
+            return pooled
         raise UserInputError("the workspace has no such photo", on=photo[:64], remedy="ask for one that it names")
 
     def _classes(self) -> dict[str, dict[str, Path]]:

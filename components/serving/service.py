@@ -2,7 +2,8 @@
 
 `bentoml serve components.serving.service:Shotline` runs both: of the workspace that `SHOTLINE_WORKSPACE` names, or of the
 Bento that this code lies in. `SHOTLINE_CORS` and `SHOTLINE_ROOT_PATH` say who may use it from a browser, and under which
-path, `SHOTLINE_ADMIN_TOKEN` or `SHOTLINE_ADMIN_TOKEN_FILE` who may change classes; see `components.serving.edge`.
+path, `SHOTLINE_ADMIN_TOKEN` or `SHOTLINE_ADMIN_TOKEN_FILE` who may change classes,
+`SHOTLINE_KEEP` that photos go into the pool; see `components.serving.edge`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from components.serving.edge import Admin, EdgeAround, Guard, edge_application
 from components.serving.edge.around import known_paths
 from components.serving.edge.probes import Readiness
 from components.serving.ending import EndsInTime
+from components.serving.kept import keeper_said
 from components.serving.place import Place
 
 __all__ = ["Classifier", "Shotline"]
@@ -66,4 +68,7 @@ _guard = Guard.said()
 Shotline.add_asgi_middleware(EdgeAround, readiness=_readiness, guard=_guard, paths=known_paths())  # type: ignore[attr-defined]
 Shotline.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
-Shotline.mount_asgi_app(edge_application(_client, _readiness, Admin(Place.said(), _guard)), path="/")  # type: ignore[attr-defined]
+_place = Place.said()
+Shotline.mount_asgi_app(  # type: ignore[attr-defined]
+    edge_application(_client, _readiness, Admin(_place, _guard), keeper_said(_place)), path="/"
+)

@@ -20,7 +20,7 @@ from components.classifier import (
 from components.heads import Support
 from components.ingest import IngestSettings
 from components.stages.reporter import Reporter
-from components.stages.rows import Rows, read_rows
+from components.stages.rows import Rows, read_pool, read_rows
 from components.threads import one_thread
 from components.workspace import Workspace
 
@@ -36,6 +36,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     rows = read_rows(workspace, "support", reporter)
     from_ldc = load_candidates(workspace.ldc)
     validation = read_rows(workspace, "validation", reporter, heads=[candidate.head for candidate in from_ldc])
+    pool = read_pool(workspace)
     names: list[str] = []
 
     def tell(name: str) -> None:
@@ -43,7 +44,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         reporter.note(f"fitting {name}")
 
     with one_thread():
-        support = read_support(workspace, rows)
+        support = read_support(workspace, rows, pool)
         candidates = fit_candidates(support, settings.candidates, tell) + from_ldc
         choice = choose(
             candidates,
@@ -71,7 +72,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     }
 
 
-def read_support(workspace: Workspace, rows: Rows) -> Support:
+def read_support(workspace: Workspace, rows: Rows, pool: Tensor | None = None) -> Support:
     """Rows that may choose, with what is known of their classes beforehand, as heads and choice take them."""
     settings = workspace.parameters.section("classifier", ClassifierSettings)
     texts = ClassTexts.read(workspace.features)
@@ -85,6 +86,7 @@ def read_support(workspace: Workspace, rows: Rows) -> Support:
         text_embeddings=texts.text_embeddings,
         logit_scale=BackboneFacts.read(workspace.features).logit_scale,
         covariance=texts.covariance,
+        pool=pool,
         projector=read_projector(workspace.features),
         seed=workspace.parameters.section("ingest", IngestSettings).seed,
         n_folds=settings.folds,

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from components.artefacts import PhotoTables, read_pairs, write_answers, write_answers_by_head, write_metrics
+from components.artefacts import (
+    PhotoTables,
+    PoolFacts,
+    read_pairs,
+    write_answers,
+    write_answers_by_head,
+    write_metrics,
+)
 from components.bank import Answering, ArrivalPhotos, Bank
 from components.classifier import Bundle, load_candidates
 from components.evaluate import answered, answered_by_head, evaluate, metrics, summary, table, write_plots
+from components.evaluate.learning_curve import promise_of_more
 from components.files import write_json, write_text
 from components.ingest import IngestSettings
 from components.stages.classifier import read_support
@@ -28,21 +36,24 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     support = read_rows(workspace, "support", reporter)
     bundle = Bundle.load(workspace.bundle)
     with one_thread():
+        learnt_from = read_support(workspace, support)
         evaluation = evaluate(
             candidates,
             Answering(bundle, Bank.load(workspace.bank, bundle)),
-            read_support(workspace, support),
+            learnt_from,
             query,
             ldc_pairs=read_pairs(workspace.ldc, bundle.class_names),
         )
+        promise = promise_of_more(learnt_from)
     paths = photo_paths(workspace)
     reports = workspace.reports
-    write_metrics(reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed))
+    pool = PoolFacts.read(workspace.features)
+    write_metrics(reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed, pool=pool))
     write_json(reports / "summary.json", summary(evaluation, bundle))
     write_answers(reports, answered(evaluation, paths))
     write_answers_by_head(reports, answered_by_head(evaluation, paths))
     write_plots(evaluation, reports / "plots")
-    write_text(reports / "report.txt", table(evaluation, bundle))
+    write_text(reports / "report.txt", table(evaluation, bundle, pool, promise))
     return {"evidence": evaluation.evidence, "query": evaluation.n_query}
 
 

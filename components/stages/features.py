@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 
 from components.artefacts import (
@@ -15,14 +17,16 @@ from components.artefacts import (
     ClassTexts,
     FeatureKeys,
     PhotoTables,
+    PoolFacts,
     embeddings_file,
     projector_facts,
     write_embeddings,
     write_projector,
 )
-from components.backbone import Backbone, BackboneSettings, load_backbone
+from components.backbone import Backbone, BackboneSettings, load_with_beside
 from components.features import FeatureCache, FeaturesSettings, PhotoFeatures, View, class_embeddings
-from components.ingest import IngestSettings
+from components.ingest import IngestSettings, near_any
+from components.pool import Pool, PoolSettings
 from components.stages.reporter import Reporter
 from components.threads import one_thread
 from components.workspace import Workspace
@@ -34,7 +38,7 @@ _CHUNK = 2048  # embeddings in memory at once while the Parquet file is written
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Write to `data/features`: keys.parquet, embeddings.parquet (Feast's source), texts.safetensors,
-    projector.safetensors, backbone.json."""
+    projector.safetensors, backbone.json, pool.json."""
     settings = workspace.parameters.section("features", FeaturesSettings)
     since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
     backbone = load_workspace_backbone(workspace)
@@ -44,49 +48,82 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         for image_id, role in zip(sample["id"].to_pylist(), sample["role"].to_pylist(), strict=True)
         for number in range(1 + settings.views if role == "support" else 1)
     ]
+    pool, facts = _pool(workspace, sample["id"].to_pylist())
+    rows += [("pool", View(photo)) for photo in pool]
     views = [view for _, view in rows]
-    features = workspace_features(workspace, backbone.identity.digest, lambda: backbone)
+    made_with = BackboneFacts(
+        **{name: fact for name, fact in asdict(backbone.identity).items() if name != "folded"},
+        digest=backbone.identity.digest,
+        logit_scale=backbone.logit_scale,
+        templates=settings.templates,
+        projector=projector_facts(backbone.projector),
+    )
+    features = workspace_features(workspace, made_with, lambda: backbone)
     summary = features.encode(views, progress=encoding(reporter))
-    reporter.note(f"{summary.views} views of {sample.num_rows} photos, {summary.encoded} encoded now")
+    photos = sample.num_rows + len(pool)
+    reporter.note(f"{summary.views} views of {photos} photos, {summary.encoded} encoded now")
+    if facts.photos or facts.left_out:
+        left = f"; {facts.left_out} more left out, since they are (nearly) a labelled photo" if facts.left_out else ""
+        reporter.note(f"{facts.photos} of these photos are from the pool{left}")
 
     keys = features.keys(views)
     folder = workspace.features
     FeatureKeys(views, [role for role, _ in rows], keys).write(folder)
-    write_embeddings(embeddings_file(folder), _chunks(views, features), since)
+    write_embeddings(embeddings_file(folder), _chunks(views, features), since, pool)
+    facts.write(folder)
     with one_thread():
         names = PhotoTables(workspace.validated).classes()["name"].to_pylist()
         text_embeddings = class_embeddings(names, settings.templates, backbone)
     ClassTexts(text_embeddings, backbone.covariance).write(folder)
     write_projector(folder, backbone.projector)
-    BackboneFacts(
-        **asdict(backbone.identity),
-        digest=backbone.identity.digest,
-        logit_scale=backbone.logit_scale,
-        templates=settings.templates,
-        projector=projector_facts(backbone.projector),
-    ).write(folder)
-    features.cache.evict(int(settings.cache_limit_gb * 1e9), keep=keys)
+    made_with.write(folder)
+    features.cache.evict(int(settings.cache_limit_gb * 1e9), keep=features.all_keys(views))
     return {"views": summary.views, "encoded": summary.encoded}
+
+
+def _pool(workspace: Workspace, sampled: list[str]) -> tuple[dict[str, datetime], PoolFacts]:
+    """Photos of the pool that training may learn from, each with its event time, sorted by hash.
+
+    What is nearly a labelled photo of the sample is left out: of a query photo it would be measured, of a support photo
+    it would tell its held-out fold what it looks like.
+    """
+    if not workspace.parameters.section("pool", PoolSettings).use:
+        return {}, PoolFacts()
+    photos = sorted((each for each in Pool(workspace.pool).photos() if each.word != "bad"), key=lambda each: each.photo)
+    if not photos:
+        return {}, PoolFacts()
+    manifest = PhotoTables(workspace.validated).manifest(["id", "thumbnail"])
+    ids = set(manifest["id"].to_pylist())
+    drawn = manifest.filter(pc.is_in(manifest["id"], value_set=pa.array(sampled, pa.string())))
+    near_duplicate = workspace.parameters.section("ingest", IngestSettings).near_duplicate
+    near = near_any({each.photo: each.grey for each in photos}, drawn["thumbnail"].to_pylist(), near_duplicate)
+    kept = [each for each in photos if each.photo not in near and each.photo not in ids]
+    times = {each.photo: datetime.fromisoformat(each.time) for each in kept}
+    return times, PoolFacts(len(kept), len(photos) - len(kept))
 
 
 def load_workspace_backbone(workspace: Workspace) -> Backbone:
     """The backbone that `params.yaml` names."""
     settings = workspace.parameters.section("backbone", BackboneSettings)
-    return load_backbone(settings.name, models=workspace.models, device=settings.device, precision=settings.precision)
+    return load_with_beside(settings, workspace.models)
 
 
-def workspace_features(workspace: Workspace, digest: str, backbone: Callable[[], Backbone]) -> PhotoFeatures:
-    """Features of the photos in `data/raw`, in the form that `params.yaml` names; see `PhotoFeatures`."""
+def workspace_features(
+    workspace: Workspace, made_with: BackboneFacts, backbone: Callable[[], Backbone]
+) -> PhotoFeatures:
+    """Features of the photos in `data/raw` and in the pool, in the form that `params.yaml` names; see `PhotoFeatures`."""
 
     def files() -> dict[str, Path]:
         manifest = PhotoTables(workspace.validated).manifest(["id", "path"])
         ids, paths = manifest["id"].to_pylist(), manifest["path"].to_pylist()
-        return {image_id: workspace.raw / path for image_id, path in zip(ids, paths, strict=True)}
+        labelled = {image_id: workspace.raw / path for image_id, path in zip(ids, paths, strict=True)}
+        pool = Pool(workspace.pool)
+        return {each.photo: pool.path(each.photo) for each in pool.photos()} | labelled
 
     return PhotoFeatures(
         FeatureCache(workspace.features_cache),
         mode=workspace.parameters.section("features", FeaturesSettings).mode,
-        digest=digest,
+        made_with=made_with,
         backbone=backbone,
         files=files,
         limits=workspace.parameters.section("ingest", IngestSettings).limits,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file, read_embeddings
-from components.backbone import Backbone, load_backbone
+from components.backbone import Backbone, Beside, PairedBackbone, load_backbone
 from components.errors import UserInputError
 from components.evaluate import Query
 from components.features import Features, View
@@ -27,7 +27,7 @@ from components.stages.reporter import Reporter
 from components.store import EmbeddingStore, StoreSettings
 from components.workspace import Workspace
 
-__all__ = ["Rows", "read_query", "read_rows"]
+__all__ = ["Rows", "read_pool", "read_query", "read_rows"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,15 @@ def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head
     return Query(features, labels, tuple(view.image_id for view in views)) if views else None
 
 
+def read_pool(workspace: Workspace) -> Tensor | None:
+    """Embeddings (p, d) of the photos without a label that training may learn from; None where there are none."""
+    recorded = FeatureKeys.read(workspace.features, ["pool"])
+    if not recorded.views:
+        return None
+    wanted = [(view.image_id, view.number) for view in recorded.views]
+    return read_embeddings(embeddings_file(workspace.features), wanted)
+
+
 def _read(
     workspace: Workspace, role: str, reporter: Reporter, heads: Sequence[Head] | None
 ) -> tuple[list[View], Features, Tensor]:
@@ -98,7 +107,7 @@ def _features(
     embedding = _embeddings(workspace, [(view.image_id, view.number) for view in recorded.views])
     facts = BackboneFacts.read(workspace.features)
     # After a pull the list of keys is there and the cache may not be: what is missing is encoded.
-    cached = workspace_features(workspace, facts.digest, lambda: _recorded_backbone(workspace, facts))
+    cached = workspace_features(workspace, facts, lambda: _recorded_backbone(workspace, facts))
     if cached.keys(recorded.views) != recorded.keys:
         raise UserInputError(
             "the features were made with another features.mode than params.yaml has now",
@@ -139,10 +148,21 @@ def _recorded_backbone(workspace: Workspace, facts: BackboneFacts) -> Backbone:
             remedy="encode anew on what is here: `dvc repro --force features`, then `shotline train`",
         )
     backbone = load_backbone(facts.name, models=workspace.models, device=facts.device_kind, precision=facts.precision)
-    if backbone.identity.digest != facts.digest:
+    _require_same(backbone, facts.digest)
+    if facts.beside is None:
+        return backbone
+    recorded = Beside(**facts.beside)
+    second = load_backbone(
+        recorded.name, models=workspace.models, device=recorded.device_kind, precision=recorded.precision
+    )
+    _require_same(second, recorded.digest)
+    return PairedBackbone(backbone, second, recorded.weight)
+
+
+def _require_same(backbone: Backbone, digest: str) -> None:
+    if backbone.identity.digest != digest:
         raise UserInputError(
             "the features were made with other weights than the backbone has now",
-            on=f"backbone {facts.name}",
+            on=f"backbone {backbone.identity.name}",
             remedy="run the stage features again",
         )
-    return backbone

@@ -12,6 +12,7 @@ from components.ingest import IngestSettings
 from components.ldc import LdcSettings
 from components.liteembed import LiteEmbedSettings
 from components.live import GateSettings
+from components.pool import PoolSettings
 from components.store import StoreSettings
 from components.validate import ValidateSettings
 from components.workspace import Workspace
@@ -23,6 +24,7 @@ SECTIONS: dict[str, type[Any]] = {
     "validate": ValidateSettings,
     "backbone": BackboneSettings,
     "features": FeaturesSettings,
+    "pool": PoolSettings,
     "ldc": LdcSettings,
     "classifier": ClassifierSettings,
     "liteembed": LiteEmbedSettings,

@@ -21,6 +21,7 @@ TEMPLATE = (
     "data/feature_store/.gitignore",
     "data/feature_store/definitions.py",
     "data/feature_store/feature_store.yaml",
+    "data/pool/.gitignore",
     "dvc.yaml",
     "models/.gitignore",
     "models/checkpoints/.gitignore",

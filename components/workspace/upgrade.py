@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import UserInputError
 from components.files import write_text
-from components.workspace.template import template_folder
+from components.workspace.template import TEMPLATE, template_folder
 from components.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None
 def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
     """Write this Shotline's stages into `versions.yaml` and `dvc.yaml`; a person's own stages stay as they are.
 
+    Sections of `params.yaml` and folders that these stages read are added where they are missing.
+
     Returns:
         What was brought up to date.
     """
@@ -97,8 +100,23 @@ def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
     text = io.StringIO()
     yaml.dump(pipeline, text)
     write_text(workspace.root / _PIPELINE, text.getvalue())
+    _add_what_stages_read(workspace.root)
     write_text(workspace.root / _VERSIONS, (template_folder() / _VERSIONS).read_text(encoding="utf-8"))
     return changes
+
+
+def _add_what_stages_read(root: Path) -> None:
+    """Sections of `params.yaml` and folders that this Shotline's stages read and an older workspace lacks."""
+    import yaml
+
+    path, template = root / "params.yaml", template_folder()
+    found, ours = (_read(each / "params.yaml", _safe()) or {} for each in (root, template))
+    if missing := [name for name in ours if name not in found]:
+        text = path.read_text(encoding="utf-8").rstrip("\n")
+        write_text(path, text + "\n\n" + yaml.safe_dump({name: ours[name] for name in missing}, sort_keys=False))
+    for name in (name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(template / name, root / name)
 
 
 def _differs(change: StageChange) -> bool:

@@ -99,6 +99,11 @@ class Workspace:
         return self.root / "data/arrivals"
 
     @property
+    def pool(self) -> Path:
+        """Photos without a label, and where they come from."""
+        return self.root / "data/pool"
+
+    @property
     def ledger(self) -> Path:
         """What was added, removed, renamed, rolled back or consolidated."""
         return self.arrivals / "ledger.jsonl"

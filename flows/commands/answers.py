@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import UserInputError
-from flows.commands.shared import WorkspaceOption, live_workspace
+from flows.commands.shared import WorkspaceOption
 
 __all__ = ["commands"]
 
@@ -21,37 +21,72 @@ commands = typer.Typer()
 
 @commands.command()
 def classify(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE | FOLDER...",
+            help="Photos; folders, read to any depth; zip archives; patterns in quotes; lists (.txt with a path a line, or "
+            "CSV or Parquet with a column path); - for paths on standard input.",
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="How many classes to name; default: 3, with --json 5.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a CSV table, a row a photo; stopped, it goes on."),
+    ] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.")] = None,
+    signature: Annotated[
+        bool, typer.Option("--signature", help="Begin the CSV with UTF-8's signature, which Excel looks for.")
+    ] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Make rows that are in the table again.")] = False,
+    only_unsure: Annotated[
+        bool, typer.Option("--only-unsure", help="Leave out answers that are known and have one likely class.")
+    ] = False,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Copy the photos into a folder a class, unknown ones into a folder apart."),
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Sort by hard links where they are possible.")] = False,
+    contact_sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page of thumbnails by class.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say what is on photos."""
+    """Say what is on photos: a few in words, a folder as a table."""
     from components.backbone import BackboneSettings
-    from components.ingest import PhotoError
     from components.workspace import Workspace
+    from flows.commands.many_photos import Outputs, classify_many, names_given, photos_given
 
+    if csv is not None and parquet is not None:
+        raise UserInputError("both --csv and --parquet are given", on=f"{csv}, {parquet}", remedy="ask for one")
     place = Workspace.find(workspace)
     settings = place.parameters.section("backbone", BackboneSettings)
     _tell_what_is_not_live(place)
-    answers: Iterable[tuple[Path, Any]]
-    if any(path.exists() for path in images):
+    names = names_given(images)
+    outputs = Outputs(
+        parquet if csv is None else csv,
+        "csv" if parquet is None else "parquet",
+        signature,
+        anew,
+        sort_into,
+        link,
+        contact_sheet,
+        only_unsure,
+    )
+    if not outputs.files and not any(map(_may_be_there, names)):  # seen at once, without waiting for a model
+        failed = _print_answers(_not_there(names), as_json)
+    else:
         from components.serving.answers import PhotoClassifier
 
-        answers = PhotoClassifier.load(place.models, settings, top=top or (5 if as_json else 3)).answer_files(images)
-    else:  # seen at once, without waiting for a model
-        answers = _not_there(images)
-    from components.serving.results import answer_line
-
-    failed = False
-    for path, answer in answers:
-        failed = failed or isinstance(answer, PhotoError)
-        if as_json:
-            typer.echo(json.dumps(answer_line(str(path), answer), ensure_ascii=False))
-        elif isinstance(answer, PhotoError):
-            typer.echo(f"{path}: {answer.what}; {answer.remedy}", err=True)
+        named = top or (5 if as_json else 3)
+        classifier = PhotoClassifier.load(place.models, settings, top=max(2, named))
+        if outputs.files:
+            failed = classify_many(names, classifier, outputs) > 0
         else:
-            typer.echo(_readable(path, answer))
+            photos = photos_given(names, outputs, classifier.bundle.limits)
+            answers = _answers(photos, classifier, only_unsure=only_unsure)
+            failed = _print_answers(answers, as_json, named)
     if failed:
         raise typer.Exit(UserInputError.exit_code)
 
@@ -84,24 +119,6 @@ def search(
 
 
 @commands.command()
-def export(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write: .safetensors or .npz.")],
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Write the live classes as vectors that other CLIP programs take; see docs/export.md."""
-    from components.export.vectors import write_export
-
-    versions = live_workspace(workspace).versions
-    facts = write_export(path, *versions.load(versions.in_use()))
-    how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
-    typer.echo(
-        f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
-        f"with the same first answer on {facts['agreement']:.1%} of the support photos"
-        + ("" if facts["trained_are_exact"] else ", on others often on fewer")
-    )
-
-
-@commands.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
@@ -114,6 +131,12 @@ def serve(
     ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes that speak with clients, where there are cores.")] = 1,
     classifiers: Annotated[int, typer.Option(min=1, help="Processes that hold the model; more pay on a GPU.")] = 1,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Keep in the pool the photos that were unknown or close calls, and a small sample."
+        ),
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the workspace over HTTP: a page to try and teach, POST /classify, /embed, /search; see docs/serving.md.
@@ -131,6 +154,9 @@ def serve(
     os.environ.setdefault("SHOTLINE_DEVICE", settings.device)
     os.environ.setdefault("SHOTLINE_PRECISION", settings.precision)
     os.environ["SHOTLINE_WORKERS"], os.environ["SHOTLINE_CLASSIFIERS"] = str(workers), str(classifiers)
+    os.environ["SHOTLINE_KEEP"] = "1" if keep else "0"
+    if keep:
+        _tell_what_is_kept()
     if cors:
         os.environ["SHOTLINE_CORS"] = " ".join(cors)
     if root_path:
@@ -173,15 +199,63 @@ def _offer_page(host: str, port: int) -> None:
             )
 
 
-def _not_there(images: list[Path]) -> Iterator[tuple[Path, Any]]:
+def _may_be_there(name: str) -> bool:
+    import glob
+
+    return os.path.exists(name) or glob.has_magic(name)  # noqa: PTH110 (a name that no path can be is not there)
+
+
+def _tell_what_is_kept() -> None:
+    from flows.console import console
+
+    console.print(
+        "photos that are sent may be kept in data/pool, with whatever they show, faces and number plates too: see that you "
+        "may keep them; shotline pool drop --from-service forgets them",
+        soft_wrap=True,
+    )
+
+
+def _not_there(names: list[str]) -> Iterator[tuple[str, Any]]:
     """Each path, of which there is none, with what is to be said of it."""
     from components.ingest import Limits, PhotoError, read_photo
 
-    for path in images:
+    for name in names:
         try:
-            read_photo(path, Limits(), name=str(path))
+            read_photo(Path(name), Limits(), name=name)
         except PhotoError as error:
-            yield path, error
+            yield name, error
+
+
+def _answers(photos: Any, classifier: Any, *, only_unsure: bool) -> Iterator[tuple[str, Any]]:
+    from components.serving.table.making import answers_to
+    from components.serving.table.rows import is_unsure, row_of
+
+    for answered in answers_to(photos, classifier):
+        for photo, answer in answered:
+            if not only_unsure or is_unsure(row_of(photo.name, answer)):
+                yield photo.name, answer
+
+
+def _print_answers(answers: Iterable[tuple[str, Any]], as_json: bool, named: int = 1) -> bool:
+    """Print answers as they come, with `named` classes each; whether a photo has none."""
+    from dataclasses import replace
+
+    from components.ingest import PhotoError
+    from components.serving.results import answer_line
+
+    failed = False
+    for name, answer in answers:
+        if isinstance(answer, PhotoError):
+            failed = True
+        else:
+            answer = replace(answer, top=answer.top[:named])
+        if as_json:
+            typer.echo(json.dumps(answer_line(name, answer), ensure_ascii=False))
+        elif isinstance(answer, PhotoError):
+            typer.echo(f"{name}: {answer.what}; {answer.remedy}", err=True)
+        else:
+            typer.echo(_readable(name, answer))
+    return failed
 
 
 def _tell_what_is_not_live(workspace: Any) -> None:
@@ -212,7 +286,7 @@ def _check_port(host: str, port: int) -> None:
             ) from error
 
 
-def _readable(path: Path, answer: Any) -> str:
+def _readable(path: str, answer: Any) -> str:
     best, *others = answer.top
     rest = ", ".join(f"{_named(ranked)} {ranked.probability:.0%}" for ranked in others)
     verdict = "unknown; nearest is " if answer.abstained else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,6 +67,45 @@ def add_class(
         typer.echo(json.dumps(outcome_json(outcome), ensure_ascii=False))
     else:
         typer.echo(explain_outcome(outcome))
+
+
+@commands.command()
+def review(
+    top: Annotated[int, typer.Option(min=1, help="How many photos.")] = 20,
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Copy them there, into a folder a likely class.")
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Instead: labels of trained photos that are probably wrong.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say which photos of the pool are most worth a label: uncertain, unlike each other, and like many others."""
+    if labels:
+        _show_doubtful(checked_workspace(workspace), live_workspace(workspace), top, as_json)
+        return
+    from components.live.review import into_folders
+    from components.live.review import review as next_photos
+    from flows.console import console
+
+    place = checked_workspace(workspace)
+    items = next_photos(live_workspace(workspace), place, top)
+    if not items:
+        console.print("  the pool has no photo without a word: shotline pool add FOLDER", style="dim")
+    if into is not None:
+        into_folders(items, into)
+        console.print(
+            f"  {counted(len(items), 'photo')} copied to {into}; move what lies in the wrong folder, then the folders "
+            "into the inbox, or: shotline add-class NAME FOLDER",
+            markup=False,
+            soft_wrap=True,
+        )
+    for item in items:
+        if as_json:
+            typer.echo(json.dumps({**item.to_json(), "path": os.path.relpath(item.path)}, ensure_ascii=False))
+        else:
+            typer.echo(_reviewable(item))
 
 
 @commands.command()
@@ -285,6 +325,34 @@ def _difference(found: dict[str, Any]) -> str:
     if found["change"] == "added":
         return f"+ {name}  ({now})"
     return f"~ {name}  {found['kind_before']}, {counted(found['photos_before'], 'photo')} -> {now}"
+
+
+def _show_doubtful(place: Any, live: Any, top: int, as_json: bool) -> None:
+    """Labels that are probably wrong, a line each."""
+    from components.live.review import labels_to_check
+    from flows.console import console
+
+    found = labels_to_check(live, place, top)
+    for each in found:
+        path = os.path.relpath(place.root / each.path)
+        if as_json:
+            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
+        else:
+            typer.echo(f"{path}  is labelled {each.class_name}, looks like {each.taken_for}  ({each.margin:+.2f})")
+    told = (
+        "move those that are wrong into the right class's folder of data/raw, then: shotline train"
+        if found
+        else "no label contradicts what the other photos say of it"
+    )
+    console.print(f"  {told}", style="dim")
+
+
+def _reviewable(item: Any) -> str:
+    """A photo of the review in one line."""
+    likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in item.likely[:2])
+    alike = f"; {len(item.alike)} alike" if item.alike else ""
+    unknown = "unknown; " if item.abstained else ""
+    return f"{item.photo[:12]}  {item.name or 'no name'}  {unknown}{likely}{alike}"
 
 
 def _check_arrival(name: str, images: list[Path]) -> None:

@@ -33,6 +33,9 @@ def train(
             help="embedded, MODEL/TAG (ViT-B-16/openai), or weights of yours: a checkpoint folder, or MODEL/PATH.safetensors."
         ),
     ] = None,
+    beside: Annotated[
+        str | None, typer.Option(help="A second image encoder beside it: none, embedded, or as for --backbone.")
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Without Prefect; the same stages and files.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Let DATA take the place of other photos in data/raw.")
@@ -60,7 +63,9 @@ def train(
             require_flows()
         pipeline = Pipeline(place)
         pipeline.check(replacing=photos is not None)
-        _prepare(photos, place, pipeline, reporter, replace=replace, backbone=backbone, shots=shots, seed=seed)
+        _prepare(
+            photos, place, pipeline, reporter, replace=replace, backbone=backbone, beside=beside, shots=shots, seed=seed
+        )
         if plain:
             from flows.pipeline import walk
 
@@ -157,6 +162,7 @@ def _prepare(
     *,
     replace: bool,
     backbone: str | None,
+    beside: str | None,
     shots: int | None,
     seed: int | None,
 ) -> None:
@@ -168,12 +174,18 @@ def _prepare(
         from components.backbone import adopt_checkpoint
 
         backbone = adopt_checkpoint(backbone, workspace.models)
+    if beside is not None and beside != "none":
+        from components.backbone import adopt_checkpoint
+
+        beside = adopt_checkpoint(beside, workspace.models)
     if copy is not None:
         with pipeline.writing_photos():
             copy.run(lambda done, total: reporter.progress(done, total, "photos copied"), told=reporter.note)
         if copy.aside is not None:
             reporter.note(f"the photos that were in data/raw are now in {os.path.relpath(copy.aside)}")
-    workspace.set_parameters({"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone})
+    workspace.set_parameters(
+        {"ingest.shots": shots, "ingest.seed": seed, "backbone.name": backbone, "backbone.beside": beside}
+    )
 
 
 def _result(workspace: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import resource
@@ -152,3 +153,28 @@ def test_a_server_that_does_not_answer_is_told_before_anything_runs(
 
     assert "no Prefect server answers there" in said
     assert "Traceback" not in said
+
+
+def test_a_folder_becomes_a_table_that_a_second_run_goes_on_with(
+    trained: Path, photo_folder: Path, run_command: Run, tmp_path: Path
+) -> None:
+    table = tmp_path / "answers.csv"
+    shutil.copytree(photo_folder / "test", tmp_path / "in")
+    (tmp_path / "in/red/cut.jpg").write_bytes((tmp_path / "in/red/08.jpg").read_bytes()[:600])
+    command = ("shotline", "classify", tmp_path / "in", "--csv", table, "--signature")
+
+    said = run_command(*command, "--sort-into", tmp_path / "out", cwd=trained, expect=2).stderr
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 21
+    assert [Path(row["path"]).name for row in rows if row["error"]] == ["cut.jpg"]
+    assert sum(Path(row["path"]).parent.name == row["class"] for row in rows) >= 16
+    assert "1 without an answer" in said
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 20
+
+    draw_photo(tmp_path / "in/amber/new.jpg", 77, hue=0)
+    before = table.read_bytes()
+    said = run_command(*command, cwd=trained, expect=2).stderr
+    assert "21 photos of 22 have their rows already" in said
+    assert table.read_bytes().startswith(before)
+    assert table.read_bytes().count(b"\r\n") == 23

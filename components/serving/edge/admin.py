@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from components.errors import RefusedByGateError, ShotlineError, UserInputError
-from components.serving import changing
+from components.serving import changing, reviewing
 from components.serving.edge.changes_process import ChangesProcess
 from components.serving.edge.errors import RefusedError, error_response
 from components.serving.edge.forms import Form, posted_form
@@ -36,11 +37,14 @@ _MOST_PHOTOS = 64
 _MOST_VERSIONS = 100
 _MOST_OF_CLASS = 200
 _OF_EACH_CLASS = 6
+_MOST_REVIEWED = 200
+_PHOTO = re.compile("[0-9a-f]{64}")
 _USE = {
     "/add_class": "curl -H 'Authorization: Bearer TOKEN' -F name='the class' -F images=@a.jpg -F images=@b.jpg URL/add_class",
     "/remove_class": "curl -H 'Authorization: Bearer TOKEN' -F name='the class' URL/remove_class",
     "/rename_class": "curl -H 'Authorization: Bearer TOKEN' -F name=old -F new_name=new URL/rename_class",
     "/rollback": "curl -H 'Authorization: Bearer TOKEN' -F version=VERSION URL/rollback",
+    "/review": "curl -H 'Authorization: Bearer TOKEN' -F photos=SHA256,SHA256 -F name='the class' URL/review",
     "/train": "curl -H 'Authorization: Bearer TOKEN' -F shots=0 URL/train",
 }
 
@@ -72,11 +76,13 @@ class Admin:
             "/rename_class": self.rename_class,
             "/rollback": self.roll_back,
             "/train": self.train,
+            "/review": self.say,
             "/warm": self.warm,
         }
         return [
             *(Route(path, self._told(answer), methods=["POST"]) for path, answer in posts.items()),
             Route("/train", self._told(self.training)),
+            Route("/review", self._told(self.review)),
             Route("/versions", self._told(self.versions)),
             Route("/photos", self._told(self.photos)),
             Route("/photos/{photo}", self._told(self.photo)),
@@ -135,6 +141,28 @@ class Admin:
         """An earlier version live again: `version`; without it the one before."""
         version = (await posted_form(request)).values.get("version")
         return JSONResponse(await self._changed(changing.roll_back, version))
+
+    async def review(self, request: Request) -> Response:
+        """The photos of the pool that are most worth a label: `top`, 20 where nothing is said."""
+        top = request.query_params.get("top", "20")
+        if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= _MOST_REVIEWED):
+            raise _missing("/review", "bad_top", f"top is {top[:20]!r}, no number from 1 to {_MOST_REVIEWED}")
+        return JSONResponse(await self._changed(reviewing.review, int(top)))
+
+    async def say(self, request: Request) -> Response:
+        """A word on photos of the pool: `photos`, with `name` or `word` (none, bad), `force`; or `undo` with what came."""
+        form = await posted_form(request)
+        photos = [photo for photo in _value(form, "photos", "/review", "SHA-256 of photos").split(",") if photo]
+        if not photos or not all(_PHOTO.fullmatch(photo) for photo in photos) or len(photos) > _MOST_REVIEWED:
+            what = f"photos is no list of 1 to {_MOST_REVIEWED} SHA-256, with commas between"
+            raise _missing("/review", "bad_photos", what)
+        name, word, force, undo = (form.values.get(key, "").strip() for key in ("name", "word", "force", "undo"))
+        if undo:
+            said, before, after = (form.values.get(key, "").strip() for key in ("said", "before", "after"))
+            return JSONResponse(await self._changed(reviewing.take_word_back, said, photos, before, after))
+        if bool(name) == bool(word):
+            raise _missing("/review", "no_word", "the request must have a class in name, or none or bad in word")
+        return JSONResponse(await self._changed(reviewing.say_word, photos, name, word, force.lower() == "true"))
 
     async def train(self, request: Request) -> Response:
         """A training begun: `shots`, `seed`."""

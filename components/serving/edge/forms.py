@@ -30,7 +30,17 @@ MAX_PARTS = 1_000  # of any name: a form of a few kilobytes may hold hundreds of
 _PHOTOS = ("images", "image")
 _TEXTS = ("texts", "text")
 _TOP = "top"
-_VALUES = ("name", "new_name", "version", "force", "shots", "seed", "code")  # texts that single routes read
+_OF_A_WORD = ("photos", "word", "undo", "said", "before", "after")  # of a review
+_VALUES = (
+    "name",
+    "new_name",
+    "version",
+    "force",
+    "shots",
+    "seed",
+    "code",
+    *_OF_A_WORD,
+)  # texts that single routes read
 _CHARSETS = re.compile(r"(?i)utf-?(8|16)|(us-)?ascii|(iso-8859|windows)-\d+|shift_jis|euc-\w+|gb\w+|big5|koi8-\w")
 
 _PATH = re.compile(rb"(?i)[^\x00-\x1f]{0,250}\.(avif|bmp|gif|heic|jpe?g|png|tiff?|webp)")
@@ -47,7 +57,8 @@ class Form:
         texts: of the fields `texts` and `text`, in order, without the blank ones.
         top: the field `top`, None where there is none.
         others: the names of fields that are not read here.
-        values: single fields that some routes read, by name: `name`, `new_name`, `version`, `force`, `shots`, `seed`, `code`.
+        values: single fields that some routes read, by name: `name`, `new_name`, `version`, `force`, `shots`, `seed`, `code`, and those of
+            a review's word.
     """
 
     photos: tuple[tuple[str | None, bytes], ...] = ()

@@ -167,6 +167,42 @@ def _paths() -> dict[str, dict[str, Any]]:
             ),
             "get": _get("How far the training is", {"$ref": "#/components/schemas/Training"}, admin=True),
         },
+        "/review": {
+            "get": _get(
+                "The photos of the pool most worth a label: likeliest classes, look-alikes",
+                {"type": "array", "items": {"type": "object"}},
+                admin=True,
+                parameters=[
+                    {
+                        "name": "top",
+                        "in": "query",
+                        "description": "how many; 20 where nothing is said",
+                        "schema": {"type": "integer", "minimum": 1, "maximum": 200},
+                    }
+                ],
+                more=(400, 422),
+            ),
+            "post": _post(
+                "A word on photos of the pool, or one taken back",
+                {
+                    "photos": _text("their SHA-256, with commas between"),
+                    "name": _text("the class that they show"),
+                    "word": {"type": "string", "enum": ["none", "bad"], "description": "instead of a class"},
+                    "force": {"type": "boolean", "description": "overrule the gate"},
+                    "undo": {
+                        "type": "boolean",
+                        "description": "take back; with said, before, after as they were answered",
+                    },
+                    "said": _text("what was said"),
+                    "before": _text("the version before"),
+                    "after": _text("the version after"),
+                },
+                {"type": "object"},
+                "-F photos=SHA256 -F name='torn fabric' URL/review",
+                needed=("photos",),
+                more=_ADMIN,
+            ),
+        },
         "/warm": {
             "post": _post(
                 "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN

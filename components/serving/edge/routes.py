@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -10,12 +11,14 @@ from typing import Any
 import aiohttp
 from bentoml.exceptions import BentoMLException
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from components.pool import Keeper
 from components.serving.edge.admin import Admin
 from components.serving.edge.errors import RefusedError, error_response, status_response
 from components.serving.edge.forms import Form, posted_form
@@ -26,6 +29,8 @@ from components.serving.edge.probes import Readiness
 from components.serving.measured import count_answers
 
 __all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
+
+_log = logging.getLogger("bentoml.shotline")
 
 MAX_IMAGES = 64  # in one request
 MAX_TEXTS = 64
@@ -42,7 +47,9 @@ _JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": 
 _LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
-def edge_application(classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None = None) -> Starlette:
+def edge_application(
+    classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None = None, keeper: Keeper | None = None
+) -> Starlette:
     """The routes `/`, `/classes`, `/classify`, `/embed` and `/search`, and the workspace's.
 
     Args:
@@ -50,8 +57,9 @@ def edge_application(classifier: Callable[[], Any], readiness: Readiness, admin:
             are awaited.
         readiness: told where the way to the classifier breaks, and watched over while the application runs.
         admin: the workspace's routes; None: there are none.
+        keeper: puts photos that were asked about into the pool; None: none are kept.
     """
-    routes = _Routes(classifier, readiness, admin)
+    routes = _Routes(classifier, readiness, admin, keeper)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -82,10 +90,13 @@ def edge_application(classifier: Callable[[], Any], readiness: Readiness, admin:
 class _Routes:
     """What each address answers."""
 
-    def __init__(self, classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None) -> None:
+    def __init__(
+        self, classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None, keeper: Keeper | None
+    ) -> None:
         self._classifier = classifier
         self._readiness = readiness
         self._admin = admin
+        self._keeper = keeper
 
     async def about(self, request: Request) -> Response:
         """The page for a browser; for a program how the service is used, and what it has."""
@@ -108,7 +119,10 @@ class _Routes:
             raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
         answers = await self._ask("classify", [content for _, content in photos])
         count_answers(answers)
-        return _each([{"path": name} for name, _ in photos], answers)
+        response = _each([{"path": name} for name, _ in photos], answers)
+        if self._keeper is not None:  # once the client has its answer
+            response.background = BackgroundTask(_keep, self._keeper, [content for _, content in photos], answers)
+        return response
 
     async def embed(self, request: Request) -> Response:
         form = await posted_form(request)
@@ -154,6 +168,14 @@ class _Routes:
             except aiohttp.ClientConnectionError:
                 self._readiness.lost()
                 raise
+
+
+def _keep(keeper: Keeper, photos: list[bytes], answers: list[dict[str, Any]]) -> None:
+    """Whatever fails here, a full disk above all, is nobody's answer: the log has it."""
+    try:
+        keeper.keep(photos, answers)
+    except Exception:  # noqa: BLE001 (whatever it is, the client has its answer)
+        _log.exception("photos could not be kept in the pool")
 
 
 def _photos(form: Form) -> tuple[tuple[str | None, bytes], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from components.features import FeatureCache, PhotoFeatures, View
 from tests.conftest import FakeBackbone
 
 
-def photo_features(folder: Path, photos: dict[str, Path], backbone: FakeBackbone, digest: str = "") -> PhotoFeatures:
+def photo_features(folder: Path, photos: dict[str, Path], backbone: FakeBackbone, weights: str = "") -> PhotoFeatures:
     return PhotoFeatures(
         FeatureCache(folder),
         mode="grid",
-        digest=digest or backbone.identity.digest,
+        made_with=replace(backbone.identity, weights=weights or backbone.identity.weights),
         backbone=lambda: backbone,  # type: ignore[arg-type,return-value]
         files=lambda: photos,
     )
@@ -34,7 +35,7 @@ def test_what_is_cached_needs_neither_backbone_nor_photos(
     again = PhotoFeatures(
         FeatureCache(tmp_path / "cache"),
         mode="grid",
-        digest=backbone.identity.digest,
+        made_with=backbone.identity,
         backbone=refuse,  # type: ignore[arg-type]
         files=refuse,  # type: ignore[arg-type]
     )
@@ -49,7 +50,7 @@ def test_the_backbone_that_had_to_encode_names_the_keys(
     tmp_path: Path, photos: dict[str, Path], backbone: FakeBackbone
 ) -> None:
     views = [View(image_id) for image_id in photos]
-    features = photo_features(tmp_path / "cache", photos, backbone, digest="of another device")
+    features = photo_features(tmp_path / "cache", photos, backbone, weights="of another device")
     before = features.keys(views)
 
     assert len(features.read(views)) == len(views)

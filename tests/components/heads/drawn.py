@@ -18,9 +18,13 @@ def drawn_support(
     word_noise: float = 0.5,
     views: int = 1,
     levels: bool = False,
+    pool: int = 0,
     seed: int = 0,
 ) -> Support:
-    """A support set whose difficulty is `noise` (photos about centres) and `word_noise` (words about centres)."""
+    """A support set whose difficulty is `noise` (photos about centres) and `word_noise` (words about centres).
+
+    With `pool` it has so many photos without a label of each class beside it.
+    """
     features, labels, text = drawn_task(n_classes, shots, d, noise=noise, word_noise=word_noise, seed=seed)
     n = len(labels)
     random = torch.Generator().manual_seed(seed + 1)
@@ -37,6 +41,7 @@ def drawn_support(
         views=view,
         n_classes=n_classes,
         text_embeddings=text if words else None,
+        pool=drawn_task(n_classes, pool, d, noise=noise, word_noise=word_noise, seed=seed, draw=2)[0] if pool else None,
         seed=seed,
     )
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ from components.features.carriers import Features
 from components.heads import HeadState, Support
 from components.heads.gda import GDA
 from components.heads.pooling import spread
-from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.components.heads import drawn
+from tests.components.heads.drawn import drawn_task
 
+drawn_support = partial(drawn.drawn_support, pool=12)
 EVERY_HEAD = pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))
 
 
@@ -87,7 +90,11 @@ def test_relabelled_classes_give_relabelled_scores(name: str) -> None:
     turn = torch.tensor([3, 0, 4, 1, 2])
     assert support.text_embeddings is not None
     turned = Support.of_images(
-        support.features, turn[support.labels], 5, text_embeddings=support.text_embeddings[turn.argsort()]
+        support.features,
+        turn[support.labels],
+        5,
+        text_embeddings=support.text_embeddings[turn.argsort()],
+        pool=support.pool,
     )
     scores = fit_head(name, support).scores(support.features)
     other = fit_head(name, turned).scores(support.features)

@@ -15,8 +15,8 @@ from components.heads.map_lr import MapLR
 from components.heads.pooling import pool_weights
 from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
-from components.ldc.fit import TrainingProgress, Work
 from components.ldc.start import CrossFits, StoredStart, start_from_state
+from components.ldc.work import TrainingProgress, Work
 from tests.components.ldc.drawn import drawn
 
 QUICK = LdcSettings(epochs=4)

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from components.artefacts import BackboneFacts, PhotoTables, embeddings_file, write_embeddings
+from components.artefacts import BackboneFacts, FeatureKeys, PhotoTables, embeddings_file, write_embeddings
 from components.errors import UserInputError
+from components.features import View
 from components.retrieval import Photos
 from components.workspace import Workspace
 
@@ -37,6 +38,7 @@ def workspace(tmp_path: Path, embeddings: torch.Tensor) -> Workspace:
         ),
     ]
     write_embeddings(embeddings_file(place.features), chunks, datetime(2026, 1, 1, tzinfo=UTC))
+    FeatureKeys([View("a")], ["support"], ["k"]).write(place.features)
     BackboneFacts("fake", "0" * 64, {}, "fp32", "cpu", "1" * 64, 100.0, ("a {}",)).write(place.features)
     place.validated.mkdir(parents=True)
     manifest = {"id": list("abcd"), "path": ["x/a.jpg", "x/b.jpg", "y/c.jpg", "y/d.jpg"], "class": list("xxyy")}

@@ -1,0 +1,141 @@
+"""Which photos to label next: `shotline review`'s order against random ones and against the least sure ones.
+
+    python benchmarks/review.py --features DIR [--rounds 10] [--size 20] [--seeds 5] [--from-nothing] [--json FILE]
+
+DIR is as `heads_real_clip.py` takes it; each set's `test` rows are split in halves: from one, photos are labelled by their
+true labels, in rounds; on the other, MAP-LR, fitted anew after each round, is measured. It begins with one photo a class,
+or (`--from-nothing`) with none: a class is known from its first labelled photo on. Top-1 in percent, mean over seeds;
+`needed`: photos that a rule needs to reach the last figure of random ones, as a share of theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from heads_real_clip import part
+from numpy.typing import NDArray
+from torch import Tensor
+
+from components.classifier import fit_head
+from components.features.carriers import Features
+from components.heads import Support
+from components.pool import rank
+
+Rule = Callable[[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None, int, int], list[int]]
+
+
+def at_random(embeddings: Any, probabilities: Any, labelled: Any, size: int, seed: int) -> list[int]:
+    """Any photos."""
+    chosen: list[int] = np.random.default_rng(seed).permutation(len(embeddings))[:size].tolist()
+    return chosen
+
+
+def least_sure(embeddings: Any, probabilities: Any, labelled: Any, size: int, seed: int) -> list[int]:
+    """Those whose two likeliest classes are closest."""
+    if probabilities is None:
+        return at_random(embeddings, probabilities, labelled, size, seed)
+    two = np.sort(probabilities, axis=1)[:, -2:]
+    chosen: list[int] = np.argsort(two[:, 1] - two[:, 0], kind="stable")[:size].tolist()
+    return chosen
+
+
+def reviewed(embeddings: Any, probabilities: Any, labelled: Any, size: int, seed: int) -> list[int]:
+    """As `shotline review`."""
+    return [each.row for each in rank(embeddings, probabilities, labelled, size, seed=seed)]
+
+
+RULES: dict[str, Rule] = {"random": at_random, "least_sure": least_sure, "review": reviewed}
+
+
+def main() -> None:
+    """Print a table a set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--size", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--sets", nargs="*")
+    parser.add_argument("--from-nothing", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    generic = None
+    if (arguments.features / "generic_covariance.npz").exists():
+        generic = torch.from_numpy(np.load(arguments.features / "generic_covariance.npz")["s0"])
+    results = []
+    for path in sorted(arguments.features.glob("*.npz")):
+        arrays = np.load(path)
+        if "test_x" not in arrays or (arguments.sets and path.stem not in arguments.sets):
+            continue
+        curves: dict[str, list[list[float]]] = defaultdict(list)
+        for seed in range(arguments.seeds):
+            for name, rule in RULES.items():
+                curves[name].append(curve(part(arrays, "test"), rule, seed, generic, arguments))
+        results.append({"set": path.stem, "curves": {name: np.mean(each, 0).tolist() for name, each in curves.items()}})
+        print_curves(results[-1], arguments.size)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps({"version": 1, "sets": results}, indent=1) + "\n", encoding="utf-8")
+
+
+def curve(
+    rows: tuple[Tensor, Tensor], rule: Rule, seed: int, generic: Tensor | None, arguments: argparse.Namespace
+) -> list[float]:
+    """Top-1 in percent after each round."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(rows[1]), generator=generator)
+    (x, y), query = ((rows[0][index], rows[1][index]) for index in (order[: len(order) // 2], order[len(order) // 2 :]))
+    known = [] if arguments.from_nothing else [int(torch.nonzero(y == label)[0]) for label in y.unique()]
+    found = []
+    head, classes = None, y[:0]
+    for number in range(arguments.rounds + 1):
+        if number:
+            left = np.setdiff1d(np.arange(len(y)), known)
+            probabilities = None if head is None else torch.softmax(head.scores(Features(x[left])), 1).numpy()
+            labelled = x[known].numpy() if known else None
+            chosen = rule(x[left].numpy(), probabilities, labelled, arguments.size, 1000 * seed + number)
+            known = [*known, *left[chosen].tolist()]
+        head, classes = fitted(x[known], y[known], generic)
+        if head is None:
+            found.append(0.0)
+        else:
+            answers = classes[head.scores(Features(query[0])).argmax(1)]
+            found.append(100 * float((answers == query[1]).double().mean()))
+    return found
+
+
+def fitted(embedding: Tensor, labels: Tensor, generic: Tensor | None) -> tuple[Any, Any]:
+    """MAP-LR of the classes that have a photo, and their labels."""
+    classes, numbers = labels.unique(return_inverse=True)
+    if len(classes) < 2:
+        return None, classes
+    return fit_head(
+        "map_lr", Support.of_images(Features(embedding), numbers, len(classes), covariance=generic)
+    ), classes
+
+
+def print_curves(result: dict[str, Any], size: int) -> None:
+    """One line a rule."""
+    curves = result["curves"]
+    rounds = len(curves["random"]) - 1
+    goal = curves["random"][-1]
+    print(
+        f"\n{result['set']}\n\n| rule | "
+        + " | ".join(f"+{size * number}" for number in range(rounds + 1))
+        + " | needed |"
+    )
+    print("|---" * (rounds + 3) + "|")
+    for name, figures in curves.items():
+        reached = next((number for number, figure in enumerate(figures) if figure >= goal), None)
+        needed = "-" if reached is None else f"{reached / rounds:.2f}"
+        print(f"| {name} | " + " | ".join(f"{figure:.1f}" for figure in figures) + f" | {needed} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

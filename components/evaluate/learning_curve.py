@@ -1,0 +1,102 @@
+"""Enough photos? What as many photos again would bring, from refits at fewer photos a class.
+
+The error falls about as a power of the number of photos (Cortes et al., "Learning Curves: Asymptotic Values and Rate of
+Convergence", NIPS 1993). MAP-LR is fitted on random parts of the support set, measured on the rest of it, and the line
+through the logarithms of sizes and errors is followed to twice the photos. How much the line moves from drawing to drawing
+is the promise's uncertainty.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+import torch
+from torch import Tensor
+
+from components.heads import Support
+from components.heads.map_lr import MapLR
+
+__all__ = ["Promise", "promise_of_more"]
+
+_SHARES = (0.25, 0.5, 0.75)
+_DRAWINGS = 3
+_LEAST_SHOTS = 4  # three sizes below it
+_STEEPEST = 1.0  # of the error in the logarithm of photos; few sizes may make it steeper by chance
+_MOST_PHOTOS = 4000
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What as many photos again are expected to bring.
+
+    Attributes:
+        shots: photos a class now, the median.
+        more: so many more a class.
+        now: expected share of right answers with `shots`, 0 to 1.
+        then: the same with `shots + more`.
+        spread: standard deviation over drawings of what is gained.
+    """
+
+    shots: int
+    more: int
+    now: float
+    then: float
+    spread: float
+
+    @property
+    def gain(self) -> float:
+        """Share of right answers that is gained, at least 0."""
+        return max(0.0, self.then - self.now)
+
+
+def promise_of_more(support: Support) -> Promise | None:
+    """The promise for twice the photos; None where a class has too few photos, or where there is one class.
+
+    Args:
+        support: without query photos; each image counts once.
+    """
+    clean = support.clean
+    counts = torch.bincount(clean.labels, minlength=clean.n_classes)
+    shots = int(counts.median())
+    if clean.n_classes < 2 or int(counts.min()) < _LEAST_SHOTS or len(clean) > _MOST_PHOTOS:
+        return None
+    sizes = sorted({max(1, round(share * shots)) for share in _SHARES})
+    lines = []
+    for drawing in range(_DRAWINGS):
+        errors = [_error(clean, size, 1000 * support.seed + 10 * drawing + place) for place, size in enumerate(sizes)]
+        lines.append(_line(sizes, errors))
+    now, then = ([_at(line, size) for line in lines] for size in (shots, 2 * shots))
+    gains = [before - after for before, after in zip(now, then, strict=True)]
+    return Promise(shots, shots, 1 - mean(now), 1 - mean(then), stdev(gains))
+
+
+def _error(clean: Support, size: int, seed: int) -> float:
+    """Share of wrong answers to the photos that are not among `size` random ones of each class."""
+    chosen = torch.zeros(len(clean), dtype=torch.bool)
+    generator = torch.Generator().manual_seed(seed)
+    for label in range(clean.n_classes):
+        members = torch.nonzero(clean.labels == label).flatten()
+        chosen[members[torch.randperm(len(members), generator=generator)[: min(size, len(members) - 1)]]] = True
+    left = clean.rows(~chosen)
+    answers = MapLR().fit(clean.rows(chosen)).scores(left.features).argmax(1)
+    # half a photo: no mistake among so few proves no error of zero
+    return (float((answers != left.labels).sum()) + 0.5) / (len(left) + 1)
+
+
+def _line(sizes: list[int], errors: list[float]) -> tuple[float, float]:
+    """Height and slope of the line through the logarithms; it falls, and no steeper than it can."""
+    x = torch.tensor(sizes, dtype=torch.float64).log()
+    y: Tensor = torch.tensor(errors, dtype=torch.float64).log()
+    weights = torch.tensor(sizes, dtype=torch.float64)  # what lies nearest to where it is followed to says most
+    weights = weights / weights.sum()
+    centre = (weights * x).sum()
+    slope = float((weights * (x - centre) * y).sum() / (weights * (x - centre).square()).sum())
+    slope = min(0.0, max(-_STEEPEST, slope))
+    return float((weights * y).sum()) - slope * float(centre), slope
+
+
+def _at(line: tuple[float, float], size: int) -> float:
+    height, slope = line
+    return min(1.0, math.exp(height + slope * math.log(size)))

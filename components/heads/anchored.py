@@ -1,0 +1,155 @@
+"""Class means that unlabelled photos draw along, anchored by the labelled ones: expectation-maximisation over a pool.
+
+Without an anchor a pool that holds few of the classes drags the others' means into them (TransCLIP's way: 16 points lost
+at one photo a class; docs/experiments/pool.md). Here the labelled photos count several times, each photo of the pool
+pulls as strongly as it is sure, those farthest from a class, where photos of unknown classes lie, do not pull, and a pool
+that cannot hold most of the classes is trusted less, down to not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from components.heads.gaussian import TwoCovariance, means_a_posteriori, shrunk_whitening
+
+__all__ = ["Anchored", "learn_from_pool"]
+
+# Chosen on photos and drawn embeddings that no table measures: docs/experiments/pool.md.
+_ANCHOR = 4.0  # a labelled photo counts as so many of the pool's,
+_ANCHOR_SHOTS = 12.0  # and the more so the more there are: what a pool gets wrong stays, what few photos miss does not
+_SCALE = 20.0  # cosines times this are logits
+_ROUNDS = 10
+_SURENESS = 0.5  # a photo pulls with its highest probability to this power
+_FAR_SHARE = 0.2  # of the photos taken for a class: those farthest from its mean do not pull
+_SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within classes; less where more are labelled
+_PHOTOS_A_CLASS = 12.0  # a pool with fewer photos for each class is trusted as much less
+_COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
+_COVERAGE_SPREAD = 4.0
+_LEAST_TRUST = 0.25  # less is no trust at all: it gained nothing, and lost a point where the pool held a few classes
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """What labelled photos and a pool come to.
+
+    Attributes:
+        gaussian: as `fit_two_covariance` gives it, exactly that where nothing is trusted.
+        trust: 0 to 1, how much the pool was let pull.
+        responsibilities: (p, C) float64: how much each photo of the pool pulled at each class; 0 where it was not sure.
+    """
+
+    gaussian: TwoCovariance
+    trust: float
+    responsibilities: Tensor
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Labelled and unlabelled rows as a maximisation step needs them, float64."""
+
+    rows: Tensor
+    targets: Tensor  # (n, C), one 1 a row
+    pool: Tensor
+
+    def pulled(self, responsibilities: Tensor, anchor: float) -> tuple[Tensor, Tensor]:
+        """Sums (C, d) and weights (C,) of both, a labelled row counting `anchor` times."""
+        sums = anchor * (self.targets.T @ self.rows) + responsibilities.T @ self.pool
+        return sums, anchor * self.targets.sum(0) + responsibilities.sum(0)
+
+    def scatter(self, responsibilities: Tensor) -> tuple[Tensor, float]:
+        """(d, d) sum of squares about the common class means, and how many rows it rests on less the classes."""
+        sums, weights = self.pulled(responsibilities, 1.0)
+        about_zero = self.rows.T @ self.rows + (self.pool * responsibilities.sum(1, keepdim=True)).T @ self.pool
+        return about_zero - (sums / weights[:, None]).T @ sums, float(weights.sum()) - len(weights)
+
+
+def learn_from_pool(
+    embedding: Tensor, labels: Tensor, n_classes: int, pool: Tensor, generic: Tensor | None
+) -> Anchored:
+    """Twice ten rounds of EM on cosines in whitened space; the second time whitened by what the first one found.
+
+    Args:
+        embedding: (n, d), one row a labelled image, unit length.
+        labels: (n,) int64, every class present.
+        n_classes: C.
+        pool: (p, d), unit length, photos of any class or of none.
+        generic: see `fit_two_covariance`.
+    """
+    rows, unlabelled = embedding.double(), pool.double()
+    targets = torch.nn.functional.one_hot(labels, n_classes).double()
+    whole = _Sums(rows, targets, unlabelled)
+    firmer = 1 + (len(rows) / n_classes / _ANCHOR_SHOTS) ** 2
+    anchor, scatter_share = _ANCHOR * firmer, _SCATTER_SHARE / firmer**2
+    responsibilities, trust = torch.zeros(len(pool), n_classes, dtype=torch.float64), -1.0
+    for _ in range(2):
+        scatter, freedom = whole.scatter(scatter_share * responsibilities)
+        if freedom <= 1e-9:
+            scatter = torch.zeros_like(scatter)
+        whitening = shrunk_whitening(scatter / max(freedom, 1.0), max(freedom, 0.0), generic)
+        sums, weights = whole.pulled(responsibilities, anchor)
+        centre = (sums / weights[:, None]).mean(0)
+        whitened = _Sums(_whiten(rows, centre, whitening), targets, _whiten(unlabelled, centre, whitening))
+        if trust < 0:
+            trust = _trust(whitened, responsibilities)
+        if trust == 0:
+            break
+        responsibilities = _rounds(whitened, responsibilities, trust, anchor)
+
+    sums, weights = whitened.pulled(responsibilities, anchor)
+    scatter, freedom = whitened.scatter(scatter_share * responsibilities)
+    within = scatter.trace() / (max(freedom, 1.0) * rows.shape[1]) if freedom > 1e-9 else None
+    # Equally many for every class: how often a class comes in the pool says nothing of how often it is asked for.
+    shots = targets.sum(0) + responsibilities.sum() / (n_classes * anchor)
+    gaussian = means_a_posteriori(sums / weights[:, None], shots, within, centre, whitening)
+    return Anchored(gaussian, trust, responsibilities)
+
+
+def _whiten(rows: Tensor, centre: Tensor, whitening: Tensor) -> Tensor:
+    return normalize((rows - centre) @ whitening, dim=1)
+
+
+def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float, anchor: float) -> Tensor:
+    means = normalize(whitened.pulled(responsibilities, anchor)[0], dim=1)
+    for _ in range(_ROUNDS):
+        cosines = whitened.pool @ means.T
+        responsibilities = torch.softmax(_SCALE * cosines, 1)
+        pull = trust * responsibilities.max(1, keepdim=True).values ** _SURENESS
+        responsibilities *= torch.where(_far(cosines), 0.0, pull)
+        means = normalize(whitened.pulled(responsibilities, anchor)[0], dim=1)
+    return responsibilities
+
+
+def _far(cosines: Tensor) -> Tensor:
+    """(p, 1) bool: the fifth of the photos that are taken for a class and are farthest from its mean.
+
+    Photos of no class of the task lie there. Where there are none, those that it costs have little to tell.
+    """
+    nearest, classes = cosines.max(1)
+    order = torch.argsort(nearest, stable=True)
+    order = order[torch.argsort(classes[order], stable=True)]  # by class, then by cosine
+    counts = torch.bincount(classes, minlength=cosines.shape[1])
+    place = torch.arange(len(order)) - (counts.cumsum(0) - counts)[classes[order]]
+    far = torch.empty(len(order), dtype=torch.bool)
+    far[order] = place + 0.5 < _FAR_SHARE * counts[classes[order]]
+    return far[:, None]
+
+
+def _trust(whitened: _Sums, nothing: Tensor) -> float:
+    """How much a pool may pull, 0 to 1: by its size, and by how many of the classes it seems to hold.
+
+    The latter is the exponential of the entropy of the mean answer, as a share of the classes.
+    """
+    n_photos, n_classes = nothing.shape
+    if n_photos == 0 or n_classes < 2:
+        return 0.0
+    cosines = whitened.pool @ normalize(whitened.pulled(nothing, 1.0)[0], dim=1).T
+    spread = float(cosines.std(1, correction=0).mean())
+    mean = torch.softmax(_COVERAGE_SPREAD / max(spread, 1e-9) * cosines, 1).mean(0)
+    held = float((-torch.special.xlogy(mean, mean).sum()).exp()) / n_classes
+    low, high = _COVERAGE
+    trust = min(1.0, n_photos / (_PHOTOS_A_CLASS * n_classes)) * min(1.0, max(0.0, (held - low) / (high - low)))
+    return trust if trust >= _LEAST_TRUST else 0.0

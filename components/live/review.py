@@ -1,0 +1,283 @@
+"""Review: which photos of the pool are most worth a person's word, and what comes of a word.
+
+A word is an arrival like any other: it passes the gate, goes into the ledger with who and when, and can be taken back.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.artefacts import PhotoTables
+from components.bank import class_name, states
+from components.classifier.wrong_labels import doubtful_labels
+from components.errors import UserInputError
+from components.live.arrivals import add
+from components.live.changes import Change
+from components.live.opening import LiveWorkspace
+from components.live.outcome import Outcome
+from components.pool import Pool, PooledPhoto, rank
+from components.workspace import Workspace
+
+__all__ = [
+    "LabelToCheck",
+    "ReviewItem",
+    "Word",
+    "give_word",
+    "into_folders",
+    "label",
+    "labels_to_check",
+    "review",
+    "take_back",
+]
+
+_LIKELY = 9  # classes named: as many as there are number keys
+_ALIKE = 0.9  # cosine of two embeddings, less the pool's mean, from which photos show the same thing
+_MOST_ALIKE = 24
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """A photo that a person should say something of.
+
+    Attributes:
+        photo: SHA-256 of its bytes.
+        name: what its file was called.
+        path: where it lies in the pool.
+        likely: the likeliest classes, each with its probability, highest first.
+        abstained: the answer is "unknown".
+        uncertainty: 0 to 1; see `components.pool.Ranked`.
+        typical: 0 to 1; likewise.
+        alike: other photos of the pool that look the same and are taken for the same, the most alike first.
+    """
+
+    photo: str
+    name: str
+    path: Path
+    likely: tuple[tuple[str, float], ...]
+    abstained: bool
+    uncertainty: float
+    typical: float
+    alike: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that `review --json` and `GET /review` give."""
+        return {
+            "photo": self.photo,
+            "name": self.name,
+            "likely": [{"class": name, "probability": round(share, 4)} for name, share in self.likely],
+            "abstained": self.abstained,
+            "uncertainty": round(self.uncertainty, 4),
+            "typical": round(self.typical, 4),
+            "alike": list(self.alike),
+        }
+
+
+@dataclass(frozen=True)
+class Word:
+    """What came of a word; what `take_back` needs to undo it.
+
+    Attributes:
+        said: the class, or `none`, or `bad`.
+        photos: SHA-256 of the photos that it was said of.
+        before: version that was live before; empty where no class was given.
+        after: version that is live now; likewise. The same as before: the photos wait for consolidation.
+    """
+
+    said: str
+    photos: tuple[str, ...]
+    before: str = ""
+    after: str = ""
+
+
+def review(live: LiveWorkspace, workspace: Workspace, top: int) -> list[ReviewItem]:
+    """The photos of the pool to label next, the most useful first; none that has a label or a word already.
+
+    Raises:
+        UserInputError: nothing is live yet, or a photo of the pool is missing.
+    """
+    pool = Pool(workspace.pool)
+    open_photos = _without_word(live, pool)
+    if not open_photos:
+        return []
+    names = live.class_names()
+    photos = [each.photo for each in open_photos]
+    answers, rows = live.answers_to(photos, lambda: pool.files(photos))
+    _, bank = live.loaded()
+    embeddings, probabilities = rows.numpy(), answers.probabilities.numpy()
+    ranked = rank(embeddings, probabilities, bank.known.embeddings.numpy(), top)
+    taken_for = probabilities.argmax(1)
+    return [
+        ReviewItem(
+            photo=photos[each.row],
+            name=open_photos[each.row].name,
+            path=pool.path(photos[each.row]),
+            likely=_likely(probabilities[each.row], names),
+            abstained=bool(answers.abstained[each.row]),
+            uncertainty=each.uncertainty,
+            typical=each.typical,
+            alike=tuple(photos[row] for row in _alike(embeddings, taken_for, each.row)),
+        )
+        for each in ranked
+    ]
+
+
+def give_word(workspace: Workspace, photos: Sequence[str], said: str) -> Word:
+    """Write down that photos are `none` of the classes, or `bad`; neither is asked about again.
+
+    Raises:
+        UserInputError: the pool has not all of them, or it is no such word.
+    """
+    pool = Pool(workspace.pool)
+    known = {each.photo for each in pool.photos()}
+    if missing := [photo for photo in photos if photo not in known]:
+        raise UserInputError("the pool has no such photo", on=missing[0], remedy="list them: shotline pool list")
+    if said not in ("none", "bad"):
+        raise UserInputError("no such word", on=said, remedy="say none or bad, or give a class")
+    pool.say(photos, "none" if said == "none" else "bad")
+    return Word(said, tuple(photos))
+
+
+def label(
+    live: LiveWorkspace, workspace: Workspace, photos: Sequence[str], name: str, *, force: bool = False
+) -> tuple[Outcome, Word]:
+    """Give photos of the pool a class: an added one learns at once, a trained one waits, a new one is made by the gate.
+
+    Raises:
+        UserInputError: the pool has not all of them, or the name cannot be.
+        RefusedByGateError: it would do harm.
+    """
+    files = Pool(workspace.pool).files(photos)
+    name = class_name(name, live.class_names())
+    outcome = add(workspace, {name: list(files.values())}, force=force, live=live)
+    change: Change = outcome.change
+    return outcome, Word(name, tuple(photos), change.before.name, change.version.name)
+
+
+def take_back(live: LiveWorkspace, workspace: Workspace, word: Word) -> None:
+    """Undo a word: answers are then the earlier ones, bit for bit.
+
+    Raises:
+        UserInputError: the classes were changed since, so that going back would undo that too.
+    """
+    if not word.before:
+        Pool(workspace.pool).say(word.photos, "")
+        return
+    if live.versions.in_use().name != live.versions.find(word.after).name:
+        raise UserInputError(
+            "the classes were changed since, and going back would undo that too",
+            on=word.said,
+            remedy="take the class out (`shotline remove-class`), or go back by hand (`shotline rollback`)",
+        )
+    if word.before != word.after:
+        live.changes.roll_back(live.stamp(), word.before)
+        return
+    waiting = states(live.ledger.entries(), frozenset(live.loaded()[0].class_names))[-1].waiting
+    rest = [photo for photo in waiting.get(word.said, ()) if photo not in word.photos]
+    live.changes.remove(word.said, live.stamp())
+    if rest:
+        live.changes.add({word.said: rest}, live.stamp())
+
+
+def into_folders(items: Sequence[ReviewItem], folder: Path) -> list[Path]:
+    """Copy photos into a folder a likely class, so that moving them about and into the inbox is all there is to do.
+
+    Raises:
+        UserInputError: a file of that name with other content is there.
+    """
+    written = []
+    for number, item in enumerate(items, 1):
+        name = "unknown" if item.abstained or not item.likely else item.likely[0][0]
+        suffix = Path(item.name).suffix or ".jpg"
+        target = folder / name.replace("/", "_") / f"{number:03d}-{item.photo[:12]}{suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and target.read_bytes() != item.path.read_bytes():
+            raise UserInputError("a file of that name is there", on=str(target), remedy="give another folder")
+        shutil.copyfile(item.path, target)
+        written.append(target)
+    return written
+
+
+def _without_word(live: LiveWorkspace, pool: Pool) -> list[PooledPhoto]:
+    """Photos of the pool that nobody has said anything of."""
+    bundle, bank = live.loaded()
+    state = states(live.ledger.entries(), frozenset(bundle.class_names))[-1]
+    labelled = {photo for each in state.classes.values() for photo in each.photos}
+    labelled |= {photo for photos in state.waiting.values() for photo in photos}
+    labelled |= {photo for photos in bundle.split.values() for photo in photos}
+    labelled |= {photo for each in bank.classes for photo in each.photos}
+    return [each for each in pool.photos() if not each.word and each.photo not in labelled]
+
+
+def _likely(probabilities: NDArray[np.float32], names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    best = np.argsort(-probabilities, kind="stable")[:_LIKELY]
+    return tuple((names[each], float(probabilities[each])) for each in best)
+
+
+def _alike(embeddings: NDArray[np.float32], taken_for: NDArray[np.int64], row: int) -> list[int]:
+    centre = embeddings.mean(0)
+    same = np.flatnonzero((taken_for == taken_for[row]) & (np.arange(len(taken_for)) != row))
+    mine, others = embeddings[row] - centre, embeddings[same] - centre
+    cosines = others @ mine / np.maximum(np.linalg.norm(others, axis=1) * np.linalg.norm(mine), 1e-9)
+    order = np.argsort(-cosines, kind="stable")
+    return [int(same[each]) for each in order[:_MOST_ALIKE] if cosines[each] >= _ALIKE]
+
+
+@dataclass(frozen=True)
+class LabelToCheck:
+    """A labelled photo whose left-out answer contradicts its label.
+
+    Attributes:
+        photo: SHA-256 of its bytes.
+        path: relative to the workspace, with slashes.
+        class_name: its label.
+        taken_for: the class that it is answered as by heads that had not seen it.
+        margin: probability of its label less that of the other, -1 to 0; the lower, the more doubtful.
+    """
+
+    photo: str
+    path: str
+    class_name: str
+    taken_for: str
+    margin: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that `review --labels --json` gives."""
+        return {
+            "photo": self.photo,
+            "path": self.path,
+            "class": self.class_name,
+            "taken_for": self.taken_for,
+            "margin": round(self.margin, 4),
+        }
+
+
+def labels_to_check(live: LiveWorkspace, workspace: Workspace, top: int) -> list[LabelToCheck]:
+    """The trained classes' labels that are most probably wrong, most doubtful first; none with one photo a class.
+
+    Raises:
+        UserInputError: nothing is live yet, or the list of photos is missing.
+    """
+    bundle, _ = live.loaded()
+    manifest = PhotoTables(workspace.validated).manifest(["id", "path"])
+    path_of = dict(zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True))
+    of_class = {name: iter(photos) for name, photos in bundle.split.items()}
+    photos = [next(of_class[bundle.class_names[label]]) for label in bundle.support.labels.tolist()]
+    raw = workspace.raw.relative_to(workspace.root).as_posix()
+    found = doubtful_labels(bundle.support.out_of_fold.float(), bundle.support.labels, bundle.temperature, top)
+    return [
+        LabelToCheck(
+            photo=photos[each.row],
+            path=f"{raw}/{path_of.get(photos[each.row], photos[each.row])}",
+            class_name=bundle.class_names[each.label],
+            taken_for=bundle.class_names[each.taken_for],
+            margin=each.margin,
+        )
+        for each in found
+    ]

@@ -1,0 +1,23 @@
+"""Whether the service keeps photos in the pool, and as which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from components.ingest import IngestSettings
+from components.pool import Keeper, Pool, PoolSettings
+from components.serving.place import Place
+from components.workspace import Workspace
+
+__all__ = ["keeper_said"]
+
+
+def keeper_said(place: Place, environment: Mapping[str, str] | None = None) -> Keeper | None:
+    """What keeps photos where `SHOTLINE_KEEP` is 1 and there is a workspace; None: none are kept, as is usual."""
+    if (os.environ if environment is None else environment).get("SHOTLINE_KEEP") != "1" or place.workspace is None:
+        return None
+    workspace = Workspace(place.workspace)
+    parameters = workspace.parameters
+    limits = parameters.section("ingest", IngestSettings).limits
+    return Keeper(Pool(workspace.pool), parameters.section("pool", PoolSettings), limits)

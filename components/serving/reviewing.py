@@ -1,0 +1,56 @@
+"""Review over HTTP, in the process of the changes: which photos to label next, a word given, a word taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components.serving.changing import follow_up, live_part
+from components.workspace import Workspace
+
+__all__ = ["review", "say_word", "take_word_back"]
+
+
+def review(root: Path, top: int) -> list[dict[str, Any]]:
+    """The photos of the pool to label next; `components.live.review.ReviewItem.to_json`. Raises as `review` there."""
+    from components.live.review import review as next_photos
+
+    return [item.to_json() for item in next_photos(live_part(root), Workspace(root), top)]
+
+
+def say_word(root: Path, photos: Sequence[str], name: str, word: str, force: bool) -> dict[str, Any]:
+    """Give photos of the pool a class, or say that they are `none` of the classes or `bad`.
+
+    Returns:
+        `said`, `photos`, `before` and `after` (versions; empty without a class), which `take_word_back` undoes, with
+        `version` (live now) and `told`, lines for people.
+
+    Raises:
+        UserInputError: the pool has not all of the photos, or the name or the word cannot be.
+        RefusedByGateError: the class would do harm.
+    """
+    from components.live.review import give_word, label
+    from components.live.telling import explain_outcome
+
+    live, place = live_part(root), Workspace(root)
+    told: list[str] = []
+    if name:
+        outcome, said = label(live, place, photos, name, force=force)
+        told = explain_outcome(outcome).splitlines()
+        follow_up(root)
+    else:
+        said = give_word(place, photos, word)
+    facts = {"said": said.said, "photos": list(said.photos), "before": said.before, "after": said.after}
+    return {**facts, "version": live.versions.in_use().name, "told": told}
+
+
+def take_word_back(root: Path, said: str, photos: Sequence[str], before: str, after: str) -> dict[str, Any]:
+    """Undo a word; `version` and `before`. Raises as `components.live.review.take_back`."""
+    from components.live.review import Word, take_back
+
+    live = live_part(root)
+    earlier = live.versions.in_use().name
+    take_back(live, Workspace(root), Word(said, tuple(photos), before, after))
+    follow_up(root)
+    return {"version": live.versions.in_use().name, "before": earlier}

@@ -1,0 +1,206 @@
+"""Which photos somebody means: files, folders, patterns, lists and zip archives, each photo named once.
+
+Folders are read as `components.ingest` reads a class's folder: at any depth; hidden files and what systems leave behind
+are passed over; every other file is a photo or comes back with what is wrong with it. Links to folders are not followed.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from components.errors import UserInputError
+from components.ingest import Limits, PhotoError
+from components.ingest.decode import EXTENSIONS
+from components.ingest.sources import Entry, is_passed_over, place, shown
+from components.ingest.table_files import decoded, is_table, read_table
+
+__all__ = ["NamedPhoto", "named_photos", "paths_in", "zip_photos"]
+
+_LISTS = (".txt", ".lst")
+
+
+@dataclass(frozen=True)
+class NamedPhoto:
+    """A photo that somebody asks about.
+
+    Attributes:
+        name: what its row calls it: its path as it was named, below the folder or archive where it was found there.
+        load: its file, or its bytes where it lies in an archive; raises PhotoError where it may not be read.
+        file: the file, None for a member of an archive.
+    """
+
+    name: str
+    load: Callable[[], Path | bytes]
+    file: Path | None = None
+
+
+def named_photos(given: Iterable[str], limits: Limits, *, leave_out: Sequence[Path] = ()) -> list[NamedPhoto]:
+    """The photos that these names mean, in the order of the names, a folder's sorted.
+
+    Args:
+        given: of photos, folders, zip archives, lists (.txt with a path a line; CSV, TSV or Parquet with the column
+            `path`; relative to the list's own folder) and patterns such as `photos/*.jpg`.
+        limits: what a photo of an archive may be.
+        leave_out: files and folders that are no photos though they may lie in a folder: what is being written.
+
+    Raises:
+        UserInputError: a list or an archive cannot be read, or a pattern matches nothing.
+    """
+    left_out = {path.resolve() for path in leave_out}
+    found: dict[str, NamedPhoto] = {}
+    for name in given:
+        for photo in _named(name, limits, from_list=False):
+            if photo.file is None or not (left_out and _lies_in(photo.file, left_out)):
+                found.setdefault(photo.name, photo)
+    return list(found.values())
+
+
+def paths_in(text: str) -> list[str]:
+    """The paths that a text names: a line each, or, where it holds them (`find -print0`), separated by zeros."""
+    if "\0" in text:
+        return [path for path in text.split("\0") if path]
+    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+
+
+def _lies_in(file: Path, places: set[Path]) -> bool:
+    real = file.parent.resolve() / file.name
+    return real in places or any(parent in places for parent in real.parents)
+
+
+def _named(name: str, limits: Limits, *, from_list: bool) -> Iterator[NamedPhoto]:
+    path = Path(name)
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError):  # no path that can be followed: reading it says so
+        is_folder, exists = False, True
+    if is_folder:
+        yield from _in_folder(path)
+    elif not exists and not from_list and glob.has_magic(name):
+        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (a pattern as the shell knows it)
+        if not matches:
+            raise UserInputError("the pattern matches no file", on=name, remedy="check it, or name the folder")
+        for match in matches:
+            yield from _named(match, limits, from_list=True)
+    elif exists and path.suffix.lower() == ".zip":
+        yield from zip_photos(path, name, limits)
+    elif exists and not from_list and (is_table(path) or path.suffix.lower() in _LISTS):
+        for listed in _listed(path):
+            yield from _named(listed, limits, from_list=True)
+    else:
+        yield _file(name, path)
+
+
+def _file(name: str, path: Path) -> NamedPhoto:
+    if name != shown(name):
+        return _refused(name, "bad_name", "its file name is not valid UTF-8", "rename it", file=path)
+    return NamedPhoto(name, partial(_itself, path), path)
+
+
+def _itself(path: Path) -> Path:
+    return path
+
+
+def _refused(name: str, reason: str, what: str, remedy: str, *, file: Path | None = None) -> NamedPhoto:
+    """What is not opened, and says so in its row."""
+    error = PhotoError(what, on=shown(name), remedy=remedy, reason=reason)  # type: ignore[arg-type]
+    return NamedPhoto(shown(name), partial(_raise, error), file)
+
+
+def _raise(error: PhotoError) -> bytes:
+    raise error
+
+
+def _in_folder(folder: Path) -> Iterator[NamedPhoto]:
+    root = folder.resolve()
+    not_listed: list[OSError] = []
+    for here, subfolders, files in os.walk(folder, onerror=not_listed.append):
+        at = Path(here)
+        subfolders[:] = sorted(name for name in subfolders if not is_passed_over(name))
+        for name in list(subfolders):
+            if (at / name).is_symlink():
+                subfolders.remove(name)
+                yield _refused(
+                    str(at / name), "unsupported", "it is a link to a folder, which is not followed", "name the folder"
+                )
+        for name in sorted(files):
+            if is_passed_over(name):
+                continue
+            path = at / name
+            relative = str((root / path.relative_to(folder)).relative_to(root))
+            rejected = place(root, Entry(relative, "", None))
+            if rejected is None:
+                yield NamedPhoto(str(path), partial(_itself, path), path)
+            else:
+                yield _refused(str(path), rejected.reason, rejected.detail, "name it itself", file=path)
+    for error in not_listed:
+        what = f"the folder cannot be listed ({error.strerror}), so no photo in it is answered"
+        yield _refused(str(error.filename), "unreadable", what, "let yourself read it")
+
+
+def _listed(path: Path) -> list[str]:
+    """The paths in a list, relative to where we are."""
+    if is_table(path):
+        rows = read_table(path, lambda columns: "path" in columns, ("path",)).rows
+        names = [row["path"] for _, row in rows]
+    else:
+        try:
+            names = paths_in(decoded(path.read_bytes(), path)[0])
+        except OSError as error:
+            raise UserInputError(
+                f"the list cannot be read: {error.strerror}", on=str(path), remedy="check its permissions"
+            ) from None
+    if not names:
+        raise UserInputError("the list names no photo", on=str(path), remedy="write a path a line")
+    return [str(path.parent / name) for name in names]
+
+
+def zip_photos(archive: Path, name: str, limits: Limits) -> Iterator[NamedPhoto]:
+    """The photos in a zip archive, called `NAME/MEMBER`, sorted; nothing is unpacked to the disk.
+
+    A member is read when it is loaded, and never more of it than a photo may have.
+
+    Raises:
+        UserInputError: it is no archive.
+    """
+    try:
+        opened = zipfile.ZipFile(archive)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserInputError(
+            f"the archive cannot be read ({getattr(error, 'strerror', None) or error})",
+            on=name,
+            remedy="copy or make it again",
+        ) from None
+    for member in sorted(opened.infolist(), key=lambda member: member.filename):
+        parts = [part for part in member.filename.split("/") if part not in ("", ".", "..")]
+        if member.is_dir() or not parts or any(is_passed_over(part) for part in parts):
+            continue
+        shown_name = f"{name}/{shown(member.filename)}"
+        yield NamedPhoto(shown_name, partial(_unpacked, opened, member, shown_name, limits))
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, limits: Limits) -> bytes:
+    if member.flag_bits & 1:
+        raise PhotoError(
+            "it is encrypted in its archive", on=name, remedy="pack it without a password", reason="unreadable"
+        )
+    try:
+        with archive.open(member) as file:
+            content = file.read(limits.max_bytes + 1)
+    except (OSError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise PhotoError(
+            f"it cannot be unpacked ({error})", on=name, remedy="make the archive again", reason="unreadable"
+        ) from None
+    if len(content) > limits.max_bytes:
+        raise PhotoError(
+            f"it has more than {limits.max_bytes:,} bytes", on=name, remedy="use a smaller photo", reason="oversized"
+        )
+    if not content and Path(name).suffix.lower() in EXTENSIONS:
+        raise PhotoError("the file is empty", on=name, remedy="give the whole file", reason="zero_byte")
+    return content

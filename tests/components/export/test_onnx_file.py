@@ -1,0 +1,165 @@
+"""One ONNX file answers as the classifier does, for every head, with added classes, in every batch; else it is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from components.bank import Answering, Bank
+from components.classifier import HEADS, Bundle
+from components.errors import ShotlineError, UserInputError
+from components.export import graph
+from components.export.onnx_file import PRECISIONS, checked, onnx_model, support_photos, write_onnx
+from components.export.recipes.answer import prepared, upright_rgb
+from components.features import level_features
+from components.ingest import load_image
+from tests.components.export.small import draw_task, small_backbone, small_classifier
+from tests.conftest import REPOSITORY, draw_photo
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
+    return draw_task(tmp_path_factory.mktemp("photos"))
+
+
+def expected(bundle: Bundle, bank: Bank, photos: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The classifier's own probabilities of (n, side, side, 3) pixels."""
+    backbone = small_backbone()
+    pixels = torch.from_numpy(photos).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(backbone.identity.preprocessing[name]).view(3, 1, 1) for name in ("mean", "std"))
+    features = level_features(backbone.encode_images((pixels - mean) / std, levels=True), bundle.head.level_mode)
+    return Answering.of(bundle, bank).answer(features).probabilities.numpy()
+
+
+@pytest.mark.parametrize("head", [*HEADS, "ldc pooled"])
+def test_every_head_with_an_added_class_answers_in_onnx_as_it_does_here(
+    head: str, task: tuple[list[Path], list[Path]]
+) -> None:
+    bundle, bank = small_classifier(head, *task)
+    backbone = small_backbone()
+    assert bank.names == ("teal",)
+
+    model = onnx_model(bundle, bank, backbone)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+
+    drawn = np.random.default_rng(0)
+    side = session.get_inputs()[0].shape[1]
+    for batch in (1, 2, 32):
+        photos = drawn.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
+        embedding, probabilities = session.run(["embedding", "probabilities"], {"photos": photos})
+        assert np.abs(probabilities - expected(bundle, bank, photos)).max() <= PRECISIONS["fp32"]
+        assert np.abs(np.linalg.norm(embedding, axis=1) - 1).max() < 1e-5
+    facts = json.loads(session.get_modelmeta().custom_metadata_map["shotline"])
+    assert [each["kind"] for each in facts["classes"]] == ["trained"] * 4 + ["added"]
+    assert facts["threshold"] == Answering.of(bundle, bank).threshold
+    assert (facts["head"], facts["opset"]) == (head.split()[0], graph.OPSET)
+
+    every_photo = [*task[0], *task[1]]
+    agreement = checked(model.SerializeToString(), bundle, bank, backbone, every_photo, PRECISIONS["fp32"])
+    assert (agreement.photos, agreement.same_answer) == (19, 1.0)
+
+
+@pytest.mark.parametrize("precision", ["half_weights", "fp16"])
+def test_half_precision_is_half_the_size_and_close(precision: str, task: tuple[list[Path], list[Path]]) -> None:
+    bundle, bank = small_classifier("map_lr", *task)
+    content = onnx_model(bundle, bank, small_backbone(), precision).SerializeToString()
+
+    agreement = checked(content, bundle, bank, small_backbone(), task[0], PRECISIONS[precision])
+
+    weights = sum(tensor.nbytes for tensor in small_backbone()._model.visual.state_dict().values())
+    assert len(content) < 0.6 * weights
+    assert 0 < agreement.largest_difference <= PRECISIONS[precision]
+
+
+def test_the_program_beside_it_answers_without_shotline(task: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
+    bundle, bank = small_classifier("map_lr", *task)
+    bundle = dataclasses.replace(bundle, backbone={**bundle.backbone, "name": str(REPOSITORY / "tests/small_clip")})
+    write_onnx(tmp_path / "out/model.onnx", bundle, bank, REPOSITORY, task[0], card="# A card\n")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["MODEL_CARD.md", "answer.py", "model.onnx"]
+    draw_photo(tmp_path / "teal.jpg", 990, hue=30)
+
+    done = subprocess.run(
+        [sys.executable, "-I", "answer.py", "model.onnx", tmp_path / "teal.jpg"],
+        cwd=tmp_path / "out",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    said = json.loads(done.stdout)
+    pixels = prepared(load_image(tmp_path / "teal.jpg"), bundle.backbone["preprocessing"])
+    own = expected(bundle, bank, np.stack([pixels]))[0]
+    assert said["class"] == (*bundle.class_names, *bank.names)[own.argmax()]
+    assert said["probability"] == pytest.approx(float(own.max()), abs=1e-4)
+    assert said["unknown"] == (own.max() < (Answering.of(bundle, bank).threshold or 0))
+
+
+@pytest.mark.parametrize("size", [(100, 70), (70, 101), (64, 64), (333, 65), (64, 200), (2000, 1500)])
+def test_the_recipe_prepares_a_photo_to_the_last_bit(size: tuple[int, int]) -> None:
+    backbone = small_backbone()
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    mean, std = (torch.tensor(backbone.identity.preprocessing[name]).view(3, 1, 1) for name in ("mean", "std"))
+
+    pixels = torch.from_numpy(prepared(image, backbone.identity.preprocessing).copy()).permute(2, 0, 1)
+
+    torch.testing.assert_close((pixels.float() / 255 - mean) / std, backbone.preprocess(image), rtol=0, atol=1e-6)
+
+
+def test_the_recipe_turns_a_photo_and_puts_it_on_white(tmp_path: Path) -> None:
+    layer = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
+    assert upright_rgb(layer).getpixel((0, 0)) == (255, 255, 255)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
+    assert upright_rgb(Image.open(tmp_path / "turned.jpg")).size == load_image(tmp_path / "turned.jpg").size == (30, 40)
+
+
+def test_an_export_that_answers_otherwise_is_refused_and_not_written(
+    task: tuple[list[Path], list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, bank = small_classifier("nearest_mean", *task)
+    bundle = dataclasses.replace(bundle, backbone={**bundle.backbone, "name": str(REPOSITORY / "tests/small_clip")})
+    scores = graph._scores
+    monkeypatch.setattr(graph, "_scores", lambda head, features: scores(head, features) * 1.02)
+
+    with pytest.raises(ShotlineError, match="answers otherwise"):
+        write_onnx(tmp_path / "model.onnx", bundle, bank, REPOSITORY, task[0], card="")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_exported_says_why(
+    task: tuple[list[Path], list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, bank = small_classifier("nearest_mean", *task)
+    backbone = small_backbone()
+    with pytest.raises(UserInputError, match="none of the photos"):
+        checked(onnx_model(bundle, bank, backbone).SerializeToString(), bundle, bank, backbone, [], 1e-4)
+    with pytest.raises(UserInputError, match="no precision"):
+        write_onnx(tmp_path / "a.onnx", bundle, bank, REPOSITORY, task[0], card="", precision="int8")
+    other = {**backbone.identity.preprocessing, "resize_mode": "longest"}
+    monkeypatch.setattr(backbone, "identity", dataclasses.replace(backbone.identity, preprocessing=other))
+    with pytest.raises(UserInputError, match="longest"):
+        onnx_model(bundle, bank, backbone)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserInputError, match="onnxruntime is not installed"):
+        write_onnx(tmp_path / "a.onnx", bundle, bank, REPOSITORY, task[0], card="")
+
+
+def test_photos_are_found_by_their_hashes(task: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
+    bundle, bank = small_classifier("nearest_mean", *task)
+    ids = [photo for photos in bundle.split.values() for photo in photos]
+    listed = dict.fromkeys(ids[:3], task[0][0]) | {ids[4]: tmp_path / "gone.jpg", "teal0.jpg": task[1][0]}
+
+    assert support_photos(bundle, bank, listed) == [task[0][0]] * 3 + [task[1][0]]
