@@ -166,7 +166,11 @@ def test_without_a_workspace_it_says_what_to_do() -> None:
             app,
             method,
             path,
-            **({"json": {"name": "a", "new_name": "b", "images": ["AAAA"]}} if method == "POST" else {}),
+            **(
+                {"json": {"name": "a", "new_name": "b", "images": ["AAAA"], "photos": "0" * 64}}
+                if method == "POST"
+                else {}
+            ),
         )
         assert (answer.status_code, answer.json()["code"]) == (409, "no_workspace")
         assert "SHOTLINE_WORKSPACE" in answer.json()["remedy"]
