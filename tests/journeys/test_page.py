@@ -55,6 +55,7 @@ class Story:
             context["storage_state"] = self.state
         page = self.browser.new_context(**context).new_page()
         page.on("request", lambda request: self.asked_for.add(request.url))
+        page.on("filechooser", lambda chooser: None)  # else the first one may come before Playwright looks for it
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
 
