@@ -94,7 +94,9 @@ def write_export(path: Path, bundle: Bundle, bank: Bank) -> dict[str, Any]:
     kind = path.suffix.lower()
     if kind not in (".safetensors", ".npz"):
         raise UserInputError(
-            f'there is no export of the kind "{path.suffix}"', on=str(path), remedy="name it .safetensors or .npz"
+            f'there is no export of the kind "{path.suffix}"',
+            on=str(path),
+            remedy="name it .safetensors, .npz or .onnx",
         )
     tensors, facts = export_classes(bundle, bank)
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False)

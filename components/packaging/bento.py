@@ -12,8 +12,10 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 from components.backbone import BackboneSettings, save_backbone
+from components.export.card import CARD, card_of
 from components.files import write_text
 from components.live import version_name
 from components.serving.answers import PhotoClassifier
@@ -22,14 +24,8 @@ __all__ = ["build_bento"]
 
 _ROOMS = (
     *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
-    *(
-        "artefacts",
-        "pool",
-        "retrieval",
-        "serving",
-        "store",
-        "workspace",
-    ),  # what a mounted workspace is searched and changed by
+    *("artefacts", "pool", "retrieval", "serving", "store"),
+    "workspace",  # the last ones are what a mounted workspace is searched and changed by
 )
 _MODULES = (
     "__init__.py",
@@ -65,9 +61,13 @@ _REQUIREMENTS = (
     "torch",
 )
 
+_HUGGING_FACE = ("sentencepiece", "transformers")  # where a text tower or a tokenizer is of theirs
 
-def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
+
+def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics: dict[str, Any] | None = None) -> str:
     """Build the Bento of `models/bundle` and `models/bank` into the folder `target`; its name and version are returned.
+
+    Its model card has the figures `metrics` where they were measured of that bundle.
 
     Its version is the one that its answers name, and what BentoML would stamp with the time of day is made a constant,
     so that the same bundle and bank give the same Bento.
@@ -84,6 +84,12 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
         for part in ("bundle", "bank"):
             shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
+        if beside := bundle.backbone.get("beside"):
+            save_backbone(beside["name"], models, context / "models" / "beside")
+        requirements: tuple[str, ...] = _REQUIREMENTS
+        if any((context / "models" / part / "tokenizer_config.json").is_file() for part in ("backbone", "beside")):
+            requirements += _HUGGING_FACE
+        write_text(context / CARD, card_of(bundle, classifier.bank, models, metrics))
         os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
 
@@ -95,8 +101,8 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings) -> str:
                 name="shotline",
                 version=version,
                 description=_description(classifier, version),
-                include=["components/**", "models/**"],
-                python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
+                include=["components/**", "models/**", CARD],
+                python={"packages": [_pinned(name) for name in requirements], "lock_packages": False},
                 build_ctx=str(context),
             )
         shutil.rmtree(target, ignore_errors=True)

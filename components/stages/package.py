@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.artefacts.metrics import read_metrics
 from components.backbone import BackboneSettings
 from components.packaging.bento import build_bento
 from components.stages.reporter import Reporter
@@ -14,6 +15,7 @@ __all__ = ["run"]
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Build the Bento of `models/bundle` in `models/bento`."""
-    tag = build_bento(workspace.models, workspace.bento, workspace.parameters.section("backbone", BackboneSettings))
+    settings = workspace.parameters.section("backbone", BackboneSettings)
+    tag = build_bento(workspace.models, workspace.bento, settings, read_metrics(workspace.reports))
     reporter.note(f"Bento {tag}")
     return {"bento": tag}

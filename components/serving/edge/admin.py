@@ -151,6 +151,7 @@ class Admin:
 
     async def say(self, request: Request) -> Response:
         """A word on photos of the pool: `photos`, with `name` or `word` (none, bad), `force`; or `undo` with what came."""
+        self._workspace()
         form = await posted_form(request)
         photos = [photo for photo in _value(form, "photos", "/review", "SHA-256 of photos").split(",") if photo]
         if not photos or not all(_PHOTO.fullmatch(photo) for photo in photos) or len(photos) > _MOST_REVIEWED:
@@ -162,6 +163,8 @@ class Admin:
             return JSONResponse(await self._changed(reviewing.take_word_back, said, photos, before, after))
         if bool(name) == bool(word):
             raise _missing("/review", "no_word", "the request must have a class in name, or none or bad in word")
+        if force.lower() not in ("", "true", "false"):
+            raise _missing("/review", "bad_force", f"force is {force[:20]!r}, neither true nor false")
         return JSONResponse(await self._changed(reviewing.say_word, photos, name, word, force.lower() == "true"))
 
     async def train(self, request: Request) -> Response:

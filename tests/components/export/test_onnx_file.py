@@ -19,11 +19,13 @@ from components.bank import Answering, Bank
 from components.classifier import HEADS, Bundle
 from components.errors import ShotlineError, UserInputError
 from components.export import graph
-from components.export.onnx_file import PRECISIONS, checked, onnx_model, support_photos, write_onnx
+from components.export.onnx_file import PRECISIONS, backbone_for_export, checked, onnx_model, support_photos, write_onnx
 from components.export.recipes.answer import prepared, upright_rgb
 from components.features import level_features
 from components.ingest import load_image
+from tests.components.classifier.saved import drawn_bundle
 from tests.components.export.small import draw_task, small_backbone, small_classifier
+from tests.components.heads.drawn import drawn_support
 from tests.conftest import REPOSITORY, draw_photo
 
 
@@ -163,3 +165,12 @@ def test_photos_are_found_by_their_hashes(task: tuple[list[Path], list[Path]], t
     listed = dict.fromkeys(ids[:3], task[0][0]) | {ids[4]: tmp_path / "gone.jpg", "teal0.jpg": task[1][0]}
 
     assert support_photos(bundle, bank, listed) == [task[0][0]] * 3 + [task[1][0]]
+
+
+def test_a_second_encoder_beside_the_backbone_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    bundle, _ = drawn_bundle(drawn_support(3, shots=2), ["gda"])
+    beside = dataclasses.replace(bundle, backbone={**bundle.backbone, "beside": {"name": "embedded"}})
+
+    with pytest.raises(UserInputError, match="one image tower") as caught:
+        backbone_for_export(beside, tmp_path)
+    assert "--beside none" in caught.value.remedy
