@@ -146,7 +146,7 @@ def _of_multipart(content_type: str, body: bytes) -> Form:
             texts.append(part.text())
         elif name == _TOP:
             top = part.text()
-        elif name in _VALUES:
+        elif name in _VALUES and part.file_name() is None:
             values[name] = part.text()
         else:
             others.append(name)
