@@ -84,7 +84,17 @@ def require_onnx() -> None:
 
 
 def backbone_for_export(bundle: Bundle, models: Path) -> Backbone:
-    """The bundle's backbone in single precision on the CPU; raises as `matching_backbone` does."""
+    """The bundle's backbone in single precision on the CPU.
+
+    Raises:
+        UserInputError: a second encoder stands beside it, or as `matching_backbone` does.
+    """
+    if beside := bundle.backbone.get("beside"):
+        raise UserInputError(
+            "a second encoder stands beside the backbone, and an export reads photos in the one size of the backbone",
+            on=f"backbone {bundle.backbone['name']} beside {beside['name']}",
+            remedy="serve the Bento there, or train without backbone.beside",
+        )
     return matching_backbone(
         bundle.backbone["name"],
         bundle.backbone,

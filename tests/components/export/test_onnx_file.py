@@ -148,6 +148,9 @@ def test_what_cannot_be_exported_says_why(
         checked(onnx_model(bundle, bank, backbone).SerializeToString(), bundle, bank, backbone, [], 1e-4)
     with pytest.raises(UserInputError, match="no precision"):
         write_onnx(tmp_path / "a.onnx", bundle, bank, REPOSITORY, task[0], card="", precision="int8")
+    paired = dataclasses.replace(bundle, backbone={**bundle.backbone, "beside": {"name": "second"}})
+    with pytest.raises(UserInputError, match="second encoder"):
+        write_onnx(tmp_path / "a.onnx", paired, bank, REPOSITORY, task[0], card="")
     other = {**backbone.identity.preprocessing, "resize_mode": "longest"}
     monkeypatch.setattr(backbone, "identity", dataclasses.replace(backbone.identity, preprocessing=other))
     with pytest.raises(UserInputError, match="longest"):
