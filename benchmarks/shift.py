@@ -50,7 +50,7 @@ def main() -> None:
         rows = embedded(arguments.sets, arguments.shots, arguments.query)
         if arguments.cache is not None:
             np.savez(arguments.cache, **rows)
-    table = [row for name in SETS for row in measure(rows, name, arguments.draws)]
+    table = [row for name in SETS if f"{name}_train_x" in rows for row in measure(rows, name, arguments.draws)]
     if arguments.json:
         arguments.json.write_text(json.dumps({"version": 1, "rows": table}, indent=1) + "\n")
     print("| home | photos | alarms % | AUROC | MAP-LR | zero-shot | leant |")

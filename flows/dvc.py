@@ -73,14 +73,9 @@ class Pipeline:
             UserInputError: it cannot: no DVC repository, another command at work, a file of DVC's that is damaged,
                 a folder that is a link, photos that git has or a stage of the user's own writes.
         """
-        for path in (
-            self._workspace.raw.parent,
-            self._workspace.raw,
-            self._workspace.arrivals,
-            self._workspace.pool,
-        ):
-            _refuse_link(path, self._workspace.root)
-        _refuse_link(self._workspace.checkpoints, self._workspace.root)
+        place = self._workspace
+        for path in (place.raw.parent, place.raw, place.arrivals, place.pool, place.checkpoints):
+            _refuse_link(path, place.root)
         with self._repository() as repo, repo.lock:
             stages = [stage for stage in repo.index.stages if stage.cmd]
             repo.index.graph  # noqa: B018 (a circle is refused)

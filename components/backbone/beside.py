@@ -17,10 +17,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.backbone.load import load_backbone
+from components.backbone.load import check_backbone, load_backbone
 from components.backbone.model import Backbone, BackboneIdentity, Beside, Encoded
 from components.backbone.settings import BackboneSettings
-from components.errors import UserInputError
 
 __all__ = ["PairedBackbone", "joined", "load_with_beside"]
 
@@ -100,10 +99,8 @@ def load_with_beside(settings: BackboneSettings, models: Path) -> Backbone:
     first = load_backbone(settings.name, **own)  # type: ignore[arg-type]
     if settings.beside == "none":
         return first
-    try:
-        second = load_backbone(settings.beside, **own)  # type: ignore[arg-type]
-    except UserInputError as error:
-        raise UserInputError(error.what, on="params.yaml: backbone.beside", remedy=error.remedy) from error
+    check_backbone(settings.beside, models=models, on="params.yaml: backbone.beside")
+    second = load_backbone(settings.beside, **own)  # type: ignore[arg-type]
     return PairedBackbone(first, second, settings.beside_weight)
 
 

@@ -33,6 +33,7 @@ EMBEDDED = "embedded"
 _CONFIGURATION = "open_clip_config.json"
 _WEIGHTS = "open_clip_model.safetensors"
 _COVARIANCE = "covariance.safetensors"
+_NAMED_IN = "params.yaml: backbone.name"
 _PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -65,13 +66,13 @@ def load_backbone(name: str, *, models: Path, device: str = "auto", precision: s
     return _load(_artefact(name, models), name, device_kind, _checked_precision(precision, device_kind))
 
 
-def check_backbone(name: str, *, models: Path) -> None:
-    """See that `name` stands for a backbone, without fetching or loading its weights.
+def check_backbone(name: str, *, models: Path, on: str = _NAMED_IN) -> None:
+    """See that `name` stands for a backbone, without fetching or loading its weights; `on` is where it is named.
 
     Raises:
         UserInputError: it does not.
     """
-    _artefact(name, models)
+    _artefact(name, models, on)
 
 
 def save_backbone(name: str, models: Path, target: Path) -> None:
@@ -134,7 +135,7 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
         )
 
 
-def _artefact(name: str, models: Path) -> _Artefact:
+def _artefact(name: str, models: Path, on: str = _NAMED_IN) -> _Artefact:
     checkpoints = models / "checkpoints"
     folder = models / EMBEDDED if name == EMBEDDED else checkpoints / name  # an absolute path stays itself
     if folder.is_dir():
@@ -158,14 +159,14 @@ def _artefact(name: str, models: Path) -> _Artefact:
         ways = "use embedded, MODEL/TAG or a folder in models/checkpoints; see `shotline backbones`"
         raise UserInputError(
             f'no backbone "{name}"',
-            on="params.yaml: backbone.name",
+            on=on,
             remedy=f"did you mean {near[0]}?" if near else ways,
         )
     open_clip = import_open_clip()
     if model_name not in open_clip.list_models():
         raise UserInputError(
             f'open_clip has no model "{model_name}"',
-            on="params.yaml: backbone.name",
+            on=on,
             remedy="see `shotline backbones`, or open_clip.list_models()",
         )
     tags = open_clip.list_pretrained_tags_by_model(model_name)
@@ -175,7 +176,7 @@ def _artefact(name: str, models: Path) -> _Artefact:
     if pretrained not in tags:
         raise UserInputError(
             f'"{pretrained}" is neither a tag of {model_name} nor a .safetensors file in models/checkpoints',
-            on="params.yaml: backbone.name",
+            on=on,
             remedy=f"use one of its tags ({', '.join(tags) or 'none'}) or a weights file (no pickled one is opened)",
         )
     return _Artefact(model_name, pretrained, None)

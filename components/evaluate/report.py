@@ -98,14 +98,14 @@ def write_plots(evaluation: Evaluation, folder: Path) -> None:
 
 
 def summary(evaluation: Evaluation, bundle: Bundle) -> dict[str, float | None]:
-    """What `dvc metrics` and `dvc exp` show: few figures of short names, so that a terminal holds them beside each other.
+    """What `dvc metrics` and `dvc exp` show: ten figures of short names, beside each other in 100 columns.
 
-    Shares in percent, to one decimal. `right`: of the photos that are answered; `covered`: photos whose class is among
+    Shares in percent, to one decimal; `zero1` and `ldc1`: top-1 of zero-shot and of LDC. `right`: of the photos that are answered; `covered`: photos whose class is among
     the likely ones, `size` of them a photo.
     """
     shipped = evaluation.heads.get(evaluation.shipped)
     answered, n = ~evaluation.abstained, len(evaluation.labels)
-    heads = {short: evaluation.heads.get(name) for short, name in (("zero", "zero_shot"), ("ldc", "ldc"))}
+    heads = {short: evaluation.heads.get(name) for short, name in (("zero1", "zero_shot"), ("ldc1", "ldc"))}
     own = evaluation.likely[torch.arange(n), evaluation.labels]
     return {
         "top1": None if shipped is None else _rounded(shipped.top1),
@@ -117,8 +117,6 @@ def summary(evaluation: Evaluation, bundle: Bundle) -> dict[str, float | None]:
         "cover": _rounded(float(own.double().mean())) if n else None,
         "size": round(float(evaluation.likely.sum(1).double().mean()), 2) if n else None,
         **{name: None if each is None else _rounded(each.top1) for name, each in heads.items()},
-        "class": len(evaluation.class_names),
-        "photos": n,
     }
 
 

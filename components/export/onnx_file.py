@@ -87,13 +87,13 @@ def backbone_for_export(bundle: Bundle, models: Path) -> Backbone:
     """The bundle's backbone in single precision on the CPU.
 
     Raises:
-        UserInputError: a second encoder stands beside it, or as `matching_backbone` does.
+        UserInputError: a second encoder stands beside it, which the graph has no place for; and as `matching_backbone`.
     """
     if beside := bundle.backbone.get("beside"):
         raise UserInputError(
-            "a second encoder stands beside the backbone, and an export reads photos in the one size of the backbone",
-            on=f"backbone {bundle.backbone['name']} beside {beside['name']}",
-            remedy="serve the Bento there, or train without backbone.beside",
+            "the graph holds one image tower, and this classifier has two",
+            on=f"backbone {bundle.backbone['name']}, beside it {beside['name']}",
+            remedy="train without the second (`shotline train --beside none`), or export vectors (.safetensors, .npz)",
         )
     return matching_backbone(
         bundle.backbone["name"],

@@ -24,7 +24,8 @@ __all__ = ["build_bento"]
 
 _ROOMS = (
     *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
-    *("artefacts", "retrieval", "serving", "store", "workspace"),  # what a mounted workspace is searched and changed by
+    *("artefacts", "pool", "retrieval", "serving", "store"),
+    "workspace",  # the last ones are what a mounted workspace is searched and changed by
 )
 _MODULES = (
     "__init__.py",
@@ -60,6 +61,8 @@ _REQUIREMENTS = (
     "torch",
 )
 
+_HUGGING_FACE = ("sentencepiece", "transformers")  # where a text tower or a tokenizer is of theirs
+
 
 def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics: dict[str, Any] | None = None) -> str:
     """Build the Bento of `models/bundle` and `models/bank` into the folder `target`; its name and version are returned.
@@ -81,6 +84,11 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
         for part in ("bundle", "bank"):
             shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
+        if beside := bundle.backbone.get("beside"):
+            save_backbone(beside["name"], models, context / "models" / "beside")
+        requirements: tuple[str, ...] = _REQUIREMENTS
+        if any((context / "models" / part / "tokenizer_config.json").is_file() for part in ("backbone", "beside")):
+            requirements += _HUGGING_FACE
         write_text(context / CARD, card_of(bundle, classifier.bank, models, metrics))
         os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
@@ -94,7 +102,7 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
                 version=version,
                 description=_description(classifier, version),
                 include=["components/**", "models/**", CARD],
-                python={"packages": [_pinned(name) for name in _REQUIREMENTS], "lock_packages": False},
+                python={"packages": [_pinned(name) for name in requirements], "lock_packages": False},
                 build_ctx=str(context),
             )
         shutil.rmtree(target, ignore_errors=True)

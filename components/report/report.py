@@ -118,5 +118,6 @@ def _repeat(sources: Sources) -> dict[str, Any]:
         "shots": sources.metrics["shots"],
         "seed": sources.metrics["seed"],
         "backbone": sources.metrics["backbone"],
+        "beside": sources.bundle["backbone"].get("beside"),
         "bundle": sources.answers[0].bank if sources.answers else "",
     }

@@ -25,6 +25,7 @@ _WORDS = {
     "tip_adapter_f": "Tip-Adapter-F",
     "gda": "GDA",
     "map_lr": "MAP-LR",
+    "map_lr_pool": "MAP-LR with the pool",
     "lp_plus_plus": "LP++",
     "ldc": "LDC",
     "ldc_start": "what LDC starts from",

@@ -58,6 +58,8 @@ class Outputs:
 
 def names_given(arguments: Sequence[str]) -> list[str]:
     """The names, with those on standard input in the place of `-`."""
+    if _STANDARD_INPUT not in arguments:
+        return list(arguments)
     from components.serving.table.named import paths_in
 
     names: list[str] = []

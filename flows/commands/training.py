@@ -83,15 +83,18 @@ def train(
 
 
 def _check_own_backbone(place: Any) -> None:
-    """See that the backbone in `params.yaml` is there, where its name says that it lies in the workspace.
+    """See that the backbone in `params.yaml`, and what stands beside it, are there, if their names say that they lie in
+    the workspace.
 
     What open_clip knows it would tell only after seconds of importing; the stage that needs it asks.
     """
     from components.backbone import BackboneSettings, check_backbone
 
-    name = place.parameters.section("backbone", BackboneSettings).name
-    if "/" not in name:
-        check_backbone(name, models=place.models)
+    settings = place.parameters.section("backbone", BackboneSettings)
+    for parameter in ("name", "beside"):
+        name = getattr(settings, parameter)
+        if "/" not in name and name != "none":
+            check_backbone(name, models=place.models, on=f"params.yaml: backbone.{parameter}")
 
 
 @commands.command()

@@ -87,7 +87,7 @@ def test_what_open_clip_never_uses_is_executed_when_it_is_asked_for(tmp_path: Pa
 import sys
 from components.backbone.open_clip_import import import_open_clip
 open_clip = import_open_clip()
-print(*(name for name in ("timm.models", "torch._dynamo", "torchvision.ops.roi_align") if name in sys.modules), "-")
+print(*(name for name in ("timm.models", "torch._dynamo", "torchvision.ops.roi_align", "transformers") if name in sys.modules), "-")
 import timm
 from torchvision.models import resnet18
 print("vit_base_patch16_224" in timm.list_models("vit_base*"), resnet18.__name__, "timm.models" in sys.modules)

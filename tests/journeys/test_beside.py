@@ -33,6 +33,7 @@ def test_from_training_to_the_bento(
     assert facts.beside is not None
     assert (facts.beside["name"], facts.beside["weight"]) == ("second", 0.4)
     assert "beside it second (weight 0.4)" in (place.reports / "report.txt").read_text()
+    assert "beside it <code>second</code> (weight 0.4)" in (place.reports / "report.html").read_text()
     assert "ldc" in read_metrics(place.reports)["heads"]
 
     workspace = shotline.open(root)

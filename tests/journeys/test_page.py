@@ -55,6 +55,7 @@ class Story:
             context["storage_state"] = self.state
         page = self.browser.new_context(**context).new_page()
         page.on("request", lambda request: self.asked_for.add(request.url))
+        page.on("filechooser", lambda chooser: None)  # else the first one may come before Playwright looks for it
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
 
@@ -98,14 +99,14 @@ def story(make_workspace: Callable[[], Path], tmp_path_factory: pytest.TempPathF
 class serving:  # noqa: N801 (a context manager)
     """`shotline serve` of a workspace, from its first answer on; it is told to stop by Ctrl-C."""
 
-    def __init__(self, workspace: Path, folder: Path) -> None:
-        self._workspace, self._log = workspace, folder / "log"
+    def __init__(self, workspace: Path, folder: Path, *options: str) -> None:
+        self._workspace, self._log, self._options = workspace, folder / "log", options
 
     def __enter__(self) -> tuple[str, Path]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port)]
+        command = [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port), *self._options]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 command,

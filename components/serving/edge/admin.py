@@ -17,13 +17,14 @@ from components.errors import RefusedByGateError, ShotlineError, UserInputError
 from components.serving import changing, reviewing
 from components.serving.edge.changes_process import ChangesProcess
 from components.serving.edge.errors import RefusedError, error_response
-from components.serving.edge.forms import Form, read_form
+from components.serving.edge.forms import Form, posted_form
 from components.serving.edge.guard import Guard, require_allowed
+from components.serving.edge.openapi import admin_paths
 from components.serving.pictures import Pictures
 from components.serving.place import Place
 from components.workspace import Workspace
 
-__all__ = ["ADMIN_PATHS_WITH_BODY", "OPEN_PATH", "PHOTO", "Admin", "is_admin_path"]
+__all__ = ["OPEN_PATH", "PHOTO", "Admin", "is_admin_path"]
 
 T = TypeVar("T")
 
@@ -31,8 +32,7 @@ _log = logging.getLogger("bentoml.shotline")
 
 OPEN_PATH = "/open"
 PHOTO = "shotline.photo"  # a request's: the photo that its address ends in
-ADMIN_PATHS_WITH_BODY = frozenset({"/add_class", "/remove_class", "/rename_class", "/rollback", "/train", "/review"})
-_ADMIN_PATHS = ADMIN_PATHS_WITH_BODY | {"/versions", "/photos", "/warm"}
+_ADMIN_PATHS = admin_paths()
 _MOST_PHOTOS = 64
 _MOST_VERSIONS = 100
 _MOST_OF_CLASS = 200
@@ -51,7 +51,7 @@ _USE = {
 
 def is_admin_path(path: str) -> bool:
     """Whether only who has the admin token may ask there."""
-    return path in _ADMIN_PATHS or path.startswith("/photos/")
+    return path in _ADMIN_PATHS or any(path.startswith(each) for each in _ADMIN_PATHS if each.endswith("/"))
 
 
 class Admin:
@@ -109,7 +109,7 @@ class Admin:
 
     async def add_class(self, request: Request) -> Response:
         """A class more, or photos more of one: `name`, `images`, `force`."""
-        form = await _form(request)
+        form = await posted_form(request)
         name = _value(form, "name", "/add_class", "the name of the class")
         if not form.photos:
             raise _missing("/add_class", "no_images", "the request has no photo in the field images")
@@ -127,19 +127,19 @@ class Admin:
 
     async def remove_class(self, request: Request) -> Response:
         """An added class less: `name`."""
-        name = _value(await _form(request), "name", "/remove_class", "the name of the class")
+        name = _value(await posted_form(request), "name", "/remove_class", "the name of the class")
         return JSONResponse(await self._changed(changing.remove_class, name))
 
     async def rename_class(self, request: Request) -> Response:
         """An added class called otherwise: `name`, `new_name`."""
-        form = await _form(request)
+        form = await posted_form(request)
         name = _value(form, "name", "/rename_class", "the name of the class")
         new_name = _value(form, "new_name", "/rename_class", "what it is to be called")
         return JSONResponse(await self._changed(changing.rename_class, name, new_name))
 
     async def roll_back(self, request: Request) -> Response:
         """An earlier version live again: `version`; without it the one before."""
-        version = (await _form(request)).values.get("version")
+        version = (await posted_form(request)).values.get("version")
         return JSONResponse(await self._changed(changing.roll_back, version))
 
     async def review(self, request: Request) -> Response:
@@ -151,7 +151,8 @@ class Admin:
 
     async def say(self, request: Request) -> Response:
         """A word on photos of the pool: `photos`, with `name` or `word` (none, bad), `force`; or `undo` with what came."""
-        form = await _form(request)
+        self._workspace()
+        form = await posted_form(request)
         photos = [photo for photo in _value(form, "photos", "/review", "SHA-256 of photos").split(",") if photo]
         if not photos or not all(_PHOTO.fullmatch(photo) for photo in photos) or len(photos) > _MOST_REVIEWED:
             what = f"photos is no list of 1 to {_MOST_REVIEWED} SHA-256, with commas between"
@@ -162,13 +163,15 @@ class Admin:
             return JSONResponse(await self._changed(reviewing.take_word_back, said, photos, before, after))
         if bool(name) == bool(word):
             raise _missing("/review", "no_word", "the request must have a class in name, or none or bad in word")
+        if force.lower() not in ("", "true", "false"):
+            raise _missing("/review", "bad_force", f"force is {force[:20]!r}, neither true nor false")
         return JSONResponse(await self._changed(reviewing.say_word, photos, name, word, force.lower() == "true"))
 
     async def train(self, request: Request) -> Response:
         """A training begun: `shots`, `seed`."""
         from components.serving.training import start_training
 
-        form = await _form(request)
+        form = await posted_form(request)
         numbers = {}
         for name in ("shots", "seed"):
             text = form.values.get(name, "").strip()
@@ -214,7 +217,7 @@ class Admin:
 
     async def open(self, request: Request) -> Response:
         """The token for the code of the link that `shotline serve` printed."""
-        code = _value(await _form(request), "code", OPEN_PATH, "the link's code")
+        code = _value(await posted_form(request), "code", OPEN_PATH, "the link's code")
         return JSONResponse({"token": await self._guard.exchange(request.scope, code)})
 
     async def warm(self, request: Request) -> Response:
@@ -258,10 +261,6 @@ class Admin:
                 return _refused(error, HTTPStatus.INTERNAL_SERVER_ERROR).response
 
         return answered
-
-
-async def _form(request: Request) -> Form:
-    return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
 
 
 def _value(form: Form, name: str, path: str, what: str) -> str:

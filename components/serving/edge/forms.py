@@ -17,10 +17,12 @@ from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from components.serving.edge.errors import RefusedError
 
-__all__ = ["MEDIA_TYPES", "Form", "media_type", "read_form"]
+__all__ = ["MEDIA_TYPES", "Form", "media_type", "posted_form", "read_form"]
 
 MEDIA_TYPES = ("multipart/form-data", "application/json")
 MAX_PARTS = 1_000  # of any name: a form of a few kilobytes may hold hundreds of thousands
@@ -117,6 +119,15 @@ def read_form(content_type: str, body: bytes) -> Form:
         RefusedError: it cannot be read; what is missing is said.
     """
     return _of_json(body) if media_type(content_type) == "application/json" else _of_multipart(content_type, body)
+
+
+async def posted_form(request: Request) -> Form:
+    """A request's form, read beside the event loop: a large or a hostile one takes seconds, and others are to be answered.
+
+    Raises:
+        RefusedError: as `read_form`.
+    """
+    return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
 
 
 def _of_multipart(content_type: str, body: bytes) -> Form:

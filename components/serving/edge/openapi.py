@@ -1,11 +1,15 @@
-"""The OpenAPI document of the service: every address, what it takes and answers, with examples; `docs` shows it as a page."""
+"""The OpenAPI document of the service: every address, what it takes and answers, with examples; `docs` shows it as a page.
+
+It is the one list of addresses: what does not stand here is not found, what has `security` here needs the admin token, and a
+body is read where a POST stands here.
+"""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ["openapi_document"]
+__all__ = ["admin_paths", "openapi_document", "paths_with_body"]
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 _ERRORS = {
@@ -60,6 +64,17 @@ def openapi_document(prefix: str = "") -> dict[str, Any]:
             "securitySchemes": {"admin": {"type": "http", "scheme": "bearer", "description": "SHOTLINE_ADMIN_TOKEN"}},
         },
     }
+
+
+def admin_paths() -> frozenset[str]:
+    """The addresses that need the admin token; of `/photos/{photo}` what stands before the brace."""
+    found = [path for path, methods in _paths().items() if any("security" in each for each in methods.values())]
+    return frozenset(path.partition("{")[0] for path in found)
+
+
+def paths_with_body() -> frozenset[str]:
+    """The addresses whose POST brings a form or JSON."""
+    return frozenset(path for path, methods in _paths().items() if "post" in methods)
 
 
 def _paths() -> dict[str, dict[str, Any]]:

@@ -19,10 +19,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from components.pool import Keeper
-from components.serving.edge.admin import ADMIN_PATHS_WITH_BODY, OPEN_PATH, Admin
+from components.serving.edge.admin import Admin
 from components.serving.edge.errors import RefusedError, error_response, status_response
-from components.serving.edge.forms import Form, read_form
+from components.serving.edge.forms import Form, posted_form
 from components.serving.edge.limits import refused
+from components.serving.edge.openapi import paths_with_body
 from components.serving.edge.pages import PREFIX, page, page_routes, wants_page
 from components.serving.edge.probes import Readiness
 from components.serving.measured import count_answers
@@ -41,7 +42,7 @@ _USE = {
     "/embed": "send photos in the field images, texts in texts: curl -F images=@photo.jpg -F texts=rust URL/embed",
     "/search": "send a photo in the field image, or a text in text: curl -F text=rust -F top=20 URL/search",
 }
-PATHS_WITH_BODY = frozenset(_USE) | ADMIN_PATHS_WITH_BODY | {OPEN_PATH}
+PATHS_WITH_BODY = paths_with_body()
 _JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": ["rust"], "top": 20}'
 _LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
@@ -112,7 +113,7 @@ class _Routes:
         return JSONResponse(await self._ask("classes") if first is None else first)
 
     async def classify(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await posted_form(request)
         photos = _photos(form)
         if not photos:
             raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
@@ -124,7 +125,7 @@ class _Routes:
         return response
 
     async def embed(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await posted_form(request)
         photos, texts = _photos(form), _texts(form)
         if not photos and not texts:
             message = "the request has neither a photo in images nor a text in texts"
@@ -137,7 +138,7 @@ class _Routes:
         return _each([*({"path": name} for name, _ in photos), *({"text": text} for text in texts)], answers)
 
     async def search(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await posted_form(request)
         photos, texts = _photos(form), _texts(form)
         top = (form.top or "20").strip()
         if len(photos) + len(texts) != 1:
@@ -175,11 +176,6 @@ def _keep(keeper: Keeper, photos: list[bytes], answers: list[dict[str, Any]]) ->
         keeper.keep(photos, answers)
     except Exception:  # noqa: BLE001 (whatever it is, the client has its answer)
         _log.exception("photos could not be kept in the pool")
-
-
-async def _form(request: Request) -> Form:
-    """Read beside the event loop: of a large or a hostile form that takes seconds, and others are to be answered."""
-    return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
 
 
 def _photos(form: Form) -> tuple[tuple[str | None, bytes], ...]:

@@ -17,9 +17,24 @@ import pyarrow.parquet as pq
 
 from components.errors import UserInputError
 from components.files import atomic_path
-from components.serving.table.rows import COLUMNS, SCHEMA, Row, csv_line, csv_rows
+from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows
 
-__all__ = ["TableFile"]
+__all__ = ["SCHEMA", "TableFile"]
+
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("class", pa.string()),
+        ("probability", pa.float64()),
+        ("second", pa.string()),
+        ("second_probability", pa.float64()),
+        ("likely", pa.list_(pa.string())),
+        ("abstained", pa.bool_()),
+        ("bank", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+"""`COLUMNS` with their types in Parquet."""
 
 _SIGNATURE = "\ufeff"
 _ROWS_AT_ONCE = 10_000

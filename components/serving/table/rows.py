@@ -7,32 +7,20 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from components.ingest import PhotoError
 
 if TYPE_CHECKING:
     from components.serving.answers import Answer
 
-__all__ = ["COLUMNS", "SCHEMA", "Row", "csv_line", "csv_rows", "is_unsure", "row_of"]
+__all__ = ["COLUMNS", "Row", "csv_line", "csv_rows", "is_unsure", "row_of"]
 
 Row = dict[str, Any]
 """`COLUMNS` to values; None where a photo does not have one."""
 
-SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("class", pa.string()),
-        ("probability", pa.float64()),
-        ("second", pa.string()),
-        ("second_probability", pa.float64()),
-        ("likely", pa.list_(pa.string())),
-        ("abstained", pa.bool_()),
-        ("bank", pa.string()),
-        ("error", pa.string()),
-    ]
+COLUMNS = (
+    *("path", "class", "probability", "second", "second_probability"),
+    *("likely", "abstained", "bank", "error"),
 )
-COLUMNS = tuple(SCHEMA.names)
 
 _BETWEEN = "|"  # of the likely classes, in CSV
 _DIGITS = 6

@@ -10,7 +10,7 @@ import torch
 
 from components.bank import AddedClass, Answering, Bank
 from components.classifier import Candidate
-from components.evaluate import Query, confused_pairs, confusion, evaluate, metrics, table, write_plots
+from components.evaluate import Query, confused_pairs, confusion, evaluate, metrics, summary, table, write_plots
 from components.features.carriers import Features
 from components.files import json_text
 from components.heads import Support
@@ -250,3 +250,13 @@ def test_long_names_keep_the_table_within_80_columns() -> None:
     text = table(evaluate(candidates, Answering.of(bundle), support, drawn_query()), bundle)
     assert "linear_probe_levels" in text or "nearest_mean" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_summary_fits_a_terminal_of_100_columns() -> None:
+    support = hard_support()
+    candidates, answering = with_added(support)
+    found = summary(evaluate(candidates, answering, support), answering.bundle)
+    widths = [max(len(name), len("100.0")) for name in found]
+    assert len("reports/summary.json") + sum(widths) + 2 * len(found) <= 100
+    assert found["top1"] == pytest.approx(100 * evaluate(candidates, answering, support).heads["gda"].top1, abs=0.06)
+    assert all(value is None or isinstance(value, float) for value in found.values())

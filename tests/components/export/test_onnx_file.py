@@ -19,11 +19,13 @@ from components.bank import Answering, Bank
 from components.classifier import HEADS, Bundle
 from components.errors import ShotlineError, UserInputError
 from components.export import graph
-from components.export.onnx_file import PRECISIONS, checked, onnx_model, support_photos, write_onnx
+from components.export.onnx_file import PRECISIONS, backbone_for_export, checked, onnx_model, support_photos, write_onnx
 from components.export.recipes.answer import prepared, upright_rgb
 from components.features import level_features
 from components.ingest import load_image
+from tests.components.classifier.saved import drawn_bundle
 from tests.components.export.small import draw_task, small_backbone, small_classifier
+from tests.components.heads.drawn import drawn_support
 from tests.conftest import REPOSITORY, draw_photo
 
 
@@ -52,12 +54,14 @@ def test_every_head_with_an_added_class_answers_in_onnx_as_it_does_here(
     model = onnx_model(bundle, bank, backbone)
     session = onnxruntime.InferenceSession(model.SerializeToString())
 
+    # Heads read levels in half precision: of noise, one that rounds to its neighbour moves an answer by up to some 1e-4.
+    tolerance = 1e-3 if bundle.head.needs_levels else PRECISIONS["fp32"]
     drawn = np.random.default_rng(0)
     side = session.get_inputs()[0].shape[1]
     for batch in (1, 2, 32):
         photos = drawn.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
         embedding, probabilities = session.run(["embedding", "probabilities"], {"photos": photos})
-        assert np.abs(probabilities - expected(bundle, bank, photos)).max() <= PRECISIONS["fp32"]
+        assert np.abs(probabilities - expected(bundle, bank, photos)).max() <= tolerance
         assert np.abs(np.linalg.norm(embedding, axis=1) - 1).max() < 1e-5
     facts = json.loads(session.get_modelmeta().custom_metadata_map["shotline"])
     assert [each["kind"] for each in facts["classes"]] == ["trained"] * 4 + ["added"]
@@ -148,9 +152,6 @@ def test_what_cannot_be_exported_says_why(
         checked(onnx_model(bundle, bank, backbone).SerializeToString(), bundle, bank, backbone, [], 1e-4)
     with pytest.raises(UserInputError, match="no precision"):
         write_onnx(tmp_path / "a.onnx", bundle, bank, REPOSITORY, task[0], card="", precision="int8")
-    paired = dataclasses.replace(bundle, backbone={**bundle.backbone, "beside": {"name": "second"}})
-    with pytest.raises(UserInputError, match="second encoder"):
-        write_onnx(tmp_path / "a.onnx", paired, bank, REPOSITORY, task[0], card="")
     other = {**backbone.identity.preprocessing, "resize_mode": "longest"}
     monkeypatch.setattr(backbone, "identity", dataclasses.replace(backbone.identity, preprocessing=other))
     with pytest.raises(UserInputError, match="longest"):
@@ -166,3 +167,12 @@ def test_photos_are_found_by_their_hashes(task: tuple[list[Path], list[Path]], t
     listed = dict.fromkeys(ids[:3], task[0][0]) | {ids[4]: tmp_path / "gone.jpg", "teal0.jpg": task[1][0]}
 
     assert support_photos(bundle, bank, listed) == [task[0][0]] * 3 + [task[1][0]]
+
+
+def test_a_second_encoder_beside_the_backbone_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    bundle, _ = drawn_bundle(drawn_support(3, shots=2), ["gda"])
+    beside = dataclasses.replace(bundle, backbone={**bundle.backbone, "beside": {"name": "embedded"}})
+
+    with pytest.raises(UserInputError, match="one image tower") as caught:
+        backbone_for_export(beside, tmp_path)
+    assert "--beside none" in caught.value.remedy

@@ -42,7 +42,7 @@ async function show(panel) {
     const image = h("img", { alt: item.name || "the photo", class: "review-photo" });
     picture(item.photo).then((address) => (image.src = address)).catch(() => {});
     const all = item.alike.length ? h("input", { type: "checkbox", id: "alike" }) : null;
-    const name = h("input", { type: "text", id: "review-name", autocomplete: "off", maxLength: 100, "aria-label": "A new name" });
+    const name = h("input", { type: "text", id: "review-name", autocomplete: "off", maxLength: 100, "aria-label": "A new name", placeholder: "another name" });
     const say_ = (values) => word(item, values, all?.checked);
     return h("section", { class: "card", "aria-label": "The photo" },
       image,

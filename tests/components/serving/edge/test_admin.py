@@ -166,7 +166,11 @@ def test_without_a_workspace_it_says_what_to_do() -> None:
             app,
             method,
             path,
-            **({"json": {"name": "a", "new_name": "b", "images": ["AAAA"]}} if method == "POST" else {}),
+            **(
+                {"json": {"name": "a", "new_name": "b", "images": ["AAAA"], "photos": "0" * 64}}
+                if method == "POST"
+                else {}
+            ),
         )
         assert (answer.status_code, answer.json()["code"]) == (409, "no_workspace")
         assert "SHOTLINE_WORKSPACE" in answer.json()["remedy"]
@@ -291,6 +295,11 @@ def test_a_refusal_of_the_gate_is_told_with_a_remedy_for_http(workspace: Path, m
         ("/rename_class", {"name": "a"}, "no_new_name"),
         ("/train", {"shots": -1}, "bad_shots"),
         ("/train", {"seed": "x"}, "bad_seed"),
+        ("/review", {"name": "a"}, "no_photos"),
+        ("/review", {"photos": "../../etc/passwd", "name": "a"}, "bad_photos"),
+        ("/review", {"photos": "0" * 64}, "no_word"),
+        ("/review", {"photos": "0" * 64, "name": "a", "word": "bad"}, "no_word"),
+        ("/review", {"photos": "0" * 64, "name": "a", "force": "yes"}, "bad_force"),
     ],
 )
 def test_what_lacks_something_is_told(workspace: Path, path: str, values: dict[str, Any], code: str) -> None:

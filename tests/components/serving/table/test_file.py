@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
 from components.serving.answers import Answer, PhotoClassifier, Ranked
-from components.serving.table.file import TableFile
+from components.serving.table.file import SCHEMA, TableFile
 from components.serving.table.making import answers_to
 from components.serving.table.named import named_photos
-from components.serving.table.rows import COLUMNS, SCHEMA, Row, csv_line, csv_rows, is_unsure, row_of
+from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows, is_unsure, row_of
 from tests.components.classifier.saved import drawn_bundle
 from tests.components.heads.drawn import drawn_support
 from tests.conftest import FakeBackbone, draw_photo
@@ -87,6 +87,7 @@ def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
     assert table["abstained"].tolist()[:2] == [False, False]
     parquet = pq.read_table(written(tmp_path / "a.parquet", rows, kind="parquet"))
     assert parquet.schema == SCHEMA
+    assert tuple(SCHEMA.names) == COLUMNS
     assert parquet.to_pylist() == rows
     assert list(tmp_path.glob("*.part")) == []
 

@@ -1,0 +1,69 @@
+"""The circle in a real browser: unknown to the service, kept, reviewed, named, live, answered; and undone bit for bit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import httpx
+import pytest
+
+from components.pool import Pool
+from components.workspace import Workspace
+from tests.conftest import draw_photo
+from tests.journeys.test_page import CHANGE_MS, chromium, serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.soak]
+
+
+def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
+    make_workspace: Callable[[], Path], run_command: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    program, root = chromium(), make_workspace()
+    for name, hue in {"red": 0, "green": 85, "blue": 170}.items():
+        for number in range(4):
+            draw_photo(tmp_path / "labelled" / name / f"{number}.jpg", 10 * hue + number, hue)
+    for number in range(4):
+        draw_photo(tmp_path / "odd" / f"{number}.jpg", 9000 + number, 215)
+    Workspace(root).set_parameters({"classifier.heads": ["zero_shot", "map_lr"], "pool.keep_margin": 1.0})
+    run_command("shotline", "train", tmp_path / "labelled", "--plain", cwd=root, timeout_s=600)
+
+    with serving(root, tmp_path, "--keep") as (base, log), sync_playwright() as playwright:
+
+        def asked(number: int) -> dict[str, Any]:
+            content = (tmp_path / "odd" / f"{number}.jpg").read_bytes()
+            answer = httpx.post(f"{base}/classify", files={"images": ("odd.jpg", content)}, timeout=120)
+            [found] = answer.raise_for_status().json()
+            return dict(found)
+
+        before = asked(3)
+        for number in range(3):
+            asked(number)
+        assert {each.origin for each in Pool(Workspace(root).pool).photos()} == {"service"}
+
+        link = re.search(r"page: (\S+)", log.read_text())
+        assert link is not None
+        page = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]).new_page()
+        page.goto(link[1])
+        page.get_by_role("tab", name="Review").click()
+        page.wait_for_selector(".review-classes button", timeout=CHANGE_MS)
+        if page.locator("#alike").count():
+            page.check("#alike")
+        page.fill("#review-name", "violet thing")
+        page.click("text=It is this, a new class")
+        note = page.locator("#panel section.note.good, #panel .note.bad").first
+        note.wait_for(timeout=CHANGE_MS)
+        if "gate" in note.inner_text().lower():
+            page.click("text=Make it live all the same")
+            page.wait_for_selector("#panel section.note.good", timeout=CHANGE_MS)
+
+        assert any(each["class"] == "violet thing" for each in asked(3)["top"])
+
+        page.click("#panel section.note.good >> text=Undo")
+        page.wait_for_selector("text=Undone", timeout=CHANGE_MS)
+        assert asked(3) == before
