@@ -31,6 +31,7 @@ def ingested(make_workspace: Callable[[], Path], run_command: Run) -> Path:
     return workspace
 
 
+@pytest.mark.soak
 def test_features_are_made_once_also_when_their_making_is_killed(
     ingested: Path, tmp_path: Path, run_command: Run
 ) -> None:

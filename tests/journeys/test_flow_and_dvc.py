@@ -82,6 +82,7 @@ def test_a_photo_that_arrives_during_a_run_is_never_recorded_as_seen(copy_of_tra
     assert {"changed deps": {"data/raw": "modified"}} in status["ingest"]
 
 
+@pytest.mark.soak
 def test_weights_of_ones_own_come_in_are_tracked_and_seen_to_change(
     copy_of_trained: Path, run_command: Run, tmp_path: Path
 ) -> None:

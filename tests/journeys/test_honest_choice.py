@@ -34,6 +34,7 @@ def test_scrambling_the_query_labels_changes_the_metrics_and_nothing_else(
     assert scrambled["shipped"]["top1"] < straight["shipped"]["top1"] - 0.5
 
 
+@pytest.mark.soak
 def test_more_query_photos_leave_the_bundle_as_it_is(trained: Path, copy_of_trained: Path, run_command: Run) -> None:
     for number in range(6):
         draw_photo(copy_of_trained / f"data/raw/test/red/more_{number}.jpg", 7000 + number, hue=40 * number)

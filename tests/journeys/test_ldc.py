@@ -33,6 +33,7 @@ def test_the_stage_leaves_the_same_bytes_again(trained: Path, copy_of_trained: P
     assert tree_digest(copy_of_trained / "models/ldc") == tree_digest(trained / "models/ldc")
 
 
+@pytest.mark.soak
 def test_shipped_alone_on_grids_it_answers_photos(copy_of_trained: Path, run_command: Run) -> None:
     Workspace.find(copy_of_trained).set_parameters(
         {"classifier.heads": ["ldc"], "ldc.level_mode": "grid", "ldc.epochs": 3, "ldc.form": "compact"}

@@ -274,7 +274,7 @@ def test_the_keyboard_alone_is_enough(story: Story) -> None:
     page.get_by_role("tab", name="Try").wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Try"
-    for title in ("Teach", "Classes", "Versions", "Try"):
+    for title in ("Teach", "Review", "Classes", "Versions", "Try"):
         page.keyboard.press("ArrowRight")
         assert page.evaluate("document.activeElement.textContent") == title
     page.keyboard.press("Tab")

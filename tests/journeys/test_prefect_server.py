@@ -94,7 +94,7 @@ def test_a_mistake_found_in_the_middle_of_a_flow_is_told_in_three_lines(
     server: str, copy_of_trained: Path, run_command: Run
 ) -> None:
     parameters = copy_of_trained / "params.yaml"
-    parameters.write_text(parameters.read_text().replace("shots: 4", "shots: 4\n  listing: nobody.csv"))
+    parameters.write_text(parameters.read_text().replace("listing: auto", "listing: nobody.csv"))
 
     said = run_command("shotline", "train", cwd=copy_of_trained, expect=2, env={"PREFECT_API_URL": server}).stderr
 
@@ -103,6 +103,7 @@ def test_a_mistake_found_in_the_middle_of_a_flow_is_told_in_three_lines(
     assert runs(server, "train")[-1]["state_name"] == "Failed"
 
 
+@pytest.mark.soak
 def test_what_a_watcher_takes_is_seen_there(server: str, copy_of_trained: Path, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     with watching(copy_of_trained, tmp_path / "inbox", api=server) as log:
