@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from components.classifier import Bundle, load_candidates
 from components.workspace import Workspace
 from tests.journeys.conftest import Run, tree_digest

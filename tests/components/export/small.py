@@ -75,6 +75,9 @@ def _classifier(head: str, trained: tuple[Path, ...], added: tuple[Path, ...]) -
         ),
         projector=backbone.projector,
     )
+    spread = 0.3 * torch.randn(4, *support.features.embedding.shape, generator=torch.Generator().manual_seed(2))
+    pool = torch.nn.functional.normalize(support.features.embedding + spread, dim=-1).flatten(0, 1)
+    support = dataclasses.replace(support, pool=pool)
     mode = LDC.get(head)
     bundle = drawn_bundle(support, [head if mode is None else "map_lr"])[0]
     fitted = bundle.head if mode is None else _brief_ldc(support, mode)

@@ -11,7 +11,7 @@ from tests.components.heads.drawn import drawn_support, drawn_task
 
 @pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))
 def test_the_map_scores_as_the_head_or_there_is_none(name: str) -> None:
-    support = drawn_support(n_classes=7, shots=6, levels=True)
+    support = drawn_support(n_classes=7, shots=6, levels=True, pool=8)
     head = fit_head(name, support)
 
     found = head.affine()
