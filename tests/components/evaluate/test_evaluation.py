@@ -1,6 +1,7 @@
 """Evaluation measures on query images or out of fold, says which, and changes nothing."""
 
 import csv
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from components.bank import AddedClass, Answering, Bank
-from components.classifier import Candidate
+from components.classifier import Bundle, Candidate
 from components.evaluate import Query, confused_pairs, confusion, evaluate, metrics, summary, table, write_plots
 from components.features.carriers import Features
 from components.files import json_text
@@ -21,8 +22,15 @@ from tests.components.ldc.drawn import drawn
 from tests.components.live.place import fitter_for
 
 
+@functools.cache
 def hard_support() -> Support:
     return drawn_support(shots=6, noise=3.0, word_noise=3.0)
+
+
+@functools.cache
+def hard_bundle() -> tuple[Bundle, list[Candidate]]:
+    """What every head makes of it."""
+    return drawn_bundle(hard_support())
 
 
 def drawn_query(n: int = 30) -> Query:
@@ -32,7 +40,7 @@ def drawn_query(n: int = 30) -> Query:
 
 def test_on_query_images() -> None:
     support = hard_support()
-    bundle, candidates = drawn_bundle(support)
+    bundle, candidates = hard_bundle()
     query = drawn_query()
     found = evaluate(candidates, Answering.of(bundle), support, query)
     probabilities = torch.softmax(bundle.head.scores(query.features) / bundle.temperature, 1)
@@ -47,7 +55,7 @@ def test_on_query_images() -> None:
 
 def test_out_of_fold_without_a_query_split() -> None:
     support = hard_support()
-    bundle, candidates = drawn_bundle(support)
+    bundle, candidates = hard_bundle()
     for query in (None, Query(support.features[:0], support.labels[:0])):
         found = evaluate(candidates, Answering.of(bundle), support, query)
         assert (found.evidence, found.n_query, len(found.labels)) == ("out_of_fold", None, 30)
@@ -61,7 +69,7 @@ def test_scrambled_query_labels_change_figures_and_nothing_else(tmp_path: Path) 
     scrambled = Query(query.features, query.labels.roll(37))
     written = []
     for number, photos in enumerate((query, scrambled)):
-        bundle, candidates = drawn_bundle(support)
+        bundle, candidates = hard_bundle()
         found = evaluate(candidates, Answering.of(bundle), support, photos)
         bundle.save(tmp_path / str(number))
         written.append((found.heads, {path.name: path.read_bytes() for path in (tmp_path / str(number)).iterdir()}))
@@ -71,7 +79,7 @@ def test_scrambled_query_labels_change_figures_and_nothing_else(tmp_path: Path) 
 
 def test_metrics_have_the_promised_form() -> None:
     support = hard_support()
-    bundle, candidates = drawn_bundle(support)
+    bundle, candidates = hard_bundle()
     content = json.loads(
         json_text(metrics(evaluate(candidates, Answering.of(bundle), support, drawn_query()), bundle, shots=6, seed=3))
     )
@@ -134,7 +142,7 @@ def test_where_ldc_is_shipped_the_pairs_are_those_that_it_parts_and_leaves() -> 
 
 def test_plots(tmp_path: Path) -> None:
     support = hard_support()
-    bundle, candidates = drawn_bundle(support)
+    bundle, candidates = hard_bundle()
     write_plots(evaluate(candidates, Answering.of(bundle), support, drawn_query()), tmp_path)
     rows = {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in tmp_path.iterdir()}
     assert set(rows) == {"reliability", "reliability_raw", "coverage", "heads", "residual"}
@@ -147,7 +155,7 @@ def test_plots(tmp_path: Path) -> None:
 
 def test_table_names_the_shipped_head_the_reason_and_the_evidence() -> None:
     support = hard_support()
-    bundle, candidates = drawn_bundle(support)
+    bundle, candidates = hard_bundle()
     text = table(evaluate(candidates, Answering.of(bundle), support, drawn_query()), bundle)
     assert "150 query photos" in text
     assert f"{bundle.head.state().name} *" in text
@@ -247,7 +255,7 @@ def test_a_share_of_nearly_all_is_not_told_as_all_and_none_never_as_minus_none()
 
 def test_long_names_keep_the_table_within_80_columns() -> None:
     support = hard_support()
-    bundle, candidates = drawn_bundle(support)
+    bundle, candidates = hard_bundle()
     text = table(evaluate(candidates, Answering.of(bundle), support, drawn_query()), bundle)
     assert "linear_probe_levels" in text or "nearest_mean" in text
     assert max(map(len, text.splitlines())) <= 80

@@ -17,6 +17,9 @@ from components.pool import Pool, add_photos
 from components.workspace import Workspace
 from tests.conftest import draw_photo
 
+# They share a workspace that is trained with a pool.
+pytestmark = pytest.mark.soak
+
 Run = Callable[..., CompletedProcess[str]]
 HUES = {"red": 0, "green": 85, "blue": 170}
 
