@@ -50,12 +50,10 @@ BEGIN_FIRST = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests run in one test process: what they share is made once."""
+    """See `BEGIN_FIRST`."""
 
     def place(item: pytest.Item) -> int:
         module = item.path.relative_to(REPOSITORY / "tests").as_posix()
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(module))
         return next(number for number, begin in enumerate(BEGIN_FIRST) if module.startswith(begin))
 
     items.sort(key=place)

@@ -16,9 +16,6 @@ from tests.journeys.conftest import Run
 from tests.journeys.prefect_server import ask
 from tests.journeys.test_arrivals import wait_for, watching
 
-# One test process: they share a server, which takes ten seconds to start.
-pytestmark = pytest.mark.xdist_group("prefect_server")
-
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 
 # `prefect deployment ls` and its like, as its program calls them, in one process: Prefect takes seconds to import.

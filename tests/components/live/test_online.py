@@ -22,8 +22,6 @@ from tests.components.heads.drawn import drawn_support
 from tests.components.live.test_changes import Place, photos_of, stamp
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("feast")  # importing it takes ten seconds: one test process does
-
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
