@@ -117,6 +117,7 @@ def _write_models(place: Workspace, names: list[str]) -> None:
             "files": {},
             "class_names": names,
             "display_names": names,
+            "backbone": {"name": "drawn"},
             "threshold": 0.3,
             "provenance": {},
         },
