@@ -59,6 +59,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program; the test skips where there is none, and fails where none may skip."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        told = "Chromium is not installed (Debian: apt-get install chromium)"
+        if os.environ.get("SHOTLINE_NO_SKIPS"):
+            pytest.fail(told)
+        pytest.skip(told)
+    return found
+
+
 @dataclass
 class FakeBackbone:
     """A deterministic projection of a photo's colours that counts its forward passes; no weights, no open_clip."""

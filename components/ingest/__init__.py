@@ -12,7 +12,15 @@ from components.on_demand import on_demand
 if TYPE_CHECKING:
     from components.ingest.blur import blur_of
     from components.ingest.copying import PhotoCopy, copy_photos, plan_copy
-    from components.ingest.decode import Limits, PhotoError, count_pixels, load_image, read_photo, rgb_image
+    from components.ingest.decode import (
+        Limits,
+        PhotoError,
+        count_pixels,
+        load_image,
+        none_usable,
+        read_photo,
+        rgb_image,
+    )
     from components.ingest.manifest import Ingested, Progress, ingest
     from components.ingest.names import words_of
     from components.ingest.near_duplicates import groups_of, thumbnail_of
@@ -42,6 +50,7 @@ __all__ = [
     "ingest",
     "load_image",
     "near_any",
+    "none_usable",
     "plan_copy",
     "plan_placement",
     "read_photo",

@@ -9,7 +9,7 @@ what is no photo, are refused with a reason. What is wrong with a file besides i
 import io
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +107,14 @@ class PhotoError(UserInputError):
 
 def _rebuild(what: str, on: str, remedy: str, reason: Reason) -> ShotlineError:
     return PhotoError(what, on=on, remedy=remedy, reason=reason)
+
+
+def none_usable(class_name: str, refused: Sequence[PhotoError]) -> UserInputError:
+    """The error that a class is left without a photo, with what is wrong with the first of those refused."""
+    first = f"none of its photos can be used; the first, {refused[0].on}: {refused[0].what}" if refused else None
+    return UserInputError(
+        first or "there is no photo of it", on=class_name, remedy="give at least one JPEG, PNG or WebP photo"
+    )
 
 
 @dataclass(frozen=True)

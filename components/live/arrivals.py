@@ -11,9 +11,8 @@ from PIL import Image
 
 from components.bank import Bank, class_name
 from components.classifier import Bundle
-from components.errors import UserInputError
 from components.features import Features
-from components.ingest import PhotoError, load_image, read_photo, thumbnail_of
+from components.ingest import PhotoError, load_image, none_usable, read_photo, thumbnail_of
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Misfit, Outcome
 from components.running import Runner, run_plainly
@@ -62,14 +61,7 @@ class ReadPhotos:
         """
         for name, kept in self.kept.items():
             if not kept:
-                refused = self.refused[name]
-                raise UserInputError(
-                    f"none of its photos can be used; the first, {refused[0].on}: {refused[0].what}"
-                    if refused
-                    else "there is no photo of it",
-                    on=name,
-                    remedy="give at least one JPEG, PNG or WebP photo",
-                )
+                raise none_usable(name, self.refused[name])
 
 
 def add(

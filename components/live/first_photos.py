@@ -17,7 +17,7 @@ from PIL import Image
 from components.bank import class_name, spelling
 from components.errors import UserInputError
 from components.files import sha256_bytes, write_bytes
-from components.ingest import IngestSettings, PhotoError, load_image
+from components.ingest import IngestSettings, PhotoError, load_image, none_usable
 from components.ingest.decode import EXTENSIONS
 from components.leftovers import is_left_behind
 from components.workspace import Workspace
@@ -78,13 +78,7 @@ class FirstPhotos:
                 kept += 1
                 self._keep(name, content)
             if not kept:
-                raise UserInputError(
-                    f"none of its photos can be used; the first, {refused[0].on}: {refused[0].what}"
-                    if refused
-                    else "there is no photo of it",
-                    on=name,
-                    remedy="give at least one JPEG, PNG or WebP photo",
-                )
+                raise none_usable(name, refused)
             return name, len(self.files(name)), refused
 
     def remove(self, name: str) -> Path:

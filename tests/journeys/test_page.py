@@ -63,22 +63,13 @@ class Story:
         return [self.photos / name / f"{number}.jpg" for number in range(first, first + count)]
 
 
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        told = "Chromium is not installed (Debian: apt-get install chromium)"
-        if os.environ.get("SHOTLINE_NO_SKIPS"):
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
-
-
 @pytest.fixture(scope="module")
-def story(make_workspace: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(
+    make_workspace: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory, chromium: str
+) -> Iterator[Story]:
     """A service that has been taught from nothing, through the page."""
     from playwright.sync_api import sync_playwright
 
-    program = chromium()
     workspace = make_workspace()
     Workspace(workspace).set_parameters({"classifier.heads": ["zero_shot", "nearest_mean"]})
     photos = tmp_path_factory.mktemp("photos")
@@ -87,7 +78,7 @@ def story(make_workspace: Callable[[], Path], tmp_path_factory: pytest.TempPathF
             draw_photo(photos / name / f"{number}.jpg", 100 * hue + number, hue=hue)
     with serving(workspace, tmp_path_factory.mktemp("log")) as (base, log), sync_playwright() as playwright:
         camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *camera])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *camera])
         told = re.search(r"page: (\S+)", log.read_text())
         assert told is not None
         story = Story(base, told[1], browser, photos, log)

@@ -14,17 +14,20 @@ import pytest
 from components.pool import Pool
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.test_page import CHANGE_MS, chromium, serving
+from tests.journeys.test_page import CHANGE_MS, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 
 
 def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
-    make_workspace: Callable[[], Path], run_command: Callable[..., CompletedProcess[str]], tmp_path: Path
+    make_workspace: Callable[[], Path],
+    run_command: Callable[..., CompletedProcess[str]],
+    tmp_path: Path,
+    chromium: str,
 ) -> None:
     from playwright.sync_api import sync_playwright
 
-    program, root = chromium(), make_workspace()
+    root = make_workspace()
     for name, hue in {"red": 0, "green": 85, "blue": 170}.items():
         for number in range(4):
             draw_photo(tmp_path / "labelled" / name / f"{number}.jpg", 10 * hue + number, hue)
@@ -48,7 +51,7 @@ def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
 
         link = re.search(r"page: (\S+)", log.read_text())
         assert link is not None
-        page = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]).new_page()
+        page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
         page.goto(link[1])
         page.get_by_role("tab", name="Review").click()
         page.wait_for_selector(".review-classes button", timeout=CHANGE_MS)

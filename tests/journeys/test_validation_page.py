@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        told = "Chromium is not installed (Debian: apt-get install chromium)"
-        if os.environ.get("SHOTLINE_NO_SKIPS"):
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
 
 
 @pytest.mark.browser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.server
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -28,7 +27,6 @@ from components.ingest import load_image
 from tests.components.export.small import draw_task, small_backbone, small_classifier
 from tests.conftest import REPOSITORY, draw_photo
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = [(300, 200), (90, 333), (96, 96), (97, 64)]
 
 
@@ -78,11 +76,9 @@ def address(page: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened
         opened.close()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,17 +9,6 @@ import pytest
 from components.artefacts import answers_file, read_answers
 from components.report import compare, write_comparison, write_report
 from components.workspace import Workspace
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        told = "Chromium is not installed (Debian: apt-get install chromium)"
-        if os.environ.get("SHOTLINE_NO_SKIPS"):
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
 
 
 @pytest.mark.browser
