@@ -24,6 +24,7 @@ from components.live.keeping_online import keep_online
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Taken
 from components.live.telling import explain_taken
+from components.live.watchers import Note
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
 
@@ -58,7 +59,13 @@ class Handler(Protocol):
 
 
 def watch(
-    inbox: Inbox, settings: InboxSettings, handle: Handler, stop: threading.Event, tell: Tell, pause_s: float = 5.0
+    inbox: Inbox,
+    settings: InboxSettings,
+    handle: Handler,
+    stop: threading.Event,
+    tell: Tell,
+    pause_s: float = 5.0,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     """Look at the inbox until `stop` is set; an arrival that is being handled then is finished first.
 
@@ -69,6 +76,7 @@ def watch(
         stop: ends it.
         tell: hears of what goes wrong.
         pause_s: before an arrival that failed is tried again; twice as long after each further time. Others go on.
+        beat: called before each look.
     """
     settling = Settling(settings.settle_s, unfinished_s=settings.unfinished_s)
     failed: dict[Arrival, tuple[float, float]] = {}  # when it may be tried again, and the pause before that
@@ -98,6 +106,7 @@ def watch(
 
     with ThreadPoolExecutor(1, thread_name_prefix="arrival") as aside:
         while not stop.is_set():
+            beat()
             try:
                 there = inbox.look()
             except OSError as error:
@@ -279,13 +288,17 @@ def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce:
 
             require_server("start it (prefect server start), or correct PREFECT_API_URL")
             tell(f"watching {inbox.folder}, announcing to the deployment of workspace {workspace.identity[:8]}")
-            watch(inbox, settings, Announcing(lambda name: emit(workspace, name), tell), stop, tell)
+            note = Note(workspace, inbox.folder, "announces")
+            with note.kept():
+                announcing = Announcing(lambda name: emit(workspace, name), tell)
+                watch(inbox, settings, announcing, stop, tell, beat=note.beat)
         else:
-            with inbox.only_one():
+            note = Note(workspace, inbox.folder, "takes")
+            with inbox.only_one(), note.kept():
                 taking = Taking(workspace, inbox, settings, tell, _flow())
                 keep_online(workspace)
                 tell(f"watching {inbox.folder}; Ctrl-C ends it")
-                watch(inbox, settings, taking, stop, tell)
+                watch(inbox, settings, taking, stop, tell, beat=note.beat)
     tell("stopped")
 
 
