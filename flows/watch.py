@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from components.errors import ShotlineError
-from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling
+from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling, beyond, filed_folders, remove
 from components.live.intake import open_inbox, take_in
 from components.live.keeping_online import keep_online
 from components.live.opening import LiveWorkspace
@@ -174,7 +174,18 @@ class Taking:
         self._tell(f"{explain_taken(taken)}\n{time.monotonic() - start:.1f} s ({steps})")
         if failure := keep_online(self._workspace):
             self._tell(f"Feast's online store is behind: {failure}")
+        self._keep_filed_small()
         return Handled(taken.failed, list(taken.unfinished))
+
+    def _keep_filed_small(self) -> None:
+        """What is in `.done` beyond its limit goes; what is in `.rejected` may be the only copy, so it is told."""
+        most = int(self._settings.filed_gb * 1e9)
+        filed = filed_folders(self._inbox.folder)
+        if old := beyond([each for each in filed if each.ending == "done"], most):
+            with contextlib.suppress(OSError):  # it is tried again after the next arrival
+                remove(old)
+        if beyond([each for each in filed if each.ending == "rejected"], most):
+            self._tell(f".rejected holds more than inbox.filed_gb: shotline purge --inbox {self._inbox.folder}")
 
     def _shown(self, names: list[str], take: Callable[[Runner], Taken]) -> Taken:
         assert self._flow is not None

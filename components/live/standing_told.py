@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from components.live.standing import Behind, Filed, InboxStanding, LiveStanding, Standing
 from components.live.watchers import Watcher
-from components.wording import counted, printable
+from components.wording import counted, printable, sized
 
 __all__ = ["explain_standing"]
 
@@ -87,7 +87,7 @@ def _inbox(inbox: InboxStanding) -> list[str]:
         waiting = f"{counted(inbox.photos, 'photo')} wait{'s' if inbox.photos == 1 else ''}{where}"
         lines.append(waiting if inbox.photos else "nothing waits")
     if inbox.done.files or inbox.rejected.files:
-        lines.append(f".done {_size(inbox.done)}, .rejected {_size(inbox.rejected)} (shotline purge)")
+        lines.append(f".done {_size(inbox.done)}, .rejected {_size(inbox.rejected)} (shotline purge --inbox)")
     at_work = [watcher for watcher in inbox.watchers if watcher.running]
     lines += [_watcher(watcher) for watcher in at_work]
     if not at_work:
@@ -127,8 +127,7 @@ def _named(names: Sequence[str], most: int = _MOST_NAMED) -> str:
 
 
 def _size(filed: Filed) -> str:
-    size = filed.size_bytes / 1e6
-    return f"{counted(filed.files, 'file')} of {size:,.1f} MB" if filed.files else "empty"
+    return f"{counted(filed.files, 'file')} of {sized(filed.size_bytes)}" if filed.files else "empty"
 
 
 def _age(seconds: float) -> str:
