@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from components.bank.ledger import LedgerEntry
 
-__all__ = ["AddedClass", "State", "made_from", "photos_in_use", "states", "without_purged"]
+__all__ = ["AddedClass", "State", "event_times", "made_from", "photos_in_use", "states", "without_purged"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,19 @@ def _after(
 
 def _joined(before: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*before, *more)))
+
+
+def event_times(entries: Sequence[LedgerEntry]) -> list[datetime]:
+    """When each entry came to hold, in UTC: what it says, or just after the arrival before it where a clock was set back."""
+    found: list[datetime] = []
+    for entry in entries:
+        time = datetime.fromisoformat(entry.time)
+        if found and entries[len(found) - 1].arrival == entry.arrival:
+            time = found[-1]
+        elif found:
+            time = max(time, found[-1] + timedelta(microseconds=1))
+        found.append(time)
+    return found
 
 
 def made_from(entries: Sequence[LedgerEntry], trained: frozenset[str], number: int) -> frozenset[str]:
