@@ -30,7 +30,8 @@ def train(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="embedded, MODEL/TAG (ViT-B-16/openai), or weights of yours: a checkpoint folder, or MODEL/PATH.safetensors."
+            help="embedded, MODEL/TAG (ViT-B-16/openai), hf-hub:OWNER/MODEL, or weights of yours: a checkpoint folder, "
+            "or MODEL/PATH.safetensors."
         ),
     ] = None,
     beside: Annotated[
