@@ -1,9 +1,10 @@
-"""Partitions of features on a Dask cluster, each a Prefect task."""
+"""Partitions of features on a Dask cluster, the one that Prefect's `DaskTaskRunner` starts or knows."""
 
 from __future__ import annotations
 
-import warnings
+import logging
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from components.errors import UserInputError
 
@@ -30,55 +31,46 @@ def on_dask(settings: FeaturesSettings, work: Work) -> Distribute:
             on="params.yaml: features.runner",
             remedy="pip install 'shotline[dask]', or set local",
         ) from error
-    from prefect import flow
-
-    from flows.running import in_this_process
-
-    local = {"n_workers": settings.workers, "threads_per_worker": 1, "dashboard_address": None}
+    local = {"n_workers": settings.workers, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "ERROR"}
     cluster: dict[str, Any] = {"address": settings.address} if settings.address else {"cluster_kwargs": local}
 
     def distribute(plan: Plan, store: ShardStore, progress: Progress | None) -> None:
-        runner: Any = DaskTaskRunner(**cluster)
+        from components.features.distributed import until_committed
 
-        @flow(name="encode", flow_run_name=f"encode {len(plan)} partitions", task_runner=runner)
-        def encode() -> None:
-            from components.features.distributed import until_committed
-
-            until_committed(plan, store, lambda missing: _Round(missing, store, work), progress)
-
-        with in_this_process(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*large graph.*")
-            encode()
+        logging.getLogger("distributed").setLevel(logging.ERROR)
+        runner = DaskTaskRunner(**cluster)
+        runner.logger.setLevel(logging.WARNING)
+        with runner:
+            until_committed(plan, store, lambda missing: _Round(runner.client, missing, store, work), progress)
 
     return distribute
 
 
 class _Round:
-    """Partitions as tasks of Prefect's on Dask; see `components.features.distributed.Round`."""
+    """Partitions on Dask; see `components.features.distributed.Round`.
 
-    def __init__(self, partitions: Plan, store: ShardStore, work: Work) -> None:
-        from prefect import task
-        from prefect.cache_policies import NO_CACHE
+    They are plain functions, not tasks of Prefect's: a worker then needs no way to a Prefect server, and a task whose
+    worker has died is not refused as one that runs already.
+    """
 
+    def __init__(self, client: Any, partitions: Plan, store: ShardStore, work: Work) -> None:
         from components.features.distributed import encode_partition
 
-        encode = task(name="encode", cache_policy=NO_CACHE, persist_result=False)(encode_partition)
-        self._futures: list[Any] = [
-            encode.with_options(task_run_name=f"encode {partition.id[:8]}").submit(work, partition, store)
+        self._futures = [
+            client.submit(
+                encode_partition, work, partition, store, key=f"encode-{partition.id}-{uuid4().hex}", pure=False
+            )
             for partition in partitions
         ]
 
     def settled(self) -> bool:
         """See `Round`."""
-        return all(future.wrapped_future.done() for future in self._futures)
+        return all(future.done() for future in self._futures)
 
     def problem(self) -> str:
         """See `Round`."""
-        for future in self._futures:
-            future.wait(timeout=1)
-            if future.state.is_failed() or future.state.is_crashed():
-                return str(future.state.message or future.state.name)
-        return ""
+        failed = (future for future in self._futures if future.status == "error")
+        return next((str(future.exception()) for future in failed), "")
 
 
 RUNNERS = {"dask": on_dask}
