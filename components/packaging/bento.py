@@ -19,25 +19,11 @@ from components.export.card import CARD, card_of
 from components.files import write_text
 from components.live import version_name
 from components.serving.answers import PhotoClassifier
+from components.workspace.shipped import shipped_files
 
 __all__ = ["build_bento"]
 
-_ROOMS = (
-    *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
-    *("artefacts", "pool", "retrieval", "serving", "store"),
-    "workspace",  # the last ones are what a mounted workspace is searched and changed by
-)
-_MODULES = (
-    "__init__.py",
-    "errors.py",
-    "files.py",
-    "leftovers.py",
-    "on_demand.py",
-    "running.py",
-    "threads.py",
-    "wording.py",
-)
-_NOT_SHIPPED = ("__pycache__", "template")  # a workspace's template holds a backbone
+# The extra `serve` of pyproject.toml names the same.
 _REQUIREMENTS = (
     "aiohttp",
     "bentoml",
@@ -74,13 +60,12 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
     """
     classifier = PhotoClassifier.of_outputs(models, settings)  # refuses weights that it was not made with
     bundle, version = classifier.bundle, version_name(classifier.bank)
-    source = Path(__file__).resolve().parents[1]
+    source = Path(__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory() as scratch:
         context = Path(scratch) / "context"
-        for room in _ROOMS:
-            shutil.copytree(source / room, context / "components" / room, ignore=shutil.ignore_patterns(*_NOT_SHIPPED))
-        for module in _MODULES:
-            shutil.copy(source / module, context / "components" / module)
+        for path in shipped_files():
+            (context / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / path, context / path)
         for part in ("bundle", "bank"):
             shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
