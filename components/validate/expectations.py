@@ -48,7 +48,7 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
     Args:
         name: of the suite.
         frame: what `frames` laid out.
-        checks: those of this suite.
+        checks: of all suites; those of this one are made.
 
     Raises:
         ShotlineError: a check could not be made (a column is missing); never because one did not hold.
@@ -57,6 +57,7 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
+    checks = [check for check in checks if check.suite == name]
     applied = [check for check in checks if check.skipped is None]
     keys = _KEYS[name]
     # Without stores of its own it would leave a temporary folder behind for every context.
