@@ -114,6 +114,20 @@ class Pipeline:
             if sources:
                 repo.add([str(path) for path in sources])
 
+    def behind(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What lies here otherwise than DVC was told, relative to the workspace; and the stages that it would run anew.
+
+        Raises:
+            UserInputError: DVC cannot be asked: another command of it is at work, or one of its files is damaged.
+        """
+        with self._repository() as repo:
+            changed = {stage.addressing: bool(stage.cmd) for stage in repo.index.stages}
+            found = [name for name in repo.status() if name in changed]
+            untold = [name.removesuffix(".dvc") for name in found if not changed[name]]
+            known = {Path(out.fs_path) for out in repo.index.outs}
+            fresh = [str(path.relative_to(self._workspace.root)) for path in self._sources() if path not in known]
+            return tuple(untold + fresh), tuple(name for name in found if changed[name])
+
     def _check_photos(self, cache: Path) -> None:
         raw = self._workspace.raw
         if not raw.is_dir():

@@ -107,6 +107,7 @@ def stage(
     from components.errors import UserInputError
     from components.stages import STAGES, run_stage
     from components.workspace import Workspace
+    from flows.clusters import RUNNERS
     from flows.console import ConsoleReporter
 
     if name not in STAGES:  # before anything waits for its turn
@@ -118,7 +119,7 @@ def stage(
 
             refuse_links_into_cache(place.raw)
         reporter = ConsoleReporter()
-        run_stage(name, place, reporter)
+        run_stage(name, place, reporter, RUNNERS)
         if name == "evaluate":
             from flows.pipeline import make_report
 
