@@ -17,6 +17,7 @@ from components.live.opening import LiveWorkspace
 from components.running import Runner, run_plainly
 from components.stages import Reporter, check_parameters, run_stage
 from components.workspace import Workspace, check_stage_versions, keep_digest
+from flows.clusters import RUNNERS
 from flows.dvc import Pipeline, Stage
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _run(pipeline: Pipeline, stage: Stage, workspace: Workspace, reporter: Repor
     """Whether the stage had to run; it has then."""
     if stage.ours:
         # A fresh workspace: params.yaml is read within the time in which DVC watches it.
-        ran = pipeline.run(stage.name, lambda name: run_stage(name, Workspace(workspace.root), reporter))
+        ran = pipeline.run(stage.name, lambda name: run_stage(name, Workspace(workspace.root), reporter, RUNNERS))
     else:
         reporter.note(f"{stage.name}: a stage of your own")
         ran = pipeline.run(stage.name)

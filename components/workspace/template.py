@@ -13,6 +13,7 @@ __all__ = ["TEMPLATE", "template_folder"]
 TEMPLATE = (
     ".dvc/.gitignore",
     ".dvc/config",
+    ".dvc/plots.html",
     ".dvcignore",
     ".gitignore",
     "data/.gitignore",

@@ -90,7 +90,8 @@ def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None
 def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
     """Write this Shotline's stages into `versions.yaml` and `dvc.yaml`; a person's own stages stay as they are.
 
-    Sections of `params.yaml` and folders that these stages read are added where they are missing.
+    Sections of `params.yaml` and folders that these stages read, and `artifacts` of `dvc.yaml`, are added where they are
+    missing.
 
     Returns:
         What was brought up to date.
@@ -106,6 +107,8 @@ def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
             pipeline["stages"].pop(change.stage, None)
         else:
             pipeline["stages"][change.stage] = template["stages"][change.stage]
+    for name, artifact in template["artifacts"].items():
+        pipeline.setdefault("artifacts", {}).setdefault(name, artifact)
     text = io.StringIO()
     yaml.dump(pipeline, text)
     write_text(workspace.root / _PIPELINE, text.getvalue())

@@ -30,7 +30,8 @@ def train(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="embedded, MODEL/TAG (ViT-B-16/openai), or weights of yours: a checkpoint folder, or MODEL/PATH.safetensors."
+            help="embedded, MODEL/TAG (ViT-B-16/openai), hf-hub:OWNER/MODEL, or weights of yours: a checkpoint folder, "
+            "or MODEL/PATH.safetensors."
         ),
     ] = None,
     beside: Annotated[
@@ -106,6 +107,7 @@ def stage(
     from components.errors import UserInputError
     from components.stages import STAGES, run_stage
     from components.workspace import Workspace
+    from flows.clusters import RUNNERS
     from flows.console import ConsoleReporter
 
     if name not in STAGES:  # before anything waits for its turn
@@ -117,7 +119,7 @@ def stage(
 
             refuse_links_into_cache(place.raw)
         reporter = ConsoleReporter()
-        run_stage(name, place, reporter)
+        run_stage(name, place, reporter, RUNNERS)
         if name == "evaluate":
             from flows.pipeline import make_report
 
