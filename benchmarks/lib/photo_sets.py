@@ -18,7 +18,7 @@ from components.features import FeatureCache, Features, LevelMode, View, class_e
 from components.heads import Support
 from components.ingest import IngestSettings, draw_sample, groups_of, ingest
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 TEMPLATES = ("a photo of a {}.",)
 
 
