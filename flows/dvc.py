@@ -114,6 +114,13 @@ class Pipeline:
             if sources:
                 repo.add([str(path) for path in sources])
 
+    def track_arrivals(self) -> None:
+        """Have DVC track the ledger and the photos of arrivals as they are now, and nothing else; raises as `check`."""
+        with self._repository() as repo:
+            names = [path for path in self._sources() if path.parent == self._workspace.arrivals]
+            _of_git(repo, names)
+            repo.add([str(path) for path in names])
+
     def behind(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What lies here otherwise than DVC was told, relative to the workspace; and the stages that it would run anew.
 

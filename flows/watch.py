@@ -27,6 +27,7 @@ from components.live.telling import explain_taken
 from components.live.watchers import Note
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
+from flows.tracking import keep_tracked
 
 __all__ = ["Announcing", "Handled", "Handler", "Taking", "stopped_by_signals", "watch"]
 
@@ -175,6 +176,7 @@ class Taking:
         self._tell(f"{explain_taken(taken)}\n{time.monotonic() - start:.1f} s ({steps})")
         if failure := keep_online(self._workspace):
             self._tell(f"Feast's online store is behind: {failure}")
+        keep_tracked(self._workspace)
         self._keep_filed_small()
         return Handled(taken.failed, list(taken.unfinished))
 

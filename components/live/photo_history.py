@@ -65,8 +65,7 @@ def photo_history(workspace: Workspace) -> pa.Table:
     for photo in Pool(workspace.pool).photos():
         rows.append((photo.photo, False, True, "", datetime.fromisoformat(photo.time)))
     rows += _of_ledger(entries)
-    columns = list(zip(*rows, strict=True)) or [[] for _ in PHOTO_STATES]
-    return pa.table([list(column) for column in columns], schema=PHOTO_STATES)
+    return pa.Table.from_pylist([dict(zip(PHOTO_STATES.names, row, strict=True)) for row in rows], schema=PHOTO_STATES)
 
 
 def _of_ledger(entries: list[LedgerEntry]) -> Iterator[tuple[str, bool, bool, str, datetime]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
 from feast.types import Array, Bool, Float32, Int32, String
 
 __all__ = ["definitions"]
 
-Definition = Entity | FeatureView | FeatureService
+Definition: TypeAlias = Entity | FeatureView | FeatureService
 
 
 def definitions(root: Path) -> list[Definition]:

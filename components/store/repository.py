@@ -34,7 +34,7 @@ def feature_store(repository: Path) -> Any:
     if config.registry.path in ("sqlite:///registry.db", "sqlite:///$SHOTLINE_FEAST/registry.db"):
         config.registry.path = f"sqlite:///{repository / 'registry.db'}"
     store = FeatureStore(config=config)
-    wanted = definitions(repository.parents[1])
+    wanted: list[Any] = definitions(repository.parents[1])
     digest = sha256_bytes(b"".join(each.to_proto().SerializeToString(deterministic=True) for each in wanted))[:16]
     (tagged,) = (each for each in wanted if each.name == _TAGGED)
     tagged.tags[_TAG] = digest

@@ -126,7 +126,9 @@ def _add_what_stages_read(root: Path) -> None:
     if missing := [name for name in ours if name not in found]:
         text = path.read_text(encoding="utf-8").rstrip("\n")
         write_text(path, text + "\n\n" + yaml.safe_dump({name: ours[name] for name in missing}, sort_keys=False))
-    for name in (name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()):
+    # What Feast's own commands read is ours alone.
+    missing = [name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()]
+    for name in dict.fromkeys([*missing, "data/feature_store/definitions.py"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template / name, root / name)
 

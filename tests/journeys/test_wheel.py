@@ -74,7 +74,12 @@ def test_everything_works_in_a_folder_of_ones_own(installed: Callable[..., str],
     installed("shotline", "init", "mine", "--no-scm", cwd=tmp_path)
     mine = tmp_path / "mine"
     Workspace(mine).set_parameters(
-        {"feature_store.online": False, "liteembed.vocabulary": "starter", "classifier.heads": list(STORY_HEADS)}
+        {
+            "feature_store.online": False,
+            "tracking.arrivals": False,
+            "liteembed.vocabulary": "starter",
+            "classifier.heads": list(STORY_HEADS),
+        }
         | {"ldc.epochs": 4}
     )
     for number, name in enumerate(("amber", "green", "violet", "blue")):
