@@ -47,7 +47,8 @@ class PhotoSet:
     @cached_property
     def class_names(self) -> list[str]:
         """Words of each class, in the order of labels."""
-        return self._ingested.classes["name"].to_pylist()
+        names: list[str] = self._ingested.classes["name"].to_pylist()
+        return names
 
     @cached_property
     def text_embeddings(self) -> Tensor:
