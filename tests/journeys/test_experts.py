@@ -80,10 +80,10 @@ OTHERS = (
 PREFECT = (
     ("prefect deployment ls", "(?s)consolidate/.*train/"),
     ("prefect automation ls", "shotline"),
-    ("prefect work-pool ls", "Work Pools"),
+    ("prefect work-pool ls", "No work pools found"),
     ("prefect flow ls", "train"),
     ("prefect flow-run ls", "Flow Runs"),
-    ("prefect artifact ls", "Artifacts"),
+    ("prefect artifact ls", "heads"),
 )
 """Asked of a server at which `shotline deploy` serves; `docs/prefect.md` is told by `test_prefect_server.py`."""
 
