@@ -121,13 +121,7 @@ def ingest(
         sample=draw_sample(
             manifest, shots=settings.shots, seed=settings.seed, validation_shots=settings.validation_shots_used
         ),
-        classes=pa.Table.from_pylist(
-            [
-                {"class": label, "name": name.name, "description": name.description, "named_by": name.named_by}
-                for label, name in named.items()
-            ],
-            schema=CLASSES,
-        ),
+        classes=_classes_table(named),
         layout=listing.layout,
         notes=tuple(listing.notes + notes + _lost_classes(listing, photos)),
     )
@@ -245,6 +239,16 @@ def _lost_classes(listing: Listing, photos: list[Photo]) -> list[Note]:
         Note("lost_class", f"every file of class {label} was refused, so it is no class here; see the quarantine")
         for label in sorted(lost)
     ]
+
+
+def _classes_table(named: dict[str, ClassName]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {"class": label, "name": name.name, "description": name.description, "named_by": name.named_by}
+            for label, name in named.items()
+        ],
+        schema=CLASSES,
+    )
 
 
 def _manifest_table(photos: list[Photo], named: dict[str, ClassName], near_duplicate: float) -> pa.Table:

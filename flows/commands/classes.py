@@ -159,7 +159,7 @@ def deploy(
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve the flows train, consolidate and add-class to a Prefect server, until Ctrl-C."""
+    """Serve the flows train, consolidate, review and add-class to a Prefect server, until Ctrl-C."""
     from flows.console import tell
     from flows.deployments import deploy as serve_deployments
 
