@@ -70,5 +70,5 @@ Shotline.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
 _place = Place.said()
 Shotline.mount_asgi_app(  # type: ignore[attr-defined]
-    edge_application(_client, _readiness, Admin(_place, _guard), keeper_said(_place)), path="/"
+    edge_application(_client, _readiness, Admin(_place, _guard), keeper_said(_place), _place.most_photo_bytes), path="/"
 )
