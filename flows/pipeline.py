@@ -16,7 +16,8 @@ from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.running import Runner, run_plainly
 from components.stages import Reporter, check_parameters, run_stage
-from components.workspace import Workspace, check_stage_versions
+from components.workspace import Workspace, check_stage_versions, keep_digest
+from flows.clusters import RUNNERS
 from flows.dvc import Pipeline, Stage
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def run_stages(workspace: Workspace, reporter: Reporter, run: Runner = run_plain
 
     What is live stays; see `walk` for the arguments.
     """
+    keep_digest(workspace.root)
     pipeline = Pipeline(workspace)
     pipeline.track_sources()
     return _take(pipeline, [stage for stage in pipeline.stages() if stage.needed], workspace, reporter, run)
@@ -150,7 +152,7 @@ def _run(pipeline: Pipeline, stage: Stage, workspace: Workspace, reporter: Repor
     """Whether the stage had to run; it has then."""
     if stage.ours:
         # A fresh workspace: params.yaml is read within the time in which DVC watches it.
-        ran = pipeline.run(stage.name, lambda name: run_stage(name, Workspace(workspace.root), reporter))
+        ran = pipeline.run(stage.name, lambda name: run_stage(name, Workspace(workspace.root), reporter, RUNNERS))
     else:
         reporter.note(f"{stage.name}: a stage of your own")
         ran = pipeline.run(stage.name)

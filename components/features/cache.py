@@ -15,19 +15,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from components.errors import ShotlineError
 from components.features.carriers import Features
-from components.files import atomic_path, sha256_bytes
+from components.features.partition import Plan
+from components.features.settings import FeaturesSettings
+from components.features.shard import KEYS, save_shard, shard_id, shard_keys
+from components.features.shard_store import ShardStore
+from components.files import atomic_path
+from components.workspace import Workspace
 
-__all__ = ["FeatureCache"]
+__all__ = ["FeatureCache", "ShardGoneError", "features_cache"]
 
-_KEYS = "keys"
+
+class ShardGoneError(ShotlineError):
+    """A shard was removed by another process between its listing and its reading."""
 
 
 class FeatureCache:
@@ -35,10 +40,21 @@ class FeatureCache:
 
     Opening reads every shard's keys. `read` raises for keys that `missing` names; encoding them is the work of
     `encode_missing`.
+
+    Args:
+        folder: the shards on this machine.
+        store: a folder or URL that machines share (see `ShardStore`): what is encoded goes there, and comes here when it
+            is needed; None: the folder is all there is.
+
+    Attributes:
+        folder: see above.
+        store: where what is encoded goes.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str | None = None) -> None:
         self.folder = folder
+        self._own = ShardStore(str(folder.resolve()))
+        self.store = self._own if store is None else ShardStore(store)
         self._where: dict[str, tuple[Path, int]] = {}
         if folder.is_dir():
             for shard in sorted(folder.glob("*.safetensors")):
@@ -54,17 +70,37 @@ class FeatureCache:
 
     def write(self, keys: Sequence[str], features: Features) -> Path:
         """Write one shard; the same keys give the same file, so that work done twice leaves one."""
-        path = self.folder / f"{sha256_bytes(''.join(keys).encode())[:32]}.safetensors"
-        tensors = {_KEYS: torch.frombuffer(bytearray.fromhex("".join(keys)), dtype=torch.uint8).reshape(len(keys), 32)}
-        tensors["embedding"] = features.embedding.contiguous()
-        for number, level in enumerate(features.levels, 1):
-            tensors[f"level_{number}"] = level.half().contiguous()
-        for number, token in enumerate(features.class_tokens, 1):
-            tensors[f"class_token_{number}"] = token.half().contiguous()
+        path = self.folder / f"{shard_id(keys)}.safetensors"
         with atomic_path(path) as beside:
-            save_file(tensors, beside)
+            save_shard(beside, keys, features)
         self._remember(path, keys)
         return path
+
+    def fetch(self, keys: Iterable[str]) -> int:
+        """Take from the store the shards that hold what is not cached yet of `keys`.
+
+        Returns:
+            How many shards came; 0 where there is no store, or it is this folder.
+        """
+        absent = set(self.missing(keys))
+        if not absent or self.store is self._own:
+            return 0
+        came = 0
+        for partition, marker in sorted(self.store.markers().items()):
+            if not absent.isdisjoint(marker.keys) and (path := self.store.fetch(partition, self.folder)) is not None:
+                self._remember(path, marker.keys)
+                absent.difference_update(marker.keys)
+                came += 1
+        return came
+
+    def take(self, plan: Plan) -> None:
+        """Make the finished partitions of `plan` readable: copied from the store, where it is not this folder."""
+        for partition, marker in self.store.markers(each.id for each in plan).items():
+            path = self.folder / f"{partition}.safetensors"
+            if self.store is not self._own:
+                path = self.store.fetch(partition, self.folder) or path
+            if marker.rows and path.is_file():
+                self._remember(path, marker.keys)
 
     def read(self, keys: Sequence[str], *, levels: bool = True, mapped: bool = False) -> Features:
         """The features of `keys`, in their order; levels and class tokens as float16.
@@ -94,7 +130,7 @@ class FeatureCache:
             try:
                 with safe_open(shard, framework="pt") as file:
                     for name in file.keys():  # noqa: SIM118 (not a mapping)
-                        if name == _KEYS or (name != "embedding" and not levels):
+                        if name == KEYS or (name != "embedding" and not levels):
                             continue
                         tensor = file.get_tensor(name)
                         if name not in columns:
@@ -106,7 +142,8 @@ class FeatureCache:
                         columns[name][target] = tensor[rows]
                 os.utime(shard)  # what was read last is evicted last
             except FileNotFoundError as error:
-                raise ShotlineError(
+                self._forget(shard)
+                raise ShardGoneError(
                     "another process has removed a shard of the features cache",
                     on=str(shard),
                     remedy="run again; what is missing is encoded anew",
@@ -133,23 +170,22 @@ class FeatureCache:
                 break
             if shard not in kept:
                 total -= status[shard].st_size
-                shard.unlink(missing_ok=True)
+                self._own.discard(shard.stem)
                 removed += 1
-                self._where = {key: place for key, place in self._where.items() if place[0] != shard}
+                self._forget(shard)
         return removed
 
     def _open(self, shard: Path) -> None:
         try:
-            with safe_open(shard, framework="numpy") as file:
-                keys = np.ascontiguousarray(file.get_tensor(_KEYS))
+            self._remember(shard, shard_keys(shard))
         except SafetensorError:
             # A damaged shard is worth less than the time to encode its images again.
-            shard.unlink(missing_ok=True)
-            return
+            self._own.discard(shard.stem)
         except OSError:
             return  # another process has evicted it, or it cannot be read now
-        text = keys.tobytes().hex()
-        self._remember(shard, [text[start : start + 64] for start in range(0, len(text), 64)])
+
+    def _forget(self, shard: Path) -> None:
+        self._where = {key: place for key, place in self._where.items() if place[0] != shard}
 
     def _remember(self, shard: Path, keys: Sequence[str]) -> None:
         for row, key in enumerate(keys):
@@ -170,3 +206,11 @@ def _numbered(columns: dict[str, Tensor], kind: str) -> tuple[Tensor, ...]:
     """`kind_1`, `kind_2`, ... of the columns."""
     names = [f"{kind}_{number}" for number in range(1, len(columns) + 1)]
     return tuple(columns[name] for name in names if name in columns)
+
+
+def features_cache(workspace: Workspace) -> FeatureCache:
+    """The workspace's cache, before the store that `features.store` names, if it does."""
+    store = workspace.parameters.section("features", FeaturesSettings).store
+    if store is None or "://" in store:
+        return FeatureCache(workspace.features_cache, store)
+    return FeatureCache(workspace.features_cache, str(workspace.root.resolve() / Path(store).expanduser()))

@@ -14,21 +14,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from components.backbone import Backbone, Encoded
-from components.errors import UserInputError
+from components.errors import ShotlineError, UserInputError
 from components.features.cache import FeatureCache
 from components.features.carriers import Features
-from components.features.keys import LevelMode, View, feature_key
+from components.features.keys import LevelMode, View
+from components.features.partition import PARTITION, FeatureKey, Partition, Plan, commit, extract, plan, renew
+from components.features.shard_store import ShardStore
 from components.features.views import augment
 from components.files import sha256_bytes
 from components.ingest import Limits, load_image
 
-__all__ = ["EncodeSummary", "encode_missing", "encode_views", "level_features"]
+__all__ = ["Distribute", "EncodeSummary", "Encoder", "Progress", "encode_missing", "level_features"]
 
 BATCH = 16  # every forward pass has this many rows: see Backbone.encode_images
 _VIT_GRID = 7  # what CLIP's ResNets have at 224 px
-PARTITION = 8 * BATCH  # views in one shard, and in memory for each worker
 
 Progress = Callable[[int, int], None]
+Encoding = tuple[Features | None, dict[View, ShotlineError]]
+
+Distribute = Callable[[Plan, ShardStore, Progress | None], None]
+"""Runs `extract` on every partition of a plan somewhere, and returns when each has its marker in the store."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,10 @@ def encode_missing(
     limits: Limits | None = None,
     images: Mapping[str, Image.Image] | None = None,
     progress: Progress | None = None,
+    size: int = PARTITION,
+    distribute: Distribute | None = None,
 ) -> EncodeSummary:
-    """Encode those of `views` that the cache lacks, and write them to it.
+    """Encode those of `views` that the cache lacks, and write them to its store.
 
     Partitions run in threads, one intra-operation thread each, so that features do not depend on how many cores
     there are. Each image of a partition is read and decoded once for all its views. Killed at any moment, what was
@@ -67,23 +74,55 @@ def encode_missing(
         limits: what a photo may be; as it was ingested.
         images: image id to its pixels, of photos that the caller has decoded; their files are not read.
         progress: called with (views done, views to do).
+        size: views in a partition.
+        distribute: runs the partitions on other machines or processes; None: here.
 
     Raises:
-        UserInputError: a file is gone or its bytes are not those of its id any more.
+        UserInputError: a file is gone or its bytes are not those of its id any more; the others are encoded.
     """
-    keys = {view: feature_key(view, backbone.identity.digest, mode) for view in views}
+    key = FeatureKey(backbone.identity.digest, mode)
+    keys = {view: key.of(view) for view in views}
     absent = set(cache.missing(keys.values()))
-    to_do = sorted(view for view, key in keys.items() if key in absent)
-    partitions = [to_do[start : start + PARTITION] for start in range(0, len(to_do), PARTITION)]
-    done = 0
+    decoded = images or {}
+    to_do = [
+        (view, "" if view.image_id in decoded else str(files[view.image_id]))
+        for view, of in keys.items()
+        if of in absent
+    ]
+    partitions = plan(to_do, key, size)
+    renew(cache.store, partitions)
+    if distribute is not None and partitions:
+        distribute(partitions, cache.store, progress)
+        failures = commit(cache.store, partitions).failures
+        error: ShotlineError | None = _refused(failures) if failures else None
+    else:
+        error = _encode_here(partitions, cache.store, Encoder(backbone, mode, limits, images), progress)
+    cache.take(partitions)
+    if error is not None:
+        raise error
+    return EncodeSummary(len(keys), len(to_do))
 
-    def run(partition: list[View]) -> tuple[list[View], Features]:
-        return partition, encode_views(partition, files, backbone, mode, limits, images)
+
+def _encode_here(
+    partitions: Plan, store: ShardStore, encode: Encoder, progress: Progress | None
+) -> ShotlineError | None:
+    """Run the partitions in threads; the first photo's error, if there is one."""
+    total, done = sum(len(partition.views) for partition in partitions), 0
+    errors: list[ShotlineError] = []
+
+    def run(partition: Partition) -> int:
+        def telling(views: Sequence[View], files: Mapping[str, str]) -> Encoding:
+            features, failures = encode(views, files)
+            errors.extend(failures.values())
+            return features, failures
+
+        extract(partition, store, telling)
+        return len(partition.views)
 
     before = torch.get_num_threads()
     workers = min(len(partitions), os.cpu_count() or 1) or 1
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        waiting: set[Future[tuple[list[View], Features]]] = set()
+        waiting: set[Future[int]] = set()
         queue = iter(partitions)
         try:
             while True:
@@ -94,43 +133,69 @@ def encode_missing(
                     break
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    partition, features = future.result()
-                    cache.write([keys[view] for view in partition], features)
-                    done += len(partition)
+                    done += future.result()
                     if progress:
-                        progress(done, len(to_do))
+                        progress(done, total)
         finally:
             for future in waiting:
                 future.cancel()
             torch.set_num_threads(before)
-    return EncodeSummary(len(keys), len(to_do))
+    return errors[0] if errors else None
 
 
-def encode_views(
-    partition: Sequence[View],
-    files: Mapping[str, Path],
-    backbone: Backbone,
-    mode: LevelMode | None,
-    limits: Limits | None = None,
-    images: Mapping[str, Image.Image] | None = None,
-) -> Features:
-    """The features of some views: a pure function of the photos' bytes and the backbone.
+def _refused(failures: Mapping[str, str]) -> UserInputError:
+    first = next(iter(failures.values()))
+    return UserInputError(
+        f"{len(failures)} photos could not be encoded, the first: {first}",
+        on="features",
+        remedy="put them back, or run again without them; all others are encoded",
+    )
 
-    Views of the same image must stand together (as sorting puts them) for it to be decoded once.
+
+@dataclass(frozen=True)
+class Encoder:
+    """Views to features, a pure function of the photos' bytes and the backbone; an `Encode`.
+
+    Attributes:
+        backbone: that encodes.
+        mode: the form of levels.
+        limits: what a photo may be.
+        images: pixels of photos that are decoded already, by id.
     """
-    parts: list[Features] = []
-    image_id, image = "", None
-    for start in range(0, len(partition), BATCH):
+
+    backbone: Backbone
+    mode: LevelMode | None
+    limits: Limits | None = None
+    images: Mapping[str, Image.Image] | None = None
+
+    def __call__(self, views: Sequence[View], files: Mapping[str, str]) -> Encoding:
+        """See `Encode`. Views of the same image must stand together (as sorting puts them) for it to be decoded once."""
+        parts: list[Features] = []
+        failures: dict[View, ShotlineError] = {}
         rows: list[Tensor] = []
-        for view in partition[start : start + BATCH]:
-            if view.image_id != image_id or image is None:
-                image_id = view.image_id
-                image = (images or {}).get(image_id) or _read(image_id, files[image_id], limits)
-            rows.append(backbone.preprocess(augment(image, view)))
-        pixels = torch.stack(rows)
-        padded = F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, BATCH - len(rows)))
-        parts.append(level_features(backbone.encode_images(padded, levels=mode is not None), mode)[: len(rows)])
-    return Features.concatenate(parts)
+        image_id, image = "", None
+        for view in views:
+            if view.image_id != image_id:
+                image_id, image = view.image_id, None
+                try:
+                    image = (self.images or {}).get(image_id) or _read(image_id, Path(files[image_id]), self.limits)
+                except ShotlineError as error:
+                    broken = error
+            if image is None:
+                failures[view] = broken
+                continue
+            rows.append(self.backbone.preprocess(augment(image, view)))
+            if len(rows) == BATCH:
+                parts.append(self._forward(rows))
+                rows = []
+        if rows:
+            parts.append(self._forward(rows))
+        return (Features.concatenate(parts) if parts else None), failures
+
+    def _forward(self, rows: list[Tensor]) -> Features:
+        padded = F.pad(torch.stack(rows), (0, 0, 0, 0, 0, 0, 0, BATCH - len(rows)))
+        encoded = self.backbone.encode_images(padded, levels=self.mode is not None)
+        return level_features(encoded, self.mode)[: len(rows)]
 
 
 def level_features(encoded: Encoded, mode: LevelMode | None) -> Features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import Any, Protocol
 from PIL import Image
 
 from components.backbone import Backbone, Beside, PairedBackbone, joined
-from components.features.cache import FeatureCache
+from components.features.cache import FeatureCache, ShardGoneError
 from components.features.carriers import Features
-from components.features.encode import EncodeSummary, Progress, encode_missing
+from components.features.encode import Distribute, EncodeSummary, Progress, encode_missing
 from components.features.keys import LevelMode, View, feature_key
+from components.features.partition import PARTITION
 from components.ingest import Limits
 
 __all__ = ["PhotoFeatures"]
 
 _ALONE = None  # the level mode of embeddings without levels
+_EVICTED_MEANWHILE = 3  # times that another process may take a shard away before that is an error
 _ROWS_AT_ONCE = 1024  # whose whole levels are in memory at once
 
 
@@ -82,11 +85,21 @@ class PhotoFeatures:
         *,
         images: Mapping[str, Image.Image] | None = None,
         progress: Progress | None = None,
+        size: int = PARTITION,
+        distribute: Callable[[bool], Distribute] | None = None,
     ) -> EncodeSummary:
-        """Encode what the cache lacks of `views`; see `encode_missing`.
+        """Take what the cache lacks of `views` from its store, and encode what neither has; see `encode_missing`.
 
         What stands beside the backbone is encoded by itself: the other's features are not made again for it.
+
+        Args:
+            views: a view may come twice.
+            images: see `encode_missing`, as for what follows.
+            progress: likewise.
+            size: likewise.
+            distribute: what runs partitions elsewhere, by whether they are those of what stands beside the backbone.
         """
+        self.cache.fetch(self.all_keys(views))
         if not self.cache.missing(self.all_keys(views)):
             return EncodeSummary(len(set(views)), 0)
         backbone = self._backbone()
@@ -97,9 +110,18 @@ class PhotoFeatures:
         files = self._files()
         done = [
             encode_missing(
-                views, files, encoder, self.cache, mode=mode, limits=self._limits, images=images, progress=progress
+                views,
+                files,
+                encoder,
+                self.cache,
+                mode=mode,
+                limits=self._limits,
+                images=images,
+                progress=progress,
+                size=size,
+                distribute=None if distribute is None else distribute(bool(second)),
             )
-            for encoder, mode in encoders
+            for second, (encoder, mode) in enumerate(encoders)
         ]
         return EncodeSummary(done[0].views, max(each.encoded for each in done))
 
@@ -123,7 +145,14 @@ class PhotoFeatures:
             images: pixels of photos that are decoded already, by id.
             progress: see `encode_missing`.
         """
+        for _ in range(_EVICTED_MEANWHILE):
+            self.encode(views, images=images, progress=progress)
+            with contextlib.suppress(ShardGoneError):
+                return self._read(views, levels=levels, pooled=pooled, mapped=mapped)
         self.encode(views, images=images, progress=progress)
+        return self._read(views, levels=levels, pooled=pooled, mapped=mapped)
+
+    def _read(self, views: Sequence[View], *, levels: bool, pooled: bool, mapped: bool) -> Features:
         keys = self.keys(views)
         if levels and pooled:
             starts = range(0, max(1, len(keys)), _ROWS_AT_ONCE)

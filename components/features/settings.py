@@ -1,7 +1,7 @@
 """The section `features` of `params.yaml`."""
 
 from string import Formatter
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -30,6 +30,11 @@ class FeaturesSettings:
         mode: the form of the feature levels: `pooled`, `grid` or `full`.
         templates: prompts; `{}` is where the class name goes.
         cache_limit_gb: size of the features cache beyond which what was read longest ago is removed.
+        store: a folder or URL (`s3://bucket/cache`) where machines share what is encoded; None: the workspace's cache.
+        runner: what encodes: `local`, `dask` or `ray`; each leaves the same bytes.
+        address: of the Dask or Ray cluster; None: one on this machine, for as long as it takes.
+        workers: processes of such a cluster of one's own.
+        shard_views: views in a shard: what a worker encodes at a time, and keeps in memory.
     """
 
     views: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -38,3 +43,8 @@ class FeaturesSettings:
         "a photo of a {}.",
     )
     cache_limit_gb: Annotated[float, Field(gt=0.0)] = 20.0
+    store: str | None = None
+    runner: Literal["local", "dask", "ray"] = "local"
+    address: str | None = None
+    workers: Annotated[int, Field(ge=1, le=4096)] = 2
+    shard_views: Annotated[int, Field(ge=1, le=1_000_000)] = 128

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,17 @@ from components.artefacts import (
     write_projector,
 )
 from components.backbone import Backbone, BackboneSettings, load_with_beside
-from components.features import FeatureCache, FeaturesSettings, PhotoFeatures, View, class_embeddings
+from components.errors import UserInputError
+from components.features import (
+    Distribute,
+    FeaturesSettings,
+    LoadBackbone,
+    PhotoFeatures,
+    View,
+    Work,
+    class_embeddings,
+    features_cache,
+)
 from components.ingest import IngestSettings, near_any
 from components.pool import Pool, PoolSettings
 from components.stages.reporter import Reporter
@@ -36,9 +46,19 @@ __all__ = ["encoding", "load_workspace_backbone", "run", "workspace_features"]
 _CHUNK = 2048  # embeddings in memory at once while the Parquet file is written
 
 
-def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
+Runner = Callable[[FeaturesSettings, Work], Distribute]
+"""What `features.runner` names: gives what runs partitions elsewhere."""
+
+
+def run(workspace: Workspace, reporter: Reporter, runners: Mapping[str, Runner] | None = None) -> dict[str, Any]:
     """Write to `data/features`: keys.parquet, embeddings.parquet (Feast's source), texts.safetensors,
-    projector.safetensors, backbone.json, pool.json."""
+    projector.safetensors, backbone.json, pool.json.
+
+    Args:
+        workspace: whose photos.
+        reporter: hears of progress.
+        runners: values of `features.runner` that this room does not know, and what they stand for.
+    """
     settings = workspace.parameters.section("features", FeaturesSettings)
     since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
     backbone = load_workspace_backbone(workspace)
@@ -59,9 +79,12 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         projector=projector_facts(backbone.projector),
     )
     features = workspace_features(workspace, made_with, lambda: backbone)
-    summary = features.encode(views, progress=encoding(reporter))
+    distribute = _distribute(workspace, settings, runners or {})
+    summary = features.encode(views, progress=encoding(reporter), size=settings.shard_views, distribute=distribute)
     photos = sample.num_rows + len(pool)
     reporter.note(f"{summary.views} views of {photos} photos, {summary.encoded} encoded now")
+    if repeated := features.cache.store.repeated:
+        reporter.note(f"{features.cache.store.url}: {repeated} calls failed and were repeated; nothing is missing")
     if facts.photos or facts.left_out:
         left = f"; {facts.left_out} more left out, since they are (nearly) a labelled photo" if facts.left_out else ""
         reporter.note(f"{facts.photos} of these photos are from the pool{left}")
@@ -79,6 +102,35 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     made_with.write(folder)
     features.cache.evict(int(settings.cache_limit_gb * 1e9), keep=features.all_keys(views))
     return {"views": summary.views, "encoded": summary.encoded}
+
+
+def _distribute(
+    workspace: Workspace, settings: FeaturesSettings, runners: Mapping[str, Runner]
+) -> Callable[[bool], Distribute] | None:
+    if settings.runner == "local":
+        return None
+    runner = _ray() if settings.runner == "ray" else runners.get(settings.runner)
+    if runner is None:
+        raise UserInputError(
+            f"nothing here runs features.runner {settings.runner}",
+            on="params.yaml: features.runner",
+            remedy="run `shotline train` or `shotline stage features`, or set local",
+        )
+    load = LoadBackbone(workspace.parameters.section("backbone", BackboneSettings), workspace.models.resolve())
+    limits = workspace.parameters.section("ingest", IngestSettings).limits
+    return lambda second: runner(settings, Work(load, second, limits))
+
+
+def _ray() -> Runner:
+    try:
+        from components.features import on_ray
+    except ImportError as error:
+        raise UserInputError(
+            f"features.runner is ray, which is not installed ({error})",
+            on="params.yaml: features.runner",
+            remedy="pip install 'shotline[ray]', or set local",
+        ) from error
+    return on_ray
 
 
 def _pool(workspace: Workspace, sampled: list[str]) -> tuple[dict[str, datetime], PoolFacts]:
@@ -116,12 +168,13 @@ def workspace_features(
     def files() -> dict[str, Path]:
         manifest = PhotoTables(workspace.validated).manifest(["id", "path"])
         ids, paths = manifest["id"].to_pylist(), manifest["path"].to_pylist()
-        labelled = {image_id: workspace.raw / path for image_id, path in zip(ids, paths, strict=True)}
+        raw = workspace.raw.resolve()  # workers have another current folder
+        labelled = {image_id: raw / path for image_id, path in zip(ids, paths, strict=True)}
         pool = Pool(workspace.pool)
         return {each.photo: pool.path(each.photo) for each in pool.photos()} | labelled
 
     return PhotoFeatures(
-        FeatureCache(workspace.features_cache),
+        features_cache(workspace),
         mode=workspace.parameters.section("features", FeaturesSettings).mode,
         made_with=made_with,
         backbone=backbone,

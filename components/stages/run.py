@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.errors import UserInputError
 from components.files import write_json
 from components.stages.reporter import Reporter
 from components.stages.settings import check_parameters
-from components.workspace import Workspace, check_stage_versions
+from components.workspace import Workspace, check_stage_versions, keep_digest
 
 __all__ = ["STAGES", "run_stage"]
 
@@ -22,10 +22,18 @@ STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "e
 Facts = dict[str, Any]
 
 
-def run_stage(name: str, workspace: Workspace, reporter: Reporter) -> Facts:
+def run_stage(
+    name: str, workspace: Workspace, reporter: Reporter, runners: Mapping[str, Callable[..., Any]] | None = None
+) -> Facts:
     """Run the stage `name`, whether or not it is up to date.
 
     Its seconds, and what it says of itself, go to `reports/timings.json`, which nothing tracks.
+
+    Args:
+        name: of the stage.
+        workspace: that it works in.
+        reporter: hears of progress.
+        runners: see `components.stages.features.run`.
 
     Raises:
         UserInputError: there is no such stage, it is of another version than the workspace's, a slip in `params.yaml`, or something that it reads cannot be used.
@@ -33,11 +41,12 @@ def run_stage(name: str, workspace: Workspace, reporter: Reporter) -> Facts:
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
     check_stage_versions(workspace, name)
+    keep_digest(workspace.root)
     check_parameters(workspace)
     reporter.begin(name)
     start = time.perf_counter()
-    run: Callable[[Workspace, Reporter], Facts] = importlib.import_module(f"components.stages.{name}").run
-    facts = run(workspace, reporter)
+    run: Callable[..., Facts] = importlib.import_module(f"components.stages.{name}").run
+    facts = run(workspace, reporter, runners) if name == "features" else run(workspace, reporter)
     seconds = time.perf_counter() - start
     _record(name, {"seconds": round(seconds, 3), **facts}, workspace)
     reporter.end(name, seconds)
