@@ -8,7 +8,6 @@ from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_
 from components.heads import Support
 from components.ingest import Limits
 
-
 _fitted: dict[bytes, tuple[Bundle, list[Candidate]]] = {}
 
 
