@@ -4,9 +4,10 @@
 
 DIR holds the unpacked sets caltech101, neu_det and grocery_store; the embedded backbone encodes `--shots` training photos a
 class and `--query` test photos of each, and 200 of those spoilt in six ways (`--cache` keeps the embeddings). In percent:
-alarms on `--draws` draws of 32 photos, AUROC of the distance between draws from home and from elsewhere, and top-1 of
-MAP-LR, of zero-shot, and of both leant together: log-probabilities mixed by the photo's rank among the learnt ones, from
-MAP-LR alone up to rank 0.95 to zero-shot alone from rank 1 on.
+alarms on `--draws` draws of 32 photos, by what is on them and by how they look (`components.evaluate.appearance`), AUROC
+of the distance between draws from home and from elsewhere, and top-1 of MAP-LR, of zero-shot, and of both leant together:
+log-probabilities mixed by the photo's rank among the learnt ones, from MAP-LR alone up to rank 0.95 to zero-shot alone
+from rank 1 on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ import torch
 from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 
-from components.backbone import load_backbone
+from components.backbone import Backbone, load_backbone
 from components.classifier import choose, fit_candidates
+from components.evaluate.appearance import Appearance, appearance_of, changes
 from components.evaluate.shift import Home
 from components.features import Features
 from components.heads import Support
@@ -32,6 +35,7 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 SETS = ("caltech101", "neu_det", "grocery_store")
 SPOILT = ("blur", "noise", "dark", "jpeg10", "grey", "sketch")
 N_SPOILT, DRAWN, FAR = 200, 32, 0.95
+LOOKED_AT = 200  # learnt photos whose light and the like is compared, as `shotline shift` does
 
 
 def main() -> None:
@@ -44,21 +48,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    rows: dict[str, Any] = {}
     if arguments.cache is not None and arguments.cache.is_file():
         rows = dict(np.load(arguments.cache))
-    else:
-        rows = embedded(arguments.sets, arguments.shots, arguments.query)
-        if arguments.cache is not None:
-            np.savez(arguments.cache, **rows)
+    fill(rows, arguments.sets, arguments.shots, arguments.query)
+    if arguments.cache is not None:
+        np.savez(arguments.cache, **rows)
     table = [row for name in SETS if f"{name}_train_x" in rows for row in measure(rows, name, arguments.draws)]
     if arguments.json:
         arguments.json.write_text(json.dumps({"version": 1, "rows": table}, indent=1) + "\n")
-    print("| home | photos | alarms % | AUROC | MAP-LR | zero-shot | leant |")
-    print("|---|---|---|---|---|---|---|")
+    print("| home | photos | by things | by looks | alarms % | AUROC | MAP-LR | zero-shot | leant |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for row in table:
-        cells = [
-            f"{row[key]:.1f}" if row[key] is not None else "" for key in ("alarms", "auroc", "head", "zero", "leant")
-        ]
+        shown = ("things", "looks", "alarms", "auroc", "head", "zero", "leant")
+        cells = [f"{row[key]:.1f}" if row[key] is not None else "" for key in shown]
         print(f"| {row['home']} | {row['photos']} | {' | '.join(cells)} |")
 
 
@@ -73,18 +76,20 @@ def measure(rows: dict[str, Any], name: str, n_draws: int) -> list[dict[str, Any
         heads[candidate.name] = choose([candidate], support)
     labels = torch.from_numpy(rows[f"{name}_test_y"])
     random = np.random.default_rng(0)
-    at_home = _further(home, torch.from_numpy(rows[f"{name}_test_x"]).float(), n_draws, random)
+    at_home = _further(rows, name, f"{name}_test", home, n_draws, random)
     found = []
     kinds = [name, *(f"{name}_{kind}" for kind in SPOILT), *(other for other in SETS if other != name)]
     for kind in kinds:
-        key = f"{kind}_test_x" if kind in SETS else f"{kind}_x"
-        if key not in rows:
+        key = f"{kind}_test" if kind in SETS else kind
+        if f"{key}_x" not in rows:
             continue
-        photos = torch.from_numpy(rows[key]).float()
-        draws = at_home if kind == name else _further(home, photos, n_draws, random)
+        photos = torch.from_numpy(rows[f"{key}_x"]).float()
+        draws = at_home if kind == name else _further(rows, name, key, home, n_draws, random)
         row: dict[str, Any] = {"home": name, "photos": kind.removeprefix(f"{name}_"), "head": None, "zero": None}
-        row |= {"leant": None, "alarms": 100 * float(np.mean([alarm for alarm, _ in draws]))}
-        row["auroc"] = None if kind == name else 100 * _auroc([d for _, d in at_home], [d for _, d in draws])
+        row |= {"leant": None, "things": 100 * float(np.mean([things for things, _, _ in draws]))}
+        row["looks"] = 100 * float(np.mean([looks for _, looks, _ in draws]))
+        row["alarms"] = 100 * float(np.mean([things or looks for things, looks, _ in draws]))
+        row["auroc"] = None if kind == name else 100 * _auroc([d for _, _, d in at_home], [d for _, _, d in draws])
         if kind not in SETS or kind == name:
             row |= _accuracy(heads, home, photos, labels[: len(photos)])
         found.append(row)
@@ -106,10 +111,26 @@ def _accuracy(heads: dict[str, Any], home: Home, photos: Tensor, labels: Tensor)
     return {"head": right(logs["map_lr"]), "zero": right(logs["zero_shot"]), "leant": right(leant)}
 
 
-def _further(home: Home, photos: Tensor, n_draws: int, random: np.random.Generator) -> list[tuple[bool, float]]:
-    """Of draws of 32 photos: alarm or not, and how much further off they lie."""
-    shifts = [home.shift(photos[random.choice(len(photos), DRAWN, replace=False)]) for _ in range(n_draws)]
-    return [(shift.alarm, shift.further) for shift in shifts]
+def _further(
+    rows: dict[str, Any], name: str, key: str, home: Home, n_draws: int, random: np.random.Generator
+) -> list[tuple[bool, bool, float]]:
+    """Of draws of 32 photos: alarm by what is on them or not, by how they look or not, and how much further off they lie."""
+    photos = torch.from_numpy(rows[f"{key}_x"]).float()
+    learnt, labels = _appearances(rows[f"{name}_train_looks"]), rows[f"{name}_train_y"].tolist()
+    step = max(1, len(learnt) // LOOKED_AT)
+    learnt, labels = learnt[::step], labels[::step]
+    seen = _appearances(rows[f"{key}_looks"])
+    found = []
+    for _ in range(n_draws):
+        chosen = random.choice(len(photos), DRAWN, replace=False)
+        shift = home.shift(photos[chosen])
+        looks = changes(learnt, [seen[row] for row in chosen], (labels, shift.classes.tolist()))
+        found.append((shift.alarm, bool(looks), shift.further))
+    return found
+
+
+def _appearances(rows: np.ndarray) -> list[Appearance]:
+    return [Appearance(*row) for row in rows.tolist()]
 
 
 def _auroc(home: list[float], away: list[float]) -> float:
@@ -117,21 +138,34 @@ def _auroc(home: list[float], away: list[float]) -> float:
     return float(((b > a) + 0.5 * (b == a)).mean())
 
 
-def embedded(sets: Path, shots: int, n_query: int) -> dict[str, Any]:
-    """Embeddings of each set's photos and of spoilt ones, by the embedded backbone."""
+def fill(rows: dict[str, Any], sets: Path, shots: int, n_query: int) -> None:
+    """Add what is not cached yet: embeddings of each set's photos and of spoilt ones (`_x`), and how they look (`_looks`)."""
     from components.ingest import IngestSettings, ingest
 
-    backbone = load_backbone("embedded", models=MODELS, device="cpu", precision="fp32")
     random = np.random.default_rng(0)
-    rows: dict[str, Any] = {"scale": np.array(float(backbone.logit_scale))}
+    backbone: Backbone | None = None
+
+    def loaded() -> Backbone:
+        nonlocal backbone
+        backbone = backbone or load_backbone("embedded", models=MODELS, device="cpu", precision="fp32")
+        return backbone
 
     def encoded(images: list[Image.Image]) -> np.ndarray:
+        tower = loaded()
         parts = [
-            backbone.encode_images(torch.stack([backbone.preprocess(image) for image in images[start : start + 32]]))
+            tower.encode_images(torch.stack([tower.preprocess(image) for image in images[start : start + 32]]))
             for start in range(0, len(images), 32)
         ]
         return torch.cat([part.embedding.float() for part in parts]).numpy()
 
+    def see(key: str, images: list[Image.Image]) -> None:
+        if f"{key}_x" not in rows:
+            rows[f"{key}_x"] = encoded(images)
+        if f"{key}_looks" not in rows:
+            rows[f"{key}_looks"] = np.array([astuple(appearance_of(image)) for image in images])
+
+    if "scale" not in rows:
+        rows["scale"] = np.array(float(loaded().logit_scale))
     for name in SETS:
         found = ingest(sets / name, settings=IngestSettings())
         words = {row["class"]: row["name"] for row in found.classes.to_pylist()}
@@ -146,12 +180,13 @@ def embedded(sets: Path, shots: int, n_query: int) -> dict[str, Any]:
         test = [test[row] for row in random.permutation(len(test))[:n_query]]
         for part, chosen in (("train", training), ("test", test)):
             images = [Image.open(sets / name / path).convert("RGB") for path, _, _ in chosen]
-            rows[f"{name}_{part}_x"] = encoded(images)
+            see(f"{name}_{part}", images)
             rows[f"{name}_{part}_y"] = np.array([place[label] for _, label, _ in chosen])
-        rows[f"{name}_text"] = backbone.encode_texts([f"a photo of a {words[label]}." for label in classes]).numpy()
+        if f"{name}_text" not in rows:
+            texts = [f"a photo of a {words[label]}." for label in classes]
+            rows[f"{name}_text"] = loaded().encode_texts(texts).numpy()
         for kind in SPOILT:
-            rows[f"{name}_{kind}_x"] = encoded([spoilt(image, kind) for image in images[:N_SPOILT]])
-    return rows
+            see(f"{name}_{kind}", [spoilt(image, kind) for image in images[:N_SPOILT]])
 
 
 def spoilt(image: Image.Image, kind: str) -> Image.Image:

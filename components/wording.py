@@ -6,12 +6,20 @@ import os
 import re
 from collections.abc import Iterable
 
-__all__ = ["counted", "joined_names", "printable", "split_names"]
+__all__ = ["counted", "joined_names", "printable", "sized", "split_names"]
 
 
 def counted(number: int, thing: str) -> str:
     """`1 photo`, `2 photos`, `1,000 photos`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def sized(n_bytes: int) -> str:
+    """`812 bytes`, `1.2 kB`, `3.4 MB`, `5.6 GB`."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:,.1f} {unit}"
+    return counted(n_bytes, "byte")
 
 
 def printable(name: str) -> str:

@@ -7,6 +7,7 @@ inbox and the workspace lie is known to who serves the deployment alone: no path
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from components.errors import UserInputError
 from components.live.intake import open_inbox
+from components.live.watchers import Note
 from components.workspace import Workspace
 from flows.add_class import add_class
 from flows.consolidate import consolidate
@@ -39,6 +41,7 @@ ARRIVED = "shotline.samples.arrived"
 
 _REMEDY = "start it (prefect server start) and name it: PREFECT_API_URL=http://127.0.0.1:4200/api"
 _POLL_S = 2  # how often the server is asked for runs; Prefect's ten seconds are a third of what an arrival may take
+_SERVING = {PREFECT_RUNNER_POLL_FREQUENCY: _POLL_S, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S}
 _TAG = "shotline"
 _CRASHES = "shotline: a run without a sign of life has crashed"
 
@@ -121,7 +124,8 @@ def deploy(
     for each in deployed:
         tell(f"deployed {each.flow_name}/{each.name}")
     tell(f"serving them at {server_url()}; start one there, or: prefect deployment run train/{_name(workspace)}")
-    with temporary_settings({PREFECT_RUNNER_POLL_FREQUENCY: _POLL_S, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S}):
+    noted = contextlib.nullcontext() if inbox is None else Note(workspace, inbox, "serves").kept()
+    with temporary_settings(_SERVING), noted:
         serve(*deployed, limit=1, print_starting_message=False)
 
 
@@ -139,7 +143,7 @@ def listen(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> N
     inbox, _ = open_inbox(workspace, folder)
     _require_named_server()
     tell(f"listening at {server_url()} for photos in {inbox.folder}; Ctrl-C ends it")
-    with temporary_settings({PREFECT_RUNNER_POLL_FREQUENCY: _POLL_S, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S}):
+    with temporary_settings(_SERVING), Note(workspace, inbox.folder, "serves").kept():
         serve(deployment(workspace, inbox.folder), limit=1, print_starting_message=False)
 
 

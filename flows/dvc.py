@@ -1,7 +1,8 @@
 """What DVC knows of a workspace: its stages, whether each must run, and what it recorded. No other file uses DVC.
 
-DVC has no public door for this (`dvc.api` reads data, `Repo.reproduce` runs commands), so parts of its inside are used;
-`tests/flows/test_dvc.py` holds them to the release that is locked.
+DVC has no public door for this: `dvc.api` reads data, and `Repo.reproduce(single_item=True)` runs commands, holding the
+repository's lock while they do, so that nobody could ask `dvc status` during a training. So parts of its inside are used;
+`tests/flows/test_dvc_contract.py` holds them to the release that is locked, `tests/flows/test_dvc.py` to what they do.
 """
 
 from __future__ import annotations
@@ -113,6 +114,27 @@ class Pipeline:
             if sources:
                 repo.add([str(path) for path in sources])
 
+    def track_arrivals(self) -> None:
+        """Have DVC track the ledger and the photos of arrivals as they are now, and nothing else; raises as `check`."""
+        with self._repository() as repo:
+            names = [path for path in self._sources() if path.parent == self._workspace.arrivals]
+            _of_git(repo, names)
+            repo.add([str(path) for path in names])
+
+    def behind(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What lies here otherwise than DVC was told, relative to the workspace; and the stages that it would run anew.
+
+        Raises:
+            UserInputError: DVC cannot be asked: another command of it is at work, or one of its files is damaged.
+        """
+        with self._repository() as repo:
+            changed = {stage.addressing: bool(stage.cmd) for stage in repo.index.stages}
+            found = [name for name in repo.status() if name in changed]
+            untold = [name.removesuffix(".dvc") for name in found if not changed[name]]
+            known = {Path(out.fs_path) for out in repo.index.outs}
+            fresh = [str(path.relative_to(self._workspace.root)) for path in self._sources() if path not in known]
+            return tuple(untold + fresh), tuple(name for name in found if changed[name])
+
     def _check_photos(self, cache: Path) -> None:
         raw = self._workspace.raw
         if not raw.is_dir():
@@ -160,15 +182,14 @@ class Pipeline:
                     else:
                         execute(name)
             with repo.lock:
-                after = _hashes(stage)
+                stage.save(run_cache=False)
+                after = _hashes_of(stage)
                 if changed := sorted(path for path in before if before[path] != after[path]):
                     raise UserInputError(
                         f"changed while the stage {name} was running, so its result was not recorded",
                         on=", ".join(changed),
                         remedy="run again; what has changed will be seen",
                     )
-                stage.save_outs()
-                stage.md5 = stage.compute_md5()
                 repo.stage_cache.save(stage)
                 stage.commit()
                 stage.dump(update_pipeline=False)
@@ -372,6 +393,10 @@ def _restored(repo: Repo, stage: PipelineStage) -> bool:
 def _hashes(stage: PipelineStage) -> dict[str, Any]:
     """Hash what the stage reads, into the stage (to be recorded) and as path to hash (to be compared)."""
     stage.save_deps()
+    return _hashes_of(stage)
+
+
+def _hashes_of(stage: PipelineStage) -> dict[str, Any]:
     return {str(dependency): dependency.hash_info.to_dict() for dependency in stage.deps}
 
 

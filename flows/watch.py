@@ -18,14 +18,16 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from components.errors import ShotlineError
-from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling
+from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling, beyond, filed_folders, remove
 from components.live.intake import open_inbox, take_in
 from components.live.keeping_online import keep_online
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Taken
 from components.live.telling import explain_taken
+from components.live.watchers import Note
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
+from flows.tracking import keep_tracked
 
 __all__ = ["Announcing", "Handled", "Handler", "Taking", "stopped_by_signals", "watch"]
 
@@ -58,7 +60,13 @@ class Handler(Protocol):
 
 
 def watch(
-    inbox: Inbox, settings: InboxSettings, handle: Handler, stop: threading.Event, tell: Tell, pause_s: float = 5.0
+    inbox: Inbox,
+    settings: InboxSettings,
+    handle: Handler,
+    stop: threading.Event,
+    tell: Tell,
+    pause_s: float = 5.0,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     """Look at the inbox until `stop` is set; an arrival that is being handled then is finished first.
 
@@ -69,6 +77,7 @@ def watch(
         stop: ends it.
         tell: hears of what goes wrong.
         pause_s: before an arrival that failed is tried again; twice as long after each further time. Others go on.
+        beat: called before each look.
     """
     settling = Settling(settings.settle_s, unfinished_s=settings.unfinished_s)
     failed: dict[Arrival, tuple[float, float]] = {}  # when it may be tried again, and the pause before that
@@ -98,6 +107,7 @@ def watch(
 
     with ThreadPoolExecutor(1, thread_name_prefix="arrival") as aside:
         while not stop.is_set():
+            beat()
             try:
                 there = inbox.look()
             except OSError as error:
@@ -165,7 +175,19 @@ class Taking:
         self._tell(f"{explain_taken(taken)}\n{time.monotonic() - start:.1f} s ({steps})")
         if failure := keep_online(self._workspace):
             self._tell(f"Feast's online store is behind: {failure}")
+        keep_tracked(self._workspace)
+        self._keep_filed_small()
         return Handled(taken.failed, list(taken.unfinished))
+
+    def _keep_filed_small(self) -> None:
+        """What is in `.done` beyond its limit goes; what is in `.rejected` may be the only copy, so it is told."""
+        most = int(self._settings.filed_gb * 1e9)
+        filed = filed_folders(self._inbox.folder)
+        if old := beyond([each for each in filed if each.ending == "done"], most):
+            with contextlib.suppress(OSError):  # it is tried again after the next arrival
+                remove(old)
+        if beyond([each for each in filed if each.ending == "rejected"], most):
+            self._tell(f".rejected holds more than inbox.filed_gb: shotline purge --inbox {self._inbox.folder}")
 
     def _shown(self, names: list[str], take: Callable[[Runner], Taken]) -> Taken:
         assert self._flow is not None
@@ -279,13 +301,17 @@ def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce:
 
             require_server("start it (prefect server start), or correct PREFECT_API_URL")
             tell(f"watching {inbox.folder}, announcing to the deployment of workspace {workspace.identity[:8]}")
-            watch(inbox, settings, Announcing(lambda name: emit(workspace, name), tell), stop, tell)
+            note = Note(workspace, inbox.folder, "announces")
+            with note.kept():
+                announcing = Announcing(lambda name: emit(workspace, name), tell)
+                watch(inbox, settings, announcing, stop, tell, beat=note.beat)
         else:
-            with inbox.only_one():
+            note = Note(workspace, inbox.folder, "takes")
+            with inbox.only_one(), note.kept():
                 taking = Taking(workspace, inbox, settings, tell, _flow())
                 keep_online(workspace)
                 tell(f"watching {inbox.folder}; Ctrl-C ends it")
-                watch(inbox, settings, taking, stop, tell)
+                watch(inbox, settings, taking, stop, tell, beat=note.beat)
     tell("stopped")
 
 

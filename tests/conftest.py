@@ -143,7 +143,9 @@ def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Pat
         shutil.rmtree(root / "models/embedded")
         shutil.copytree(REPOSITORY / "tests/small_clip", root / "models/embedded")
         # Processes that work on when a command has ended; the stories that are about them turn them on again.
-        Workspace(root).set_parameters({"feature_store.online": False, "liteembed.vocabulary": "starter"})
+        Workspace(root).set_parameters(
+            {"feature_store.online": False, "tracking.arrivals": False, "liteembed.vocabulary": "starter"}
+        )
         # Heads of each kind, and LDC as briefly as it can be: stories train many times.
         Workspace(root).set_parameters({"classifier.heads": list(STORY_HEADS), "ldc.epochs": 4})
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "core.compression=0"]

@@ -22,7 +22,8 @@ def adopt_checkpoint(name: str, models: Path) -> str:
         models: the workspace's `models/`.
 
     Returns:
-        The name that the workspace knows the backbone by; `name` itself where nothing had to be copied.
+        The name that the workspace knows the backbone by; `name` itself where nothing had to be copied, with its
+        revision where it is a model of Hugging Face's hub.
 
     Raises:
         UserInputError: `name` stands for no backbone, or another checkpoint has its name in the workspace.
@@ -39,8 +40,7 @@ def adopt_checkpoint(name: str, models: Path) -> str:
         adopted, pairs = f"{model_name}/{file.name}", {file: file.name}
         check_backbone(f"{model_name}/{file.resolve()}", models=models)
     else:
-        check_backbone(name, models=models)
-        return name
+        return check_backbone(name, models=models)
     for source, target in pairs.items():
         _copy(source, checkpoints / target)
     return adopted

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from components.backbone.folding import fold_norms
+from components.backbone.hub import hub_model, is_hub_name
 from components.backbone.hugging_face import TOKENIZER_FILES, local_text_settings, prepare, save_text_files
 from components.backbone.model import Backbone, BackboneIdentity
 from components.backbone.open_clip_import import import_open_clip
@@ -35,6 +36,7 @@ _WEIGHTS = "open_clip_model.safetensors"
 _COVARIANCE = "covariance.safetensors"
 _NAMED_IN = "params.yaml: backbone.name"
 _PRECISIONS = ("fp32", "bf16", "fp16")
+_OTHER_ACTIVATION = "QuickGELU mismatch"  # as open_clip's warning begins
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,16 @@ class _Artefact:
     model_name: str
     pretrained: str | None
     folder: Path | None
+    weights: str = _WEIGHTS  # the folder's file
+    pinned: str | None = None  # the name with its revision
 
 
 def load_backbone(name: str, *, models: Path, device: str = "auto", precision: str = "auto") -> Backbone:
     """Load a CLIP.
 
     Args:
-        name: `embedded`; `MODEL/TAG` as open_clip lists them (`ViT-B-16/openai`, fetched from its hub once); a folder
+        name: `embedded`; `MODEL/TAG` as open_clip lists them (`ViT-B-16/openai`, fetched from its hub once);
+            `hf-hub:OWNER/MODEL`, with `@REVISION` or at its newest, which the identity's name then has; a folder
             in open_clip's form (`open_clip_config.json` and weights) or `MODEL/FILE.safetensors`, both sought in
             `models/checkpoints` unless their path is absolute.
         models: the workspace's `models/`, which holds `embedded/` and `checkpoints/`.
@@ -63,16 +68,25 @@ def load_backbone(name: str, *, models: Path, device: str = "auto", precision: s
         ShotlineError: the hub cannot be reached.
     """
     device_kind = _device(device)
-    return _load(_artefact(name, models), name, device_kind, _checked_precision(precision, device_kind))
+    precision = _checked_precision(precision, device_kind)
+    artefact = _artefact(name, models)
+    return _load(artefact, artefact.pinned or name, device_kind, precision)
 
 
-def check_backbone(name: str, *, models: Path, on: str = _NAMED_IN) -> None:
+def check_backbone(name: str, *, models: Path, on: str = _NAMED_IN) -> str:
     """See that `name` stands for a backbone, without fetching or loading its weights; `on` is where it is named.
+
+    Returns:
+        The name that stands for the same weights tomorrow: a model of Hugging Face's hub has its revision in it.
 
     Raises:
         UserInputError: it does not.
+        ShotlineError: the hub, which alone knows it, cannot be reached.
     """
+    if is_hub_name(name):
+        return hub_model(name, on, weights=False).name
     _artefact(name, models, on)
+    return name
 
 
 def save_backbone(name: str, models: Path, target: Path) -> None:
@@ -83,7 +97,8 @@ def save_backbone(name: str, models: Path, target: Path) -> None:
     artefact = _artefact(name, models)
     target.mkdir(parents=True, exist_ok=True)
     if artefact.folder is not None:
-        for file in (_CONFIGURATION, _WEIGHTS, _COVARIANCE, *TOKENIZER_FILES):
+        shutil.copy(artefact.folder / artefact.weights, target / _WEIGHTS)
+        for file in (_CONFIGURATION, _COVARIANCE, *TOKENIZER_FILES):
             if (artefact.folder / file).is_file():
                 shutil.copy(artefact.folder / file, target / file)
         return
@@ -124,7 +139,7 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
     architecture = _architecture(open_clip, artefact)
     prepare(architecture)
     with _errors_told(name), warnings.catch_warnings(), _quiet_logging():
-        warnings.simplefilter("error", UserWarning)  # open_clip only warns of an activation that does not match
+        warnings.filterwarnings("error", _OTHER_ACTIVATION, UserWarning)  # open_clip would only warn of it
         return open_clip.create_model(
             artefact.model_name,
             artefact.pretrained,
@@ -136,6 +151,10 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
 
 
 def _artefact(name: str, models: Path, on: str = _NAMED_IN) -> _Artefact:
+    if is_hub_name(name):
+        found = hub_model(name, on)
+        assert found.weights is not None
+        return _Artefact(f"local-dir:{found.folder}", None, found.folder, found.weights.name, found.name)
     checkpoints = models / "checkpoints"
     folder = models / EMBEDDED if name == EMBEDDED else checkpoints / name  # an absolute path stays itself
     if folder.is_dir():
@@ -245,8 +264,8 @@ def _best_precision(device_kind: str, visual: torch.nn.Module) -> str:
     """The precision that this tower is fastest in on this machine."""
     if device_kind == "cuda":
         return "fp16"
-    # Without these instructions bf16 is emulated, slower than fp32.
-    if not (torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_instructions()):
+    # Without oneDNN and these instructions bf16 is emulated, slower than fp32.
+    if not (torch.backends.mkldnn.is_available() and _has_bf16_instructions()):
         return "fp32"
     # PyTorch has no fast path for depthwise convolutions in bf16: EfficientNet-Lite2 takes ten times as long.
     grouped = any(isinstance(module, torch.nn.Conv2d) and module.groups > 1 for module in visual.modules())
@@ -284,6 +303,8 @@ def _errors_told(name: str) -> Iterator[None]:
     try:
         yield
     except UserWarning as warning:
+        if not str(warning).startswith(_OTHER_ACTIVATION):
+            raise
         raise UserInputError(
             f"the weights were trained with another activation than the model has: {warning}",
             on=f"backbone {name}",

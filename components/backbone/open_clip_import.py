@@ -44,7 +44,7 @@ def import_open_clip() -> ModuleType:
                 torch.library.define(
                     f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
                 )
-    with _executed_when_used(_LATER), _not_found("transformers"):
+    with _executed_when_used(_LATER), _not_found("transformers"), _compiler_left_out():
         import open_clip
 
     module: ModuleType = open_clip
@@ -101,6 +101,17 @@ def _executed_when_used(packages: frozenset[str]) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
+
+
+@contextmanager
+def _compiler_left_out() -> Iterator[None]:
+    """Within, timm takes torch to have no compiler: marking a function as not to be compiled would import it, two seconds."""
+    usual = torch.compiler.disable
+    del torch.compiler.disable
+    try:
+        yield
+    finally:
+        torch.compiler.disable = usual
 
 
 class _Finder(MetaPathFinder):

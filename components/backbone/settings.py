@@ -23,7 +23,8 @@ class BackboneSettings:
     """Which CLIP, where and in what precision; see `load_backbone` for the values.
 
     Attributes:
-        name: `embedded`, `MODEL/TAG`, or what lies in `models/checkpoints`; never a path that leads elsewhere.
+        name: `embedded`, `MODEL/TAG`, `hf-hub:OWNER/MODEL@REVISION`, or what lies in `models/checkpoints`; never a path
+            that leads elsewhere.
         device: `auto`, `cpu` or `cuda`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
         beside: a second image encoder beside the first: `none`, or a backbone's name.

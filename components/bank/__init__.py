@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from components.bank.bank import Bank
     from components.bank.facts import BankedClass, BankFacts
     from components.bank.fitting import ColumnFitter, FittedColumns
-    from components.bank.history import AddedClass, State, states
+    from components.bank.history import AddedClass, State, event_times, made_from, photos_in_use, states, without_purged
     from components.bank.ledger import Action, Ledger, LedgerEntry
     from components.bank.likely import PROMISED, likely_classes, likely_places, likely_threshold
     from components.bank.names import class_name, spelling
@@ -40,15 +40,19 @@ __all__ = [
     "State",
     "by_arrival",
     "class_name",
+    "event_times",
     "fit_arrival",
     "likely_classes",
     "likely_places",
     "likely_threshold",
+    "made_from",
+    "photos_in_use",
     "replay",
     "spelling",
     "states",
     "step",
     "threshold_beside",
+    "without_purged",
 ]
 
 on_demand(__name__)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from components.bank.ledger import LedgerEntry
 
-__all__ = ["AddedClass", "State", "states"]
+__all__ = ["AddedClass", "State", "event_times", "made_from", "photos_in_use", "states", "without_purged"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class State:
     waiting: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def without_purged(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """The entries as if photos that were purged later had never come; an arrival may be left without a photo."""
+    gone: set[str] = set()
+    found = []
+    for entry in reversed(entries):
+        if entry.action == "purge":
+            gone |= {*entry.photos}
+        elif entry.action == "add" and gone:
+            entry = replace(entry, photos=tuple(photo for photo in entry.photos if photo not in gone))
+        found.append(entry)
+    return found[::-1]
+
+
 def states(entries: Sequence[LedgerEntry], trained: frozenset[str]) -> list[State]:
     """The state before all entries, then after each: `states(entries)[n]` holds after entry n.
 
@@ -51,8 +65,11 @@ def states(entries: Sequence[LedgerEntry], trained: frozenset[str]) -> list[Stat
         trained: the classes of the bundle.
     """
     found: list[dict[str, AddedClass]] = [{}]
-    for entry in entries:
-        found.append(_after(found[-1], entry, found))
+    purged = any(entry.action == "purge" for entry in entries)
+    for entry in without_purged(entries):
+        # Where its photos were purged, a class that was removed or consolidated was never there.
+        left_out = purged and entry.action in ("remove", "consolidate") and entry.name not in found[-1]
+        found.append(found[-1] if left_out else _after(found[-1], entry, found))
     return [
         State(
             {name: each for name, each in classes.items() if name not in trained},
@@ -68,7 +85,7 @@ def _after(
     """All classes that are not in `data/raw` with all their photos, after `entry`."""
     classes = dict(before)
     match entry.action:
-        case "add":
+        case "add" if entry.photos:
             known = classes.pop(entry.name, None)  # made anew, it is the last
             classes[entry.name] = AddedClass(
                 entry.name,
@@ -98,3 +115,50 @@ def _after(
 
 def _joined(before: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*before, *more)))
+
+
+def event_times(entries: Sequence[LedgerEntry]) -> list[datetime]:
+    """When each entry came to hold, in UTC: what it says, or just after the arrival before it where a clock was set back."""
+    found: list[datetime] = []
+    for entry in entries:
+        time = datetime.fromisoformat(entry.time)
+        if found and entries[len(found) - 1].arrival == entry.arrival:
+            time = found[-1]
+        elif found:
+            time = max(time, found[-1] + timedelta(microseconds=1))
+        found.append(time)
+    return found
+
+
+def made_from(entries: Sequence[LedgerEntry], trained: frozenset[str], number: int) -> frozenset[str]:
+    """Photos that the bank after entry `number` depends on: its classes', and those of classes beside which these were
+    fitted, though they may have been removed since.
+
+    Args:
+        entries: the ledger.
+        trained: the classes of the bundle.
+        number: of an entry; 0 for none.
+    """
+    entries = without_purged(entries[:number])
+    found = states(entries, trained)
+    photos: set[str] = set()
+    ahead, seen = [number], set[int]()
+    while ahead:
+        at = ahead.pop()
+        if at not in seen:
+            seen.add(at)
+            for each in found[at].classes.values():
+                arrival = entries[each.entry - 1].arrival
+                photos |= {*each.photos}
+                together = (entry for entry in entries if entry.arrival == arrival and entry.action == "add")
+                photos |= {photo for entry in together for photo in entry.photos}
+                ahead.append(arrival - 1)  # what stood there when it was fitted
+    return frozenset(photos)
+
+
+def photos_in_use(entries: Sequence[LedgerEntry], trained: frozenset[str]) -> frozenset[str]:
+    """Photos of added classes, those that wait, and those that were consolidated: a rollback gives these back."""
+    now = states(entries, trained)[-1]
+    consolidated = {photo for entry in entries if entry.action == "consolidate" for photo in entry.photos}
+    added = {photo for each in now.classes.values() for photo in each.photos}
+    return frozenset(consolidated | added | {photo for photos in now.waiting.values() for photo in photos})

@@ -1,4 +1,4 @@
-"""The ledger: what was added, removed, renamed, rolled back or consolidated beside `data/raw`; append-only.
+"""The ledger: what was added, removed, renamed, rolled back, consolidated or purged beside `data/raw`; append-only.
 
 One JSON object a line. A line counts once its line break is there: half a line, such as a copy that broke off leaves,
 is cut off by the next writer. Writers take turns under a file lock and read again what is there before they decide
@@ -22,7 +22,7 @@ from components.files import write_bytes
 
 __all__ = ["Action", "Ledger", "LedgerEntry"]
 
-Action = Literal["add", "remove", "rename", "rollback", "consolidate"]
+Action = Literal["add", "remove", "rename", "rollback", "consolidate", "purge"]
 
 _LOCK_TIMEOUT_S = 120.0
 
@@ -37,8 +37,9 @@ class LedgerEntry:
         time: when, ISO 8601 in UTC; also the event time of the photos.
         made_on: the live version that it was made on; empty where nothing was live.
         number: its place in the ledger, from 1; 0 until it is written.
-        name: the class; empty for a rollback.
-        photos: SHA-256 of each photo that came with an `add`, or that a `consolidate` moved into `data/raw`.
+        name: the class; empty for a rollback and for a purge.
+        photos: SHA-256 of each photo that came with an `add`, that a `consolidate` moved into `data/raw`, or that a
+            `purge` deleted.
         new_name: of a `rename`.
         back_to: of a `rollback`, the number of the last entry that counts again; 0: none does.
         to: of a rollback or a consolidation, the version that it made live.

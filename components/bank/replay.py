@@ -7,7 +7,7 @@ from itertools import groupby
 
 from components.bank.bank import Bank
 from components.bank.fitting import FittedColumns
-from components.bank.history import AddedClass, State, states
+from components.bank.history import AddedClass, State, states, without_purged
 from components.bank.ledger import LedgerEntry
 
 __all__ = ["FitColumns", "by_arrival", "fit_arrival", "replay", "step"]
@@ -31,7 +31,7 @@ def fit_arrival(bank: Bank, together: Sequence[LedgerEntry], state: State, fit: 
         state: after them.
         fit: see `FitColumns`.
     """
-    names = dict.fromkeys(entry.name for entry in together)
+    names = dict.fromkeys(entry.name for entry in together if entry.photos)  # none is left where they were purged
     classes = [state.classes[name] for name in names if name in state.classes]  # the others are trained ones
     for each in classes:
         if each.name in bank.names:
@@ -57,6 +57,8 @@ def step(
         return bank if fitted is None else fitted.bank
     if first.action == "rollback":
         return bank_after(first.back_to)
+    if first.action == "purge":  # the entries before it are without those photos already
+        return bank
     for entry in together:
         if entry.name not in bank.names:
             continue  # the bundle was trained on it
@@ -82,7 +84,7 @@ def replay(empty: Bank, entries: Sequence[LedgerEntry], trained: frozenset[str],
     found = states(entries, trained)
     needed = {entry.back_to for entry in entries if entry.action == "rollback"}
     bank, kept = empty, {0: empty}
-    for together in by_arrival(entries):
+    for together in by_arrival(without_purged(entries)):
         last = together[-1].number
         bank = step(bank, together, found[last], kept.__getitem__, fit)
         if last in needed:

@@ -1,26 +1,36 @@
-"""What a photo looks like apart from what is on it: light, contrast, colour, sharpness, size."""
+"""What a photo looks like apart from what is on it: light, contrast, colour, sharpness, traces of compression, size.
+
+An encoder that was trained well answers alike in the dark, in grey and after JPEG, so its embeddings hardly tell of them
+(`components.evaluate.shift`). These figures do, and stand beside them as a test of their own. What is usual in a photo's
+class is taken off first: a folder of white things is no folder of bright photos. Photos in one folder resemble each other,
+which no test of independent photos knows; a change must therefore be one that a person sees, however sure the test is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 from PIL import Image
-from torch import Tensor, tensor
+from torch import Tensor, bincount, float64, tensor, zeros
 
-from components.evaluate.shift import further_off
+from components.evaluate.shift import LEVEL, further_off
 from components.ingest import blur_of
 
 __all__ = ["Appearance", "Change", "appearance_of", "changes"]
 
 _SIDE = 256  # what is measured of larger photos
 _CLEARLY = 0.75  # the chance from which on a change is one that a person sees
-_LEVEL = 0.01
+_SHRINK = 1  # learnt photos whose weight the mean of all classes has beside a class's own
+_BLOCK = 8  # JPEG's, in pixels
+_BLOCKS_SIDE = 512  # in the middle of a photo: its compression shows in its own pixels alone
 _WORDS = {
     "light": ("darker", "brighter"),
     "contrast": ("flatter", "harder in contrast"),
     "colour": ("greyer", "more colourful"),
     "blur": ("sharper", "more blurred"),
+    "blocks": ("less compressed", "more compressed"),
     "size": ("smaller", "larger"),
 }
 
@@ -34,6 +44,7 @@ class Appearance:
         contrast: standard deviation of the grey levels, 0 to 0.5.
         colour: mean saturation, 0 grey to 1.
         blur: 0 crisp to 1 without detail, see `components.ingest.blur_of`.
+        blocks: steps between neighbouring pixels at the edges of JPEG's blocks, as multiples of those inside; 1 is none.
         size: shorter side in pixels.
     """
 
@@ -41,6 +52,7 @@ class Appearance:
     contrast: float
     colour: float
     blur: float
+    blocks: float
     size: float
 
 
@@ -49,7 +61,7 @@ class Change:
     """A figure that is another one in new photos.
 
     Attributes:
-        figure: `light`, `contrast`, `colour`, `blur` or `size`.
+        figure: `light`, `contrast`, `colour`, `blur`, `blocks` or `size`.
         told: in words: `darker`, `more blurred`, ...
         home: its median in learnt photos.
         new: its median in the new ones.
@@ -73,23 +85,59 @@ def appearance_of(image: Image.Image) -> Appearance:
     grey = small.convert("L")
     levels = np.asarray(grey, np.float32) / 255
     saturation = np.asarray(small.convert("HSV"), np.float32)[..., 1] / 255
-    return Appearance(float(levels.mean()), float(levels.std()), float(saturation.mean()), blur_of(grey), float(size))
+    colour, contrast = float(saturation.mean()), float(levels.std())
+    return Appearance(float(levels.mean()), contrast, colour, blur_of(grey), _blocks_of(image), float(size))
 
 
-def changes(home: list[Appearance], new: list[Appearance]) -> list[Change]:
-    """What has clearly changed, the clearest first; empty where the photos look as they did."""
+def changes(
+    home: Sequence[Appearance],
+    new: Sequence[Appearance],
+    classes: tuple[Sequence[int], Sequence[int]] | None = None,
+) -> list[Change]:
+    """What has clearly changed, the clearest first; empty where the photos look as they did. A change is an alarm.
+
+    Args:
+        home: of learnt photos.
+        new: of the new ones.
+        classes: of the learnt photos, and of the new ones those that they resemble most; None: all are of one class.
+    """
     names = [each.name for each in fields(Appearance)]
     if not home or not new:
         return []
-    before, after = (tensor([astuple(each) for each in photos]) for photos in (home, new))
+    before, after = (tensor([astuple(each) for each in photos], dtype=float64) for photos in (home, new))
+    ours, theirs = (tensor(list(each)) for each in classes or ([0] * len(home), [0] * len(new)))
     found = []
     for place, name in enumerate(names):
-        higher, p = further_off(before[:, place], after[:, place])
+        usual = _usual(before[:, place], ours, 1 + int(max(ours.max(), theirs.max())))
+        higher, p = further_off(before[:, place] - usual[ours], after[:, place] - usual[theirs])
         p = min(1.0, p * len(names))
-        if p < _LEVEL and max(higher, 1 - higher) >= _CLEARLY:
+        if p < LEVEL and max(higher, 1 - higher) >= _CLEARLY:
             medians = _median(before[:, place]), _median(after[:, place])
             found.append(Change(name, _WORDS[name][higher > 0.5], *medians, higher, p))
     return sorted(found, key=lambda change: -abs(change.higher - 0.5))
+
+
+def _usual(values: Tensor, classes: Tensor, n_classes: int) -> Tensor:
+    """(C,) float64: each class's mean, drawn to the mean of all where it has few photos."""
+    count = bincount(classes, minlength=n_classes).double()
+    total = zeros(n_classes, dtype=float64).index_add_(0, classes, values)
+    mean: Tensor = (total + _SHRINK * values.mean()) / (count + _SHRINK)
+    return mean
+
+
+def _blocks_of(image: Image.Image) -> float:
+    width, height = image.size
+    left, top = max(0, (width - _BLOCKS_SIDE) // 2), max(0, (height - _BLOCKS_SIDE) // 2)
+    middle = image.crop((left, top, min(width, left + _BLOCKS_SIDE), min(height, top + _BLOCKS_SIDE))).convert("L")
+    levels = np.asarray(middle, np.float32)
+    ratios = []
+    for steps in (np.abs(np.diff(levels, axis=1)).mean(0), np.abs(np.diff(levels, axis=0)).mean(1)):
+        whole = len(steps) // _BLOCK * _BLOCK
+        if whole:
+            # a cropped photo's blocks begin anywhere
+            by_place = np.sort(steps[:whole].reshape(-1, _BLOCK).mean(0))
+            ratios.append((by_place[-1] + 0.1) / (by_place[:-1].mean() + 0.1))  # a tenth of a grey level: flat pictures
+    return float(np.mean(ratios)) if ratios else 1.0
 
 
 def _median(values: Tensor) -> float:

@@ -4,6 +4,9 @@ The error falls about as a power of the number of photos (Cortes et al., "Learni
 Convergence", NIPS 1993). MAP-LR is fitted on random parts of the support set, measured on the rest of it, and the line
 through the logarithms of sizes and errors is followed to twice the photos. How much the line moves from drawing to drawing
 is the promise's uncertainty.
+
+A class alone has too few photos for a line of its own. Its errors fall as those of all do; how many more or fewer of them it
+has than the classes on average is read off its own left-out photos, drawn to the average as two expected errors draw it.
 """
 
 from __future__ import annotations
@@ -18,13 +21,29 @@ from torch import Tensor
 from components.heads import Support
 from components.heads.map_lr import MapLR
 
-__all__ = ["Promise", "promise_of_more"]
+__all__ = ["ClassPromise", "Promise", "promise_of_more"]
 
 _SHARES = (0.25, 0.5, 0.75)
 _DRAWINGS = 3
 _LEAST_SHOTS = 4  # three sizes below it
 _STEEPEST = 1.0  # of the error in the logarithm of photos; few sizes may make it steeper by chance
 _MOST_PHOTOS = 4000
+_PRIOR_ERRORS = 2.0  # expected errors that the average of all classes counts beside a class's own
+
+
+@dataclass(frozen=True)
+class ClassPromise:
+    """What as many photos again of every class are expected to bring for one class.
+
+    Attributes:
+        label: its number.
+        gain: share of its photos that will be answered rightly and are not now, 0 to 1.
+        spread: standard deviation of that.
+    """
+
+    label: int
+    gain: float
+    spread: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,7 @@ class Promise:
         now: expected share of right answers with `shots`, 0 to 1.
         then: the same with `shots + more`.
         spread: standard deviation over drawings of what is gained.
+        classes: each class's own, in the order of labels.
     """
 
     shots: int
@@ -44,6 +64,7 @@ class Promise:
     now: float
     then: float
     spread: float
+    classes: tuple[ClassPromise, ...] = ()
 
     @property
     def gain(self) -> float:
@@ -63,17 +84,36 @@ def promise_of_more(support: Support) -> Promise | None:
     if clean.n_classes < 2 or int(counts.min()) < _LEAST_SHOTS or len(clean) > _MOST_PHOTOS:
         return None
     sizes = sorted({max(1, round(share * shots)) for share in _SHARES})
-    lines = []
+    lines, wrong, expected = [], torch.zeros(clean.n_classes), torch.zeros(clean.n_classes)
     for drawing in range(_DRAWINGS):
-        errors = [_error(clean, size, 1000 * support.seed + 10 * drawing + place) for place, size in enumerate(sizes)]
+        errors = []
+        for place, size in enumerate(sizes):
+            missed, asked = _missed(clean, size, 1000 * support.seed + 10 * drawing + place)
+            # half a photo: no mistake among so few proves no error of zero
+            errors.append((float(missed.sum()) + 0.5) / (float(asked.sum()) + 1))
+            wrong += missed
+            expected += errors[-1] * asked
         lines.append(_line(sizes, errors))
     now, then = ([_at(line, size) for line in lines] for size in (shots, 2 * shots))
     gains = [before - after for before, after in zip(now, then, strict=True)]
-    return Promise(shots, shots, 1 - mean(now), 1 - mean(then), stdev(gains))
+    gain, spread = max(0.0, mean(gains)), stdev(gains)
+    # the drawings ask about the same photos over again
+    classes = _by_class(wrong / _DRAWINGS, expected / _DRAWINGS, gain, spread)
+    return Promise(shots, shots, 1 - mean(now), 1 - mean(then), spread, classes)
 
 
-def _error(clean: Support, size: int, seed: int) -> float:
-    """Share of wrong answers to the photos that are not among `size` random ones of each class."""
+def _by_class(wrong: Tensor, expected: Tensor, gain: float, spread: float) -> tuple[ClassPromise, ...]:
+    """Each class's share in the gain: as its errors are to those expected, both (C,)."""
+    found = []
+    for label, (own, usual) in enumerate(zip(wrong.tolist(), expected.tolist(), strict=True)):
+        times = (own + _PRIOR_ERRORS) / (usual + _PRIOR_ERRORS)
+        unsure = math.sqrt(own + _PRIOR_ERRORS) / (usual + _PRIOR_ERRORS)
+        found.append(ClassPromise(label, min(1.0, times * gain), math.hypot(unsure * gain, times * spread)))
+    return tuple(found)
+
+
+def _missed(clean: Support, size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Of each class's photos that are not among `size` random ones: how many are answered wrongly, and of how many; (C,)."""
     chosen = torch.zeros(len(clean), dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed)
     for label in range(clean.n_classes):
@@ -81,8 +121,8 @@ def _error(clean: Support, size: int, seed: int) -> float:
         chosen[members[torch.randperm(len(members), generator=generator)[: min(size, len(members) - 1)]]] = True
     left = clean.rows(~chosen)
     answers = MapLR().fit(clean.rows(chosen)).scores(left.features).argmax(1)
-    # half a photo: no mistake among so few proves no error of zero
-    return (float((answers != left.labels).sum()) + 0.5) / (len(left) + 1)
+    wrong = torch.bincount(left.labels[answers != left.labels], minlength=clean.n_classes)
+    return wrong.float(), torch.bincount(left.labels, minlength=clean.n_classes).float()
 
 
 def _line(sizes: list[int], errors: list[float]) -> tuple[float, float]:

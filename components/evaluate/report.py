@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,20 @@ _WIDTH = 80
 _PAIRS = 5
 _CLASSES = 4  # named where more photos would help
 _LEAST_TOLD = 0.005  # of a class's photos; less would read as 0 %
+_LEAST_CLASS_GAIN = 0.01  # of a class's own photos; less is none
 _MOVED = 20  # classes whose logits LDC moves most, each way
 _POOR = 0.7  # mean over classes of the share of right answers, under which it is said what helps
 _BEFORE = {"ldc_start": "what LDC started from"}
 
 
 def metrics(
-    evaluation: Evaluation, bundle: Bundle, *, shots: int, seed: int, pool: PoolFacts | None = None
+    evaluation: Evaluation,
+    bundle: Bundle,
+    *,
+    shots: int,
+    seed: int,
+    pool: PoolFacts | None = None,
+    promise: Promise | None = None,
 ) -> dict[str, Any]:
     """The content of `reports/metrics.json`, version 1.
 
@@ -45,6 +53,7 @@ def metrics(
         shots: photos a class that were asked for.
         seed: that they were drawn with.
         pool: the photos without a label that training took; None or no photo: there is no key `pool`.
+        promise: what more photos would bring; None: there is no key `more_photos`.
     """
     shipped = evaluation.heads.get(evaluation.shipped)
     return {
@@ -66,6 +75,7 @@ def metrics(
             "why": bundle.why,
         },
         **({} if pool is None or not pool.photos else {"pool": {**asdict(pool), "gain": pool_gain(evaluation)}}),
+        **({} if promise is None else {"more_photos": _promised(promise, evaluation.class_names)}),
         "confused": [
             {
                 "class": evaluation.class_names[pair.label],
@@ -167,7 +177,7 @@ def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None,
         console.print("There is no query split and one photo a class: nothing could be measured.")
     told = [f"\nShipped: {evaluation.shipped}. {bundle.why}.", *_added(evaluation)]
     if evaluation.heads:
-        told += [*_pool(evaluation, pool or PoolFacts()), *_enough(promise)]
+        told += [*_pool(evaluation, pool or PoolFacts()), *_enough(promise, evaluation.display_names)]
         if why := bundle.provenance.get("threshold"):
             told.append(f"{why}.")
         told += [
@@ -197,14 +207,37 @@ def _added(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _enough(promise: Promise | None) -> list[str]:
-    """What as many photos again would bring."""
+def _promised(promise: Promise, class_names: Sequence[str]) -> dict[str, Any]:
+    """What more photos would bring, with each class's own share of right answers that is gained."""
+    return {
+        "shots": promise.shots,
+        "more": promise.more,
+        "now": promise.now,
+        "then": promise.then,
+        "spread": promise.spread,
+        "classes": [
+            {"class": class_names[each.label], "gain": each.gain, "spread": each.spread} for each in promise.classes
+        ],
+    }
+
+
+def _enough(promise: Promise | None, names: Sequence[str]) -> list[str]:
+    """What as many photos again would bring, in all and of the classes that gain most."""
     if promise is None:
         return []
     more = f"{counted(promise.more, 'more photo')} a class"
     if promise.gain < max(_LEAST_TOLD, promise.spread):
         return [f"{more}: no gain to be expected."]
-    return [f"{more}: about {100 * promise.gain:+.1f} points to be expected (± {100 * promise.spread:.1f})."]
+    lines = [f"{more}: about {100 * promise.gain:+.1f} points to be expected (± {100 * promise.spread:.1f})."]
+    most = sorted(promise.classes, key=lambda each: -each.gain)
+    gaining = [each for each in most if each.gain >= max(_LEAST_CLASS_GAIN, each.spread)][:_CLASSES]
+    if gaining:
+        told = ", ".join(f"{names[each.label]} {100 * each.gain:+.0f} (± {100 * each.spread:.0f})" for each in gaining)
+        lines.append(f"  most of their own photos: {told}")
+    if enough := [names[each.label] for each in most if each.gain + each.spread < _LEAST_CLASS_GAIN]:
+        others = f" and {len(enough) - _CLASSES} more" if len(enough) > _CLASSES else ""
+        lines.append(f"  no gain to be expected of: {', '.join(enough[-_CLASSES:])}{others}")
+    return lines
 
 
 def pool_gain(evaluation: Evaluation) -> float | None:

@@ -29,6 +29,7 @@ _SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within cla
 _PHOTOS_A_CLASS = 12.0  # a pool with fewer photos for each class is trusted as much less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
 _COVERAGE_SPREAD = 4.0
+_BLOCK = 8192  # photos of the pool that are worked on at once
 _LEAST_TRUST = 0.25  # less is no trust at all: it gained nothing, and lost a point where the pool held a few classes
 
 
@@ -39,7 +40,7 @@ class Anchored:
     Attributes:
         gaussian: as `fit_two_covariance` gives it, exactly that where nothing is trusted.
         trust: 0 to 1, how much the pool was let pull.
-        responsibilities: (p, C) float64: how much each photo of the pool pulled at each class; 0 where it was not sure.
+        responsibilities: (p, C) float32: how much each photo of the pool pulled at each class; 0 where it was not sure.
     """
 
     gaussian: TwoCovariance
@@ -49,22 +50,43 @@ class Anchored:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Labelled and unlabelled rows as a maximisation step needs them, float64."""
+    """Labelled and unlabelled rows as a maximisation step needs them; the pool is read block by block.
 
-    rows: Tensor
-    targets: Tensor  # (n, C), one 1 a row
-    pool: Tensor
+    A hundred thousand photos are 200 MB in single precision; what is summed over them is summed in double.
+    """
+
+    rows: Tensor  # (n, d) float64
+    targets: Tensor  # (n, C) float64, one 1 a row
+    pool: Tensor  # (p, d) float32
 
     def pulled(self, responsibilities: Tensor, anchor: float) -> tuple[Tensor, Tensor]:
         """Sums (C, d) and weights (C,) of both, a labelled row counting `anchor` times."""
-        sums = anchor * (self.targets.T @ self.rows) + responsibilities.T @ self.pool
-        return sums, anchor * self.targets.sum(0) + responsibilities.sum(0)
+        sums = anchor * (self.targets.T @ self.rows)
+        for block in _blocks(self.pool):
+            sums += (responsibilities[block].T @ self.pool[block]).double()
+        return sums, anchor * self.targets.sum(0) + responsibilities.sum(0, dtype=torch.float64)
 
-    def scatter(self, responsibilities: Tensor) -> tuple[Tensor, float]:
-        """(d, d) sum of squares about the common class means, and how many rows it rests on less the classes."""
-        sums, weights = self.pulled(responsibilities, 1.0)
-        about_zero = self.rows.T @ self.rows + (self.pool * responsibilities.sum(1, keepdim=True)).T @ self.pool
+    def scatter(self, share: float, responsibilities: Tensor) -> tuple[Tensor, float]:
+        """(d, d) sum of squares about the common class means, and how many rows it rests on less the classes.
+
+        A pool photo counts `share` of what it pulls.
+        """
+        sums, weights = self.pulled(share * responsibilities, 1.0)
+        about_zero, pull = self.rows.T @ self.rows, share * responsibilities.sum(1, keepdim=True)
+        if pull.any():
+            for block in _blocks(self.pool):
+                photos = self.pool[block].double()
+                about_zero += (photos * pull[block]).T @ photos
         return about_zero - (sums / weights[:, None]).T @ sums, float(weights.sum()) - len(weights)
+
+    def total_scatter(self, share: float, responsibilities: Tensor) -> tuple[Tensor, float]:
+        """The trace of `scatter` without its matrix, of rows of unit length."""
+        sums, weights = self.pulled(share * responsibilities, 1.0)
+        return weights.sum() - (sums.square().sum(1) / weights).sum(), float(weights.sum()) - len(weights)
+
+
+def _blocks(rows: Tensor) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)]
 
 
 def learn_from_pool(
@@ -79,20 +101,20 @@ def learn_from_pool(
         pool: (p, d), unit length, photos of any class or of none.
         generic: see `fit_two_covariance`.
     """
-    rows, unlabelled = embedding.double(), pool.double()
+    rows, unlabelled = embedding.double(), pool.float()
     targets = torch.nn.functional.one_hot(labels, n_classes).double()
     whole = _Sums(rows, targets, unlabelled)
     firmer = 1 + (len(rows) / n_classes / _ANCHOR_SHOTS) ** 2
     anchor, scatter_share = _ANCHOR * firmer, _SCATTER_SHARE / firmer**2
-    responsibilities, trust = torch.zeros(len(pool), n_classes, dtype=torch.float64), -1.0
+    responsibilities, trust = torch.zeros(len(pool), n_classes), -1.0
     for _ in range(2):
-        scatter, freedom = whole.scatter(scatter_share * responsibilities)
+        scatter, freedom = whole.scatter(scatter_share, responsibilities)
         if freedom <= 1e-9:
             scatter = torch.zeros_like(scatter)
         whitening = shrunk_whitening(scatter / max(freedom, 1.0), max(freedom, 0.0), generic)
         sums, weights = whole.pulled(responsibilities, anchor)
         centre = (sums / weights[:, None]).mean(0)
-        whitened = _Sums(_whiten(rows, centre, whitening), targets, _whiten(unlabelled, centre, whitening))
+        whitened = _Sums(_whiten(rows, centre, whitening), targets, _whiten_pool(unlabelled, centre, whitening))
         if trust < 0:
             trust = _trust(whitened, responsibilities)
         if trust == 0:
@@ -100,10 +122,10 @@ def learn_from_pool(
         responsibilities = _rounds(whitened, responsibilities, trust, anchor)
 
     sums, weights = whitened.pulled(responsibilities, anchor)
-    scatter, freedom = whitened.scatter(scatter_share * responsibilities)
-    within = scatter.trace() / (max(freedom, 1.0) * rows.shape[1]) if freedom > 1e-9 else None
+    scatter, freedom = whitened.total_scatter(scatter_share, responsibilities)
+    within = scatter / (max(freedom, 1.0) * rows.shape[1]) if freedom > 1e-9 else None
     # Equally many for every class: how often a class comes in the pool says nothing of how often it is asked for.
-    shots = targets.sum(0) + responsibilities.sum() / (n_classes * anchor)
+    shots = targets.sum(0) + responsibilities.sum(dtype=torch.float64) / (n_classes * anchor)
     gaussian = means_a_posteriori(sums / weights[:, None], shots, within, centre, whitening)
     return Anchored(gaussian, trust, responsibilities)
 
@@ -112,13 +134,27 @@ def _whiten(rows: Tensor, centre: Tensor, whitening: Tensor) -> Tensor:
     return normalize((rows - centre) @ whitening, dim=1)
 
 
+def _whiten_pool(pool: Tensor, centre: Tensor, whitening: Tensor) -> Tensor:
+    whitened = torch.empty(len(pool), whitening.shape[1])
+    for block in _blocks(pool):
+        whitened[block] = _whiten(pool[block].double(), centre, whitening).float()
+    return whitened
+
+
+def _cosines(pool: Tensor, means: Tensor) -> Tensor:
+    """(p, C) float32."""
+    return pool @ means.T.float()
+
+
 def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float, anchor: float) -> Tensor:
     means = normalize(whitened.pulled(responsibilities, anchor)[0], dim=1)
     for _ in range(_ROUNDS):
-        cosines = whitened.pool @ means.T
-        responsibilities = torch.softmax(_SCALE * cosines, 1)
-        pull = trust * responsibilities.max(1, keepdim=True).values ** _SURENESS
-        responsibilities *= torch.where(_far(cosines), 0.0, pull)
+        responsibilities = _cosines(whitened.pool, means)
+        far = _far(responsibilities)
+        for block in _blocks(responsibilities):  # in its own place
+            sure = torch.softmax(_SCALE * responsibilities[block], 1)
+            pull = trust * sure.max(1, keepdim=True).values ** _SURENESS
+            responsibilities[block] = sure * torch.where(far[block], 0.0, pull)
         means = normalize(whitened.pulled(responsibilities, anchor)[0], dim=1)
     return responsibilities
 
@@ -146,9 +182,9 @@ def _trust(whitened: _Sums, nothing: Tensor) -> float:
     n_photos, n_classes = nothing.shape
     if n_photos == 0 or n_classes < 2:
         return 0.0
-    cosines = whitened.pool @ normalize(whitened.pulled(nothing, 1.0)[0], dim=1).T
+    cosines = _cosines(whitened.pool, normalize(whitened.pulled(nothing, 1.0)[0], dim=1))
     spread = float(cosines.std(1, correction=0).mean())
-    mean = torch.softmax(_COVERAGE_SPREAD / max(spread, 1e-9) * cosines, 1).mean(0)
+    mean = torch.softmax(_COVERAGE_SPREAD / max(spread, 1e-9) * cosines, 1).double().mean(0)
     held = float((-torch.special.xlogy(mean, mean).sum()).exp()) / n_classes
     low, high = _COVERAGE
     trust = min(1.0, n_photos / (_PHOTOS_A_CLASS * n_classes)) * min(1.0, max(0.0, (held - low) / (high - low)))

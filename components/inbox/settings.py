@@ -22,9 +22,12 @@ class InboxSettings:
             and it is taken as soon as it is whole.
         poll_s: pause between two looks.
         most_photos: a class may bring at once.
+        filed_gb: gigabytes that `.done` may hold, and that `.rejected` may: of `.done` the oldest go, since the workspace
+            has their photos; of `.rejected` it is told.
     """
 
     settle_s: Seconds = 2.0
     unfinished_s: Seconds = 60.0
     poll_s: Seconds = 0.5
     most_photos: Annotated[int, Field(ge=1)] = 1000
+    filed_gb: Annotated[float, Field(ge=0.0)] = 20.0

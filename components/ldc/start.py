@@ -14,6 +14,7 @@ from torch import Tensor
 
 from components.errors import UserInputError
 from components.features.carriers import Features
+from components.heads.anchored import learn_from_pool
 from components.heads.gaussian import TwoCovariance, fit_two_covariance
 from components.heads.map_lr import MapLR, voices_of
 from components.heads.protocol import HeadState, text_of
@@ -143,9 +144,11 @@ class CrossFits:
         if out not in self._gaussians:
             left = self._left(out)
             embedding, labels = self.support.features.embedding[left], self.support.labels[left]
-            self._gaussians[out] = fit_two_covariance(
-                embedding, labels, self.support.n_classes, self.support.covariance
-            )
+            n_classes, pool, generic = self.support.n_classes, self.support.pool, self.support.covariance
+            if pool is not None and len(pool):
+                self._gaussians[out] = learn_from_pool(embedding, labels, n_classes, pool, generic).gaussian
+            else:
+                self._gaussians[out] = fit_two_covariance(embedding, labels, n_classes, generic)
         return self._gaussians[out]
 
 

@@ -8,7 +8,7 @@ or a consolidation, names its version in the ledger, so that version is there be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,8 @@ from components.bank import (
     by_arrival,
     class_name,
     fit_arrival,
+    made_from,
+    photos_in_use,
     replay,
     spelling,
     states,
@@ -203,6 +205,12 @@ class Changes:
                     on=target.name,
                     remedy="restore the ledger that led to it (dvc checkout data/arrivals/ledger.jsonl)",
                 )
+            if not_there := self._purged_of(target, now.entries):
+                raise UserInputError(
+                    f"{len(not_there)} photos that the version was made from were purged",
+                    on=target.name,
+                    remedy="go to a version without their classes, or add the classes again",
+                )
             # What held when it was last in use: photos may have come to wait since it was made.
             left = [entry.arrival - 1 for entry in now.entries if entry.made_on == target.name]
             entered = [entry.number for entry in now.entries if entry.to == target.name]
@@ -283,6 +291,44 @@ class Changes:
             self._versions.point_to(version, entry=len(now.entries) + len(entries), stages=bundle.version)
             return Change(version, now.version, bundle_verdict=verdict)
 
+    def purge(self, photos: Sequence[str], stamp: Stamp) -> Change:
+        """Write down that photos of classes that are there no more are deleted; the caller deletes them afterwards.
+
+        Classes that were fitted beside those are fitted anew, as if the photos had never come: what is live is what the
+        ledger comes to.
+
+        Raises:
+            UserInputError: a class has one of them, or `data/raw` got it by a consolidation.
+        """
+        with self._turn(stamp) as now:
+            if kept := {*photos} & photos_in_use(now.entries, now.trained):
+                raise UserInputError(
+                    f"{len(kept)} of the photos are in use", on=str(self._ledger.path), remedy="ask again what may go"
+                )
+            entry = LedgerEntry("purge", stamp.who, stamp.time, now.version.name, photos=tuple(photos))
+            (numbered,) = now.numbered([entry])
+            bank = self._after_purge(now, numbered)
+            return Change(self._commit(now, [entry], bank, stamp), now.version)
+
+    def unmade_by(self, photos: Collection[str]) -> list[Version]:
+        """Live versions that could not be made anew without these photos, oldest first."""
+        entries = self._ledger.entries()
+        return [version for version in self._versions.all() if self._made_from(version, entries) & {*photos}]
+
+    def _purged_of(self, version: Version, entries: Sequence[LedgerEntry]) -> frozenset[str]:
+        purged = {photo for entry in entries[version.entry :] if entry.action == "purge" for photo in entry.photos}
+        return self._made_from(version, entries) & purged
+
+    def _made_from(self, version: Version, entries: Sequence[LedgerEntry]) -> frozenset[str]:
+        trained = frozenset(self._versions.facts(version)[0].class_names)
+        return made_from(entries, trained, min(version.entry, len(entries)))
+
+    def _after_purge(self, now: Now, purge: LedgerEntry) -> Bank:
+        before = [*now.entries[: purge.number - 1]]
+        if not made_from(before, now.trained, len(before)) & {*purge.photos}:
+            return now.bank
+        return self._replayed(now.bundle, [*before, purge])
+
     @contextmanager
     def _turn(self, stamp: Stamp) -> Iterator[Now]:
         """A writer's turn, begun by finishing what an earlier writer did not."""
@@ -317,6 +363,9 @@ class Changes:
                         remedy="make live what its stages wrote: dvc pull, then shotline publish",
                     )
                 now = self._at(self._versions.find(to), now.entries)
+                continue
+            if together[0].action == "purge":
+                now = replace(now, bank=self._after_purge(now, together[0]))
                 continue
             state = states(now.entries[: together[-1].number], now.trained)[-1]
             now = replace(now, bank=self._step(now, together, state))

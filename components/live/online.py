@@ -65,11 +65,10 @@ class OnlineClasses:
         return written
 
     def _write(self, pointer: Pointer) -> None:
-        from components.artefacts import embeddings_file
         from components.bank import Answering
         from components.store import ClassStore, LiveRow
 
-        store = ClassStore(self._workspace.feature_store, embeddings_file(self._workspace.features))
+        store = ClassStore(self._workspace.feature_store)
         workspace = self._workspace.identity
         there = store.live(workspace)
         # SQLite would let an older row take the place of a newer one.

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from components.liteembed.most_drop import MostDrop
 
-__all__ = ["GateSettings"]
+__all__ = ["GateSettings", "TrackingSettings"]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -38,3 +38,15 @@ class GateSettings:
     def most_drop(self) -> MostDrop:
         """What an arrival may cost the known classes."""
         return MostDrop(self.most_drop_one, self.most_drop_many)
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class TrackingSettings:
+    """The section `tracking` of `params.yaml`.
+
+    Attributes:
+        arrivals: after each change of the classes DVC is told of ledger and photos, in the background; else at the next
+            training.
+    """
+
+    arrivals: bool = True

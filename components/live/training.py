@@ -16,7 +16,7 @@ from components.errors import ShotlineError
 from components.files import write_json
 from components.workspace import Workspace
 
-__all__ = ["TrainingFile", "TrainingProgress", "this_process", "training_log", "training_state"]
+__all__ = ["TrainingFile", "TrainingProgress", "is_running", "this_process", "training_log", "training_state"]
 
 _EVERY_S = 0.2
 _MOST_NOTES = 20
@@ -55,7 +55,7 @@ class TrainingFile:
             state = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {"state": "none"}
-        if state.get("state") in _UNFINISHED and not _is_there(state["process"]):
+        if state.get("state") in _UNFINISHED and not is_running(state["process"]):
             return {**state, "state": "stopped"}
         return {**state}
 
@@ -160,7 +160,8 @@ def this_process(pid: int | None = None) -> dict[str, float]:
     return {"id": pid, "began": psutil.Process(pid).create_time()}
 
 
-def _is_there(process: dict[str, float]) -> bool:
+def is_running(process: dict[str, float]) -> bool:
+    """Whether the process that `this_process` named still runs on this machine."""
     try:
         return this_process(int(process["id"])) == process and psutil.Process(int(process["id"])).status() != "zombie"
     except (psutil.Error, KeyError, ValueError, TypeError):

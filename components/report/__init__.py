@@ -2,8 +2,9 @@
 
 In: what the stages left in a workspace (`reports/answers.csv`, `reports/metrics.json`, embeddings, photos, live versions).
 Out: one HTML file with its photos and drawings inside (`write_report`), and the comparison of two tables of answers about
-the same photos (`compare`, `write_comparison`). Pages are Jinja2 templates in the look of `components.look`; drawings are
-matplotlib's, as SVG. Nothing here is fitted or chosen.
+the same photos (`compare`, `write_comparison`); the pages of what `components.validate` found (`write_validation_pages`).
+Pages are Jinja2 templates in the look of `components.look`; drawings are matplotlib's, as SVG. Nothing here is fitted or
+chosen.
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
     from components.report.page import render
     from components.report.report import write_report
     from components.report.shares import mcnemar, wilson
+    from components.report.validation import write_validation_pages
 
-__all__ = ["ClassChange", "Comparison", "compare", "mcnemar", "render", "wilson", "write_comparison", "write_report"]
+__all__ = [
+    "ClassChange",
+    "Comparison",
+    "compare",
+    "mcnemar",
+    "render",
+    "wilson",
+    "write_comparison",
+    "write_report",
+    "write_validation_pages",
+]
 
 on_demand(__name__)

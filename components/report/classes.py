@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from components.report.shares import Share
 from components.report.sources import Sources
@@ -11,6 +12,7 @@ from components.report.sources import Sources
 __all__ = ["ClassRow", "class_rows"]
 
 _TAKEN_FOR = 3
+_LEAST_GAIN = 0.01  # of a class's photos; less is none
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class ClassRow:
         unknown: of its measured photos, how many are "unknown".
         taken_for: what its other photos are taken for, most often first, with counts.
         examples: paths of photos that were learnt from.
+        more: what more photos of it would bring, in words; empty where nothing can be said.
     """
 
     name: str
@@ -38,6 +41,7 @@ class ClassRow:
     unknown: Share
     taken_for: list[tuple[str, int]]
     examples: list[str]
+    more: str
 
 
 def class_rows(sources: Sources, n_examples: int = 4) -> list[ClassRow]:
@@ -52,6 +56,7 @@ def class_rows(sources: Sources, n_examples: int = 4) -> list[ClassRow]:
     for path, label in zip(sources.training.paths, sources.training.classes, strict=True):
         photos[label].append(path)
     trained = set(sources.bundle["class_names"])
+    promised = {each["class"]: _promised(each) for each in sources.metrics.get("more_photos", {}).get("classes", [])}
     rows = []
     for name in sources.classes:
         own, n = confused[name], sum(confused[name].values())
@@ -67,6 +72,14 @@ def class_rows(sources: Sources, n_examples: int = 4) -> list[ClassRow]:
                 unknown=Share(unknown[name], n),
                 taken_for=others[:_TAKEN_FOR],
                 examples=photos[name][:n_examples],
+                more=promised.get(name, ""),
             )
         )
     return sorted(rows, key=lambda row: (row.found.n == 0, row.found.share if row.found.n else 1.0, row.name))
+
+
+def _promised(each: dict[str, Any]) -> str:
+    gain, spread = each["gain"], each["spread"]
+    if gain < max(_LEAST_GAIN, spread):
+        return "enough" if gain + spread < _LEAST_GAIN else "little"
+    return f"{100 * gain:+.0f} points (± {100 * spread:.0f})"

@@ -71,6 +71,7 @@ def _content(sources: Sources) -> dict[str, Any]:
         "matrices": {} if confusion is None else _matrices(confusion),
         "moved": None if moved is None else draw_moved(moved),
         "classes": classes,
+        "more_photos": sources.metrics.get("more_photos"),
         "trust": trust,
         "reliability": None if trust is None or not trust.after else draw_reliability(trust),
         "coverage": None if trust is None or not trust.coverage else draw_coverage(trust),

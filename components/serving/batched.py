@@ -167,6 +167,11 @@ class Classifier:
                 self._classifier = classifier
 
 
+for _method in Classifier.apis.values():  # type: ignore[attr-defined]
+    _method.output_spec.media_type = (
+        "application/json"  # else BentoML derives it for each answer, from a schema made anew
+    )
+
 Classifier.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
 
 

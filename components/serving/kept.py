@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from components.ingest import IngestSettings
-from components.pool import Keeper, Pool, PoolSettings
 from components.serving.place import Place
-from components.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.pool import Keeper
 
 __all__ = ["keeper_said"]
 
@@ -17,6 +18,10 @@ def keeper_said(place: Place, environment: Mapping[str, str] | None = None) -> K
     """What keeps photos where `SHOTLINE_KEEP` is 1 and there is a workspace; None: none are kept, as is usual."""
     if (os.environ if environment is None else environment).get("SHOTLINE_KEEP") != "1" or place.workspace is None:
         return None
+    from components.ingest import IngestSettings
+    from components.pool import Keeper, Pool, PoolSettings
+    from components.workspace import Workspace
+
     workspace = Workspace(place.workspace)
     parameters = workspace.parameters
     limits = parameters.section("ingest", IngestSettings).limits

@@ -26,7 +26,14 @@ _APPEARANCE = 200  # learnt photos that are looked at; more say the same
 _FEW = 8  # photos with which little can be shown
 _TOLD_PHOTOS = 5
 _TOLD_CLASSES = 3
-_WORDS = {"light": "light", "contrast": "contrast", "colour": "colour", "blur": "sharpness", "size": "size"}
+_WORDS = {
+    "light": "light",
+    "contrast": "contrast",
+    "colour": "colour",
+    "blur": "sharpness",
+    "blocks": "compression",
+    "size": "size",
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class FolderShift:
     bank: str
 
     @property
+    def alarm(self) -> bool:
+        """The photos are unlike those that were learnt from, by what is on them or by how they look."""
+        return self.shift.alarm or bool(self.changes)
+
+    @property
     def furthest(self) -> list[tuple[Path, float]]:
         """Photos that lie further off than 99 in 100 learnt ones, the furthest first, with the share that lies nearer."""
         order = self.shift.distances.argsort(descending=True, stable=True).tolist()
@@ -59,12 +71,14 @@ class FolderShift:
     def told(self) -> list[str]:
         """Lines for people."""
         shift, n = self.shift, len(self.paths)
-        verdict = "unlike" if shift.alarm else "like"
+        verdict = "unlike" if self.alarm else "like"
         lines = [
             f"{counted(n, 'photo')}, {verdict} those that were learnt from: one of them lies further off than a learnt one in "
             f"{100 * shift.further:.0f} of 100 cases (50 is home; p {_told_p(shift.p)}, alarm under {LEVEL})"
         ]
-        if n < _FEW and not shift.alarm:
+        if self.changes and not shift.alarm:
+            lines.append("  what is on them is like what was learnt; how they look is not")
+        if n < _FEW and not self.alarm:
             lines.append(f"  so few photos show little; {_FEW} or more are better")
         for change in self.changes:
             lines.append(
@@ -72,7 +86,7 @@ class FolderShift:
             )
         if shift.alarm and not self.changes:
             lines.append(
-                "  light, contrast, colour, sharpness and size are as before: it is the things on them that are others"
+                "  light, contrast, colour, sharpness, compression and size are as before: it is the things on them that are others"
             )
         if shift.alarm:
             far = [(self.classes[label], count, rank) for label, (count, rank) in shift.by_class().items()]
@@ -92,7 +106,7 @@ class FolderShift:
         """For scripts: `photos`, `alarm`, `p`, `level`, `further`, `changes`, `by_class`, `far`, `unreadable`, `bank`."""
         return {
             "photos": len(self.paths),
-            "alarm": self.shift.alarm,
+            "alarm": self.alarm,
             "p": self.shift.p,
             "level": LEVEL,
             "further": self.shift.further,
@@ -121,12 +135,15 @@ def shift_of_folder(workspace: Workspace, classifier: PhotoClassifier, folder: P
     if not readable:
         raise UserInputError("there is no photo", on=str(folder), remedy="name a folder with photos")
     bundle, bank = classifier.bundle, classifier.bank
-    limits = bundle.limits
+    shift = home_of(classifier).shift(embeddings)
+    files, labels = _learnt_files(workspace, classifier)
+    before, theirs = _looks(files, labels, bundle.limits)
+    after, nearest = _looks(readable, shift.classes.tolist(), bundle.limits)
     return FolderShift(
-        shift=home_of(classifier).shift(embeddings),
+        shift=shift,
         paths=readable,
         classes=[*bundle.display_names, *bank.names],
-        changes=changes(_looks(_learnt_files(workspace, classifier), limits), _looks(readable, limits)),
+        changes=changes(before, after, (theirs, nearest)),
         unreadable=unreadable,
         bank=bank.version,
     )
@@ -174,28 +191,35 @@ def _embedded(
     return torch.stack(rows) if rows else torch.empty(0, 0), readable, unreadable
 
 
-def _learnt_files(workspace: Workspace, classifier: PhotoClassifier) -> list[Path]:
-    """The files of learnt photos in `data/raw`, as far as they are still there."""
+def _learnt_files(workspace: Workspace, classifier: PhotoClassifier) -> tuple[list[Path], list[int]]:
+    """The files of learnt photos in `data/raw`, as far as they are still there, and the numbers of their classes."""
     tables = PhotoTables(workspace.validated)
     if not tables.manifest_file.is_file():
-        return []
+        return [], []
     table = tables.manifest(["id", "path"])
     place = dict(zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True))
-    learnt = [photo for photos in classifier.bundle.split.values() for photo in photos]
-    files = [workspace.raw / place[photo] for photo in learnt if photo in place]
-    return [path for path in files if path.is_file()]
+    number = {name: label for label, name in enumerate(classifier.bundle.class_names)}
+    learnt = [
+        (workspace.raw / place[photo], number[name])
+        for name, photos in classifier.bundle.split.items()
+        for photo in photos
+        if photo in place
+    ]
+    there = [(path, label) for path, label in learnt if path.is_file()]
+    return [path for path, _ in there], [label for _, label in there]
 
 
-def _looks(paths: Sequence[Path], limits: Limits) -> list[Appearance]:
-    """How photos look, at most so many of them, evenly drawn."""
+def _looks(paths: Sequence[Path], classes: Sequence[int], limits: Limits) -> tuple[list[Appearance], list[int]]:
+    """How photos look, at most so many of them, evenly drawn, and their classes."""
     step = max(1, len(paths) // _APPEARANCE)
-    found = []
-    for path in paths[::step]:
+    found, labels = [], []
+    for path, label in zip(paths[::step], classes[::step], strict=True):
         try:
             found.append(appearance_of(load_image(path, limits, name=str(path))))
         except (OSError, PhotoError):
             continue
-    return found
+        labels.append(label)
+    return found, labels
 
 
 def _told_p(p: float) -> str:

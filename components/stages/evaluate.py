@@ -48,7 +48,9 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     paths = photo_paths(workspace)
     reports = workspace.reports
     pool = PoolFacts.read(workspace.features)
-    write_metrics(reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed, pool=pool))
+    write_metrics(
+        reports, metrics(evaluation, bundle, shots=ingest.shots, seed=ingest.seed, pool=pool, promise=promise)
+    )
     write_json(reports / "summary.json", summary(evaluation, bundle))
     write_answers(reports, answered(evaluation, paths))
     write_answers_by_head(reports, answered_by_head(evaluation, paths))

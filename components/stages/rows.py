@@ -127,7 +127,7 @@ def _embeddings(workspace: Workspace, wanted: list[tuple[str, int]]) -> Tensor:
     if not workspace.parameters.section("feature_store", StoreSettings).training:
         return read_embeddings(file, wanted)
     since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
-    return EmbeddingStore(workspace.feature_store, file).read(wanted, since)
+    return EmbeddingStore(workspace.feature_store).read(wanted, since)
 
 
 def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:

@@ -11,7 +11,7 @@ from components.inbox import InboxSettings
 from components.ingest import IngestSettings
 from components.ldc import LdcSettings
 from components.liteembed import LiteEmbedSettings
-from components.live import GateSettings
+from components.live.settings import GateSettings, TrackingSettings
 from components.pool import PoolSettings
 from components.store import StoreSettings
 from components.validate import ValidateSettings
@@ -31,6 +31,7 @@ SECTIONS: dict[str, type[Any]] = {
     "gate": GateSettings,
     "inbox": InboxSettings,
     "feature_store": StoreSettings,
+    "tracking": TrackingSettings,
 }
 """Every section that is read, with its settings."""
 

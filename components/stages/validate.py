@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from components.artefacts import PhotoTables
 from components.files import write_json
 from components.ingest import IngestSettings, draw_sample
+from components.report import write_validation_pages
 from components.stages.reporter import Reporter
 from components.validate import ExpectationResult, ValidateSettings, validate
 from components.workspace import Workspace
@@ -35,8 +36,9 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         ingested.sample(),
         shots=settings.shots,
         settings=workspace.parameters.section("validate", ValidateSettings),
-        docs=docs,
+        own=workspace.own_expectations,
     )
+    write_validation_pages(docs, verdict)
     write_json(workspace.validated / "verdict.json", verdict.as_json())
     for answer in verdict.answers:
         if answer.passed is False:

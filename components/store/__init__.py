@@ -11,6 +11,7 @@ from components.on_demand import on_demand
 if TYPE_CHECKING:
     from components.store.class_store import ClassRow, ClassStore, LiveRow
     from components.store.embeddings import EmbeddingStore
+    from components.store.photo_states import PhotoState, PhotoStates
     from components.store.settings import StoreSettings
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "ClassStore",
     "EmbeddingStore",
     "LiveRow",
+    "PhotoState",
+    "PhotoStates",
     "StoreSettings",
 ]
 

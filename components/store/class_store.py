@@ -73,12 +73,10 @@ class ClassStore:
 
     Args:
         repository: the folder with `feature_store.yaml`.
-        embeddings: the Parquet file of embeddings.
     """
 
-    def __init__(self, repository: Path, embeddings: Path) -> None:
+    def __init__(self, repository: Path) -> None:
         self._repository = repository
-        self._embeddings = embeddings
 
     def write_classes(self, version: str, rows: Sequence[ClassRow], made: datetime) -> None:
         """Write the classes of a version; the same rows again change nothing."""
@@ -152,7 +150,7 @@ class ClassStore:
 
     @cached_property
     def _feast(self) -> Any:
-        return feature_store(self._repository, self._embeddings)
+        return feature_store(self._repository)
 
     def _write(self, view: str, columns: dict[str, Any], event_time: datetime) -> None:
         import pandas as pd

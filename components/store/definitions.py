@@ -1,26 +1,33 @@
-"""What Feast knows: image embeddings (offline), the classes of live versions and which version is live (online)."""
+"""What Feast knows: image embeddings and what was known of each photo when (offline), live classes and versions (online)."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
-from feast import Entity, FeatureView, Field, FileSource, ValueType
-from feast.types import Array, Float32, Int32, String
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
+from feast.types import Array, Bool, Float32, Int32, String
 
 __all__ = ["definitions"]
 
+Definition: TypeAlias = Entity | FeatureView | FeatureService
 
-def definitions(embeddings: Path) -> list[Entity | FeatureView]:
-    """Every entity and feature view.
 
-    `image_embeddings` lies over the Parquet file `embeddings`. `class_embeddings` and `live_version` are written to the
-    online store alone: they are a projection of `models/live`, which keeps their history.
+def definitions(root: Path) -> list[Definition]:
+    """Every entity, feature view and feature service of a workspace.
+
+    Each view lies over a Parquet file that is there once there is something to say: `image_embeddings` over the one that
+    the stage features writes, the others over files in `data/cache` that are derived from ledger, pool and `models/live`.
+    `class_embeddings` and `live_version` are pushed to the online store when what is live changes.
+
+    Args:
+        root: the workspace.
     """
-    image_view = Entity(
-        name="image_view", join_keys=["view_id"], value_type=ValueType.STRING, description="One view of one photo."
-    )
-    source = FileSource(name="image_embeddings", path=str(embeddings), timestamp_field="event_timestamp")
+    images = _over("image_embeddings", root / "data/features/embeddings.parquet")
+    states = _over("photo_states", root / "data/cache/photo_states.parquet")
+    image_view = _entity("image_view", "view_id", "One view of one photo.")
+    photo = _entity("photo", "image_id", "A photo, by the SHA-256 of its bytes.")
     image_embeddings = FeatureView(
         name="image_embeddings",
         entities=[image_view],
@@ -31,19 +38,31 @@ def definitions(embeddings: Path) -> list[Entity | FeatureView]:
             Field(name="view", dtype=Int32),
             Field(name="embedding", dtype=Array(Float32)),
         ],
-        source=source,
+        source=images,
         online=False,  # what is served from memory is in the bundle; photos are looked up offline only
         description="Unit image embeddings of the backbone, one row a view.",
     )
-    return [image_view, image_embeddings, *_live_definitions()]
-
-
-def _live_definitions() -> list[Entity | FeatureView]:
-    version = Entity(name="live_version", join_keys=["version"], value_type=ValueType.STRING, description="A version.")
-    name = Entity(name="class_name", join_keys=["class_name"], value_type=ValueType.STRING, description="A class.")
-    workspace = Entity(
-        name="workspace", join_keys=["workspace"], value_type=ValueType.STRING, description="Identity of a workspace."
+    photo_states = FeatureView(
+        name="photo_states",
+        entities=[photo],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="image_id", dtype=String),
+            Field(name="in_raw", dtype=Bool),
+            Field(name="in_pool", dtype=Bool),
+            Field(name="added_class", dtype=String),
+        ],
+        source=states,
+        online=False,
+        description="Where a photo lay and what class an arrival gave it, from each event time on.",
     )
+    return [image_view, photo, image_embeddings, photo_states, *_live_definitions(root / "data/cache")]
+
+
+def _live_definitions(folder: Path) -> list[Definition]:
+    version = _entity("live_version", "version", "A version.")
+    name = _entity("class_name", "class_name", "A class.")
+    workspace = _entity("workspace", "workspace", "Identity of a workspace.")
     class_embeddings = FeatureView(
         name="class_embeddings",
         entities=[version, name],
@@ -58,7 +77,7 @@ def _live_definitions() -> list[Entity | FeatureView]:
             Field(name="offset", dtype=Float32),
             Field(name="embedding", dtype=Array(Float32)),
         ],
-        source=_never_read("class_embeddings"),
+        source=_pushed("class_embeddings", folder),
         online=True,
         description="The vector that stands for a class of a version, and what its calibrated logit needs.",
     )
@@ -76,13 +95,26 @@ def _live_definitions() -> list[Entity | FeatureView]:
             Field(name="threshold", dtype=Float32),
             Field(name="backbone", dtype=String),
         ],
-        source=_never_read("live_version"),
+        source=_pushed("live_version", folder),
         online=True,
         description="Which version a workspace has live, and since when.",
     )
-    return [version, name, workspace, class_embeddings, live_version]
+    services = [
+        FeatureService(
+            name="what_is_live", features=[live_version], description="Which version answers, and its classes."
+        ),
+        FeatureService(name="live_classes", features=[class_embeddings], description="The classes of a version."),
+    ]
+    return [version, name, workspace, class_embeddings, live_version, *services]
 
 
-def _never_read(name: str) -> FileSource:
-    """Feast wants a source for every view; these are written by `ClassStore`, and no file is ever made."""
-    return FileSource(name=name, path=f"{name}.parquet", timestamp_field="event_timestamp")
+def _entity(name: str, key: str, description: str) -> Entity:
+    return Entity(name=name, join_keys=[key], value_type=ValueType.STRING, description=description)
+
+
+def _over(name: str, path: Path) -> FileSource:
+    return FileSource(name=name, path=str(path), timestamp_field="event_timestamp")
+
+
+def _pushed(name: str, folder: Path) -> PushSource:
+    return PushSource(name=f"{name}_push", batch_source=_over(name, folder / f"{name}.parquet"))

@@ -5,24 +5,43 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from components.files import sha256_bytes
 from components.store.feast_import import import_feast
 
 __all__ = ["feature_store"]
 
+_TAG = "shotline"
+_TAGGED = "image_embeddings"
 
-def feature_store(repository: Path, embeddings: Path) -> Any:
-    """Feast's `FeatureStore` over the folder `repository`, with the definitions applied; takes some seconds."""
+
+def feature_store(repository: Path) -> Any:
+    """Feast's `FeatureStore` over the folder `repository` of a workspace; importing Feast takes some seconds.
+
+    The definitions are applied where the registry holds other ones: of an earlier release, or of a workspace that lay
+    elsewhere.
+    """
     import_feast()
     from feast import FeatureStore
+    from feast.errors import FeatureViewNotFoundException
     from feast.repo_config import load_repo_config
 
     from components.store.definitions import definitions
 
+    repository = repository.resolve()
     config = load_repo_config(repository, repository / "feature_store.yaml")
-    # Paths in the file are relative to it, so that the workspace can be moved; SQLAlchemy would take them as relative
-    # to the current folder.
-    if config.registry.path == "sqlite:///registry.db":
+    # The registry lies beside the file, so that the workspace can be moved. Its own commands are told so by a variable;
+    # SQLAlchemy would take a relative path as relative to the current folder.
+    if config.registry.path in ("sqlite:///registry.db", "sqlite:///$SHOTLINE_FEAST/registry.db"):
         config.registry.path = f"sqlite:///{repository / 'registry.db'}"
     store = FeatureStore(config=config)
-    store.apply(definitions(embeddings))
+    wanted: list[Any] = definitions(repository.parents[1])
+    digest = sha256_bytes(b"".join(each.to_proto().SerializeToString(deterministic=True) for each in wanted))[:16]
+    (tagged,) = (each for each in wanted if each.name == _TAGGED)
+    tagged.tags[_TAG] = digest
+    try:
+        applied = store.get_feature_view(_TAGGED).tags.get(_TAG) == digest
+    except FeatureViewNotFoundException:
+        applied = False
+    if not applied:
+        store.apply(wanted)
     return store

@@ -1,15 +1,25 @@
-"""The suite: what must hold of the photos, how grave it is where it does not, and what to do then."""
+"""The suite of checks: the rows of `checks.yaml`, filled in for one set of photos."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from components.validate.settings import ValidateSettings
 
-__all__ = ["Check", "Severity", "Suite", "class_checks", "photo_checks"]
+__all__ = ["Check", "Severity", "SuiteName", "the_checks"]
 
 Severity = Literal["critical", "bad", "warning"]
-Suite = Literal["photos", "files", "sample", "classes"]
+SuiteName = Literal["photos", "files", "sample", "classes", "own"]
+Need = Literal["splits", "held_out_photos", "query_photos", "other_classes", "limited_shots"]
+
+_TABLE = Path(__file__).with_name("checks.yaml")
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Check:
     """
 
     code: str
-    suite: Suite
+    suite: SuiteName
     severity: Severity
     title: str
     remedy: str
@@ -41,265 +51,83 @@ class Check:
     detail: str = ""
 
 
-def _maker(suite: Suite) -> Callable[..., Check]:
-    def make(
-        code: str,
-        severity: Severity,
-        title: str,
-        remedy: str,
-        expectation: str,
-        skipped: str | None = None,
-        *,
-        reason: str = "",
-        detail: str = "",
-        **arguments: Any,
-    ) -> Check:
-        return Check(code, suite, severity, title, remedy, expectation, arguments, skipped, reason, detail)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class _Row:
+    """One row of the table, before the facts are filled in."""
 
-    return make
+    code: str
+    severity: Severity
+    title: str
+    remedy: str
+    expectation: str
+    arguments: dict[str, Any]
+    needs: Need | None = None
+    without: str | None = None
+    reason: str = ""
+    detail: str = ""
 
 
-def photo_checks(settings: ValidateSettings, *, has_splits: bool, has_query: bool, n_classes: int) -> list[Check]:
-    """What is expected of the photos, the files and the drawn photos, before bad rows are dropped.
-
-    Args:
-        settings: the limits.
-        has_splits: whether the data came with splits.
-        has_query: whether there are photos that only measure.
-        n_classes: how many classes there are.
-    """
-    photo, file, drawn = _maker("photos"), _maker("files"), _maker("sample")
-    no_splits = None if has_splits else "the data has no splits"
-    no_measuring = None if has_query else "no photos are kept for measuring"
-    return [
-        photo(
-            "unique_ids",
-            "critical",
-            "every photo is there once",
-            "run the stage ingest again; it keeps one copy of each photo",
-            "ExpectColumnValuesToBeUnique",
-            column="id",
-        ),
-        photo(
-            "ids_are_hashes",
-            "critical",
-            "every id is a SHA-256",
-            "run the stage ingest again; do not edit its tables",
-            "ExpectColumnValuesToMatchRegex",
-            column="id",
-            regex="^[0-9a-f]{64}$",
-        ),
-        photo(
-            "unique_paths",
-            "critical",
-            "every path is there once",
-            "list each photo under one class and one split",
-            "ExpectColumnValuesToBeUnique",
-            column="path",
-        ),
-        photo(
-            "labelled",
-            "critical",
-            "every photo has a class",
-            "give the photo a class",
-            "ExpectColumnValueLengthsToBeBetween",
-            column="class",
-            min_value=1,
-        ),
-        photo(
-            "labels_present",
-            "critical",
-            "no class is missing",
-            "give the photo a class",
-            "ExpectColumnValuesToNotBeNull",
-            column="class",
-        ),
-        photo(
-            "named",
-            "critical",
-            "every class has a name in words",
-            "name the class in classes.csv",
-            "ExpectColumnValuesToNotBeNull",
-            column="name",
-        ),
-        photo(
-            "known_splits",
-            "critical",
-            "every split is train, val or test",
-            "use train, val or test",
-            "ExpectColumnValuesToBeInSet",
-            no_splits,
-            column="split",
-            value_set=["train", "val", "test"],
-        ),
-        photo(
-            "known_labels",
-            "bad",
-            "every photo's class has support photos",
-            "add photos of the class to train, or leave it out of the other splits",
-            "ExpectColumnValuesToBeInSet",
-            reason="class_without_support",
-            detail="there are no support photos of the class {class}",
-            column="class_is_learnt",
-            value_set=[True],
-        ),
-        photo(
-            "large_enough",
-            "bad",
-            f"no side is shorter than {settings.min_size_px} pixels",
-            "use larger photos, or lower validate.min_size_px in params.yaml",
-            "ExpectColumnValuesToBeBetween",
-            reason="too_small",
-            detail=f"its shorter side has {{shorter_side_px}} pixels, fewer than {settings.min_size_px}",
-            column="shorter_side_px",
-            min_value=settings.min_size_px,
-        ),
-        photo(
-            "aspect_ratio",
-            "warning",
-            f"no photo is longer than {settings.max_aspect_ratio:g} times its width",
-            "crop the photo: a backbone sees a square of it",
-            "ExpectColumnValuesToBeBetween",
-            column="aspect_ratio",
-            max_value=settings.max_aspect_ratio,
-        ),
-        photo(
-            "sharp",
-            "warning",
-            f"no photo is blurred more than {settings.max_blur:g} (0 crisp, 1 without detail)",
-            "take the photo again, or raise validate.max_blur in params.yaml",
-            "ExpectColumnValuesToBeBetween",
-            column="blur",
-            max_value=settings.max_blur,
-        ),
-        photo(
-            "intact",
-            "warning",
-            "nothing is wrong with a photo's file",
-            "look whether the photo is shown as it should be, and export it again",
-            "ExpectColumnValuesToBeNull",
-            column="error",
-        ),
-        photo(
-            "near_duplicate_leakage",
-            "warning",
-            "no photo that measures nearly equals a support photo",
-            "move near-duplicates into one split; figures come out too good otherwise",
-            "ExpectColumnValuesToBeNull",
-            no_measuring,
-            column="twin_in_support",
-        ),
-        photo(
-            "near_duplicates_across_classes",
-            "warning",
-            "no photo nearly equals one of another class",
-            "look which of the two labels is right",
-            "ExpectColumnValuesToBeNull",
-            "there is one class only" if n_classes < 2 else None,
-            column="twin_in_class",
-        ),
-        drawn(
-            "split_leakage",
-            "critical",
-            "no photo is both learnt from and measured",
-            "run the stage ingest again; do not edit its tables",
-            "ExpectColumnValuesToBeUnique",
-            column="id",
-        ),
-        drawn(
-            "drawn_from_manifest",
-            "critical",
-            "every drawn photo is in the manifest",
-            "run the stage ingest again; do not edit its tables",
-            "ExpectColumnValuesToBeInSet",
-            column="in_manifest",
-            value_set=[True],
-        ),
-        file(
-            "decode_errors",
-            "warning",
-            f"at most {settings.reported_decode_errors:.0%} of the files cannot be decoded"
-            if settings.reported_decode_errors
-            else "every file can be decoded",
-            "copy or export the photos again; the quarantine says what is wrong with each",
-            "ExpectColumnValuesToBeNull",
-            column="decode_error",
-            mostly=1.0 - settings.reported_decode_errors,
-        ),
-        file(
-            "decode_error_rate",
-            "critical",
-            f"at most {settings.max_decode_errors:.0%} of the files cannot be decoded",
-            "look at what copied or exported the photos; the quarantine says what is wrong with each",
-            "ExpectColumnValuesToBeNull",
-            column="decode_error",
-            mostly=1.0 - settings.max_decode_errors,
-        ),
-    ]
-
-
-def class_checks(settings: ValidateSettings, *, shots: int, has_query: bool) -> list[Check]:
-    """What is expected of the classes, after bad rows were dropped.
+def the_checks(
+    settings: ValidateSettings, *, shots: int, has_splits: bool, has_held_out: bool, has_query: bool, n_classes: int
+) -> list[Check]:
+    """Every check of the suite, in the table's order, with the limits of `settings`.
 
     Args:
         settings: the limits.
         shots: support photos a class that were asked for; 0 means all.
+        has_splits: whether the data came with splits.
+        has_held_out: whether there are validation or query photos.
         has_query: whether there are photos that only measure.
+        n_classes: how many classes there are.
     """
-    each = _maker("classes")
+    there: dict[Need, bool] = {
+        "splits": has_splits,
+        "held_out_photos": has_held_out,
+        "query_photos": has_query,
+        "other_classes": n_classes > 1,
+        "limited_shots": shots > 0,
+    }
+    facts = _facts(settings, shots)
     return [
-        each(
-            "two_classes",
-            "critical",
-            "there are two classes at least",
-            "add photos of another class",
-            "ExpectTableRowCountToBeBetween",
-            min_value=2,
-        ),
-        each(
-            "minimum_shots",
-            "critical",
-            f"every class has {settings.min_shots} support photo{'s' if settings.min_shots > 1 else ''} at least",
-            "add photos of the class, remove it, or lower validate.min_shots in params.yaml",
-            "ExpectColumnValuesToBeBetween",
-            column="support",
-            min_value=settings.min_shots,
-        ),
-        each(
-            "shots_as_asked",
-            "warning",
-            f"every class has the {shots} support photos that were asked for",
-            "add photos of the class, or ask for fewer shots",
-            "ExpectColumnValuesToBeBetween",
-            "all photos were asked for" if shots == 0 else None,
-            column="support",
-            min_value=shots,
-        ),
-        each(
-            "balance",
-            "warning",
-            f"every class has {settings.min_balance:.0%} of the largest class's support photos at least",
-            "add photos of the class, or ask for as many shots as the smallest class has",
-            "ExpectColumnValuesToBeBetween",
-            column="balance",
-            min_value=settings.min_balance,
-        ),
-        each(
-            "measured",
-            "warning",
-            "every class has photos that measure it",
-            "add photos of the class to test; its accuracy stays unknown otherwise",
-            "ExpectColumnValuesToBeBetween",
-            None if has_query else "no photos are kept for measuring; figures will be out of fold",
-            column="query",
-            min_value=1,
-        ),
-        each(
-            "unique_names",
-            "warning",
-            "no two classes have the same name in words",
-            "tell them apart in classes.csv; zero-shot cannot otherwise",
-            "ExpectColumnValuesToBeUnique",
-            column="name",
-        ),
+        Check(
+            code=row.code,
+            suite=suite,
+            severity=row.severity,
+            title=row.title.format(**facts),
+            remedy=row.remedy,
+            expectation=row.expectation,
+            arguments={name: _filled(value, facts) for name, value in row.arguments.items()},
+            skipped=None if row.needs is None or there[row.needs] else row.without,
+            reason=row.reason,
+            detail=row.detail.format(**facts),
+        )
+        for suite, rows in _table().items()
+        for row in rows
     ]
+
+
+@cache
+def _table() -> dict[SuiteName, list[_Row]]:
+    content = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
+    return TypeAdapter(dict[SuiteName, list[_Row]]).validate_python(content)
+
+
+def _facts(settings: ValidateSettings, shots: int) -> dict[str, Any]:
+    reported = settings.reported_decode_errors
+    return asdict(settings) | {
+        "shots": shots,
+        "min_shots_in_words": f"{settings.min_shots} support photo{'s' if settings.min_shots > 1 else ''}",
+        "reported_decode_errors_in_words": (
+            f"at most {reported:.0%} of the files cannot be decoded" if reported else "every file can be decoded"
+        ),
+        "decoded_or_reported": 1.0 - reported,
+        "decoded_or_stopped": 1.0 - settings.max_decode_errors,
+    }
+
+
+def _filled(value: Any, facts: dict[str, Any]) -> Any:
+    """An argument with its facts: one that is a fact's name in braces is the fact itself, a number for example."""
+    if not isinstance(value, str):
+        return value
+    name = value.removeprefix("{").removesuffix("}")
+    return facts[name] if name in facts and value == f"{{{name}}}" else value.format(**facts)

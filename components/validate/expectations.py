@@ -8,11 +8,19 @@ import numpy as np
 import pandas as pd
 
 from components.errors import ShotlineError
-from components.validate.checks import Check
+from components.validate.checks import Check, Severity
 
 __all__ = ["ExpectationResult", "Suite", "run_suite", "shown"]
 
-_KEYS = {"photos": ["path", "class"], "files": ["path", "class"], "sample": ["path", "role"], "classes": ["class"]}
+_KEYS = {
+    "photos": ["path", "class"],
+    "files": ["path", "class"],
+    "sample": ["path", "role"],
+    "classes": ["class"],
+    "own": ["path", "class"],
+}
+_SEVERITIES: dict[Severity, str] = {"critical": "critical", "bad": "warning", "warning": "info"}
+"""Ours in Great Expectations' own words: what its actions and its viewers sort by."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
     Args:
         name: of the suite.
         frame: what `frames` laid out.
-        checks: those of this suite.
+        checks: of all suites; those of this one are made.
 
     Raises:
         ShotlineError: a check could not be made (a column is missing); never because one did not hold.
@@ -57,6 +65,7 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
+    checks = [check for check in checks if check.suite == name]
     applied = [check for check in checks if check.skipped is None]
     keys = _KEYS[name]
     # Without stores of its own it would leave a temporary folder behind for every context.
@@ -68,7 +77,10 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
         name=name,
         expectations=[
             getattr(gx.expectations, check.expectation)(
-                **check.arguments, description=check.title, meta={"code": check.code, "severity": check.severity}
+                **check.arguments,
+                description=check.title,
+                severity=_SEVERITIES[check.severity],
+                meta={"code": check.code},
             )
             for check in applied
         ],

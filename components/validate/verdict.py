@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import UserInputError
-from components.validate.checks import class_checks, photo_checks
-from components.validate.docs import write_docs
+from components.validate.checks import the_checks
 from components.validate.expectations import ExpectationResult, Suite, run_suite, shown
 from components.validate.frames import classes_frame, files_frame, photos_frame, sample_frame
+from components.validate.own import own_checks
 from components.validate.settings import ValidateSettings
 
 __all__ = ["ValidationError", "Verdict", "validate"]
@@ -33,13 +34,20 @@ class Verdict:
         manifest: the manifest without bad rows.
         quarantine: the quarantine with the bad rows added.
         sample: the drawn photos without bad ones.
-        answers: one per check, also where it does not apply.
+        classes: the classes as they were checked, without bad rows; see `frames.classes_frame`.
+        suites: what came of the checks, a suite each.
     """
 
     manifest: pa.Table
     quarantine: pa.Table
     sample: pa.Table
-    answers: tuple[ExpectationResult, ...]
+    classes: pd.DataFrame
+    suites: tuple[Suite, ...]
+
+    @property
+    def answers(self) -> tuple[ExpectationResult, ...]:
+        """One answer per check, also where the check does not apply."""
+        return tuple(answer for suite in self.suites for answer in suite.answers)
 
     @property
     def critical(self) -> tuple[ExpectationResult, ...]:
@@ -101,9 +109,9 @@ def validate(
     *,
     shots: int,
     settings: ValidateSettings,
-    docs: Path | None,
+    own: Path | None = None,
 ) -> Verdict:
-    """Check the photos with Great Expectations and write its Data Docs.
+    """Check the photos with Great Expectations.
 
     Bad rows are dropped first, and the classes are checked as they are without them. It does not raise because of what
     it finds: write the verdict, then call its `stop_if_critical`.
@@ -114,14 +122,19 @@ def validate(
         sample: drawn photos.
         shots: support photos a class that were asked for; 0 means all.
         settings: the section `validate` of params.yaml.
-        docs: folder for the pages; its own earlier pages are replaced, nothing else in it is touched. None writes none.
+        own: a person's own suite, see `own_checks`; None: there is none.
+
+    Raises:
+        UserInputError: that suite cannot be read.
     """
-    has_query = "query" in sample["role"].to_pylist()
+    roles = set(sample["role"].to_pylist())
     names = dict(zip(manifest["class"].to_pylist(), manifest["name"].to_pylist(), strict=True))
-    checks = photo_checks(
+    checks = the_checks(
         settings,
+        shots=shots,
         has_splits=manifest["split"].null_count < manifest.num_rows,
-        has_query=has_query or "validation" in sample["role"].to_pylist(),
+        has_held_out=not roles.isdisjoint({"query", "validation"}),
+        has_query="query" in roles,
         n_classes=len(names),
     )
     frames = {
@@ -129,9 +142,11 @@ def validate(
         "files": files_frame(manifest, quarantine),
         "sample": sample_frame(sample, manifest),
     }
-    suites = [
-        run_suite(name, frame, [check for check in checks if check.suite == name]) for name, frame in frames.items()
-    ]
+    photos = frames["photos"]
+    own_suite = [] if own is None else own_checks(own, list(photos.columns))
+    suites = [run_suite(name, frame, checks) for name, frame in frames.items()]
+    if own_suite:
+        suites.append(run_suite("own", photos, own_suite))
     bad = _bad_rows(suites)
     kept = pc.invert(pc.is_in(manifest["path"], value_set=pa.array(sorted(bad), pa.string())))
     dropped = manifest.filter(pc.invert(kept))
@@ -140,16 +155,14 @@ def validate(
     # A class that was never learnt from is gone with its rows; one that lost all its shots must be seen to fail.
     learnt = set(sample.filter(pc.equal(sample["role"], "support"))["class"].to_pylist())
     classes = classes_frame({label: names.get(label, label) for label in learnt}, drawn)
-    suites.append(run_suite("classes", classes, class_checks(settings, shots=shots, has_query=has_query)))
-    verdict = Verdict(
+    suites.append(run_suite("classes", classes, checks))
+    return Verdict(
         manifest=validated,
         quarantine=_with_bad(quarantine, dropped, bad),
         sample=drawn,
-        answers=tuple(answer for suite in suites for answer in suite.answers),
+        classes=classes,
+        suites=tuple(suites),
     )
-    if docs is not None:
-        write_docs(docs, suites, photos=validated.num_rows, quarantine=verdict.quarantine, classes=classes)
-    return verdict
 
 
 def row_text(row: dict[str, Any]) -> str:

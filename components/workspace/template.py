@@ -13,11 +13,13 @@ __all__ = ["TEMPLATE", "template_folder"]
 TEMPLATE = (
     ".dvc/.gitignore",
     ".dvc/config",
+    ".dvc/plots.html",
     ".dvcignore",
     ".gitignore",
     "data/.gitignore",
     "data/arrivals/.gitignore",
     "data/classes.csv",
+    "data/expectations.json",
     "data/feature_store/.gitignore",
     "data/feature_store/definitions.py",
     "data/feature_store/feature_store.yaml",

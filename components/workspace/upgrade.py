@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import UserInputError
 from components.files import write_text
+from components.workspace.shipped import keep_digest, kept_digest, shipped_digest
 from components.workspace.template import TEMPLATE, template_folder
 from components.workspace.workspace import Workspace
 
@@ -21,6 +22,7 @@ __all__ = ["StageChange", "check_stage_versions", "stage_changes", "upgrade_work
 
 _VERSIONS = "versions.yaml"
 _PIPELINE = "dvc.yaml"
+_SHIPS = "package"
 
 
 @dataclass(frozen=True)
@@ -32,30 +34,36 @@ class StageChange:
         found: its version in the workspace; None where the workspace does not know it.
         ours: its version here; None where this Shotline does not know it.
         definition: whether its entry in `dvc.yaml` is another one.
+        code: whether it ships code, and the workspace knows other code than this Shotline's.
     """
 
     stage: str
     found: int | None
     ours: int | None
     definition: bool
+    code: bool = False
 
     @property
     def told(self) -> str:
         """One line for people."""
         if self.found != self.ours:
             return f"{self.stage}: version {self.found or 'none'} here, {self.ours or 'none'} in this Shotline"
-        return f"{self.stage}: its entry in dvc.yaml is another one in this Shotline"
+        what = "its entry in dvc.yaml" if self.definition else "the code that it ships"
+        return f"{self.stage}: {what} is another one in this Shotline"
 
 
 def stage_changes(workspace: Workspace) -> list[StageChange]:
     """What `upgrade_workspace` would bring up to date, in the pipeline's order; empty where there is nothing."""
     found, ours = _versions(workspace.root), _versions(template_folder())
     here, template = _pipeline(workspace.root)["stages"], _pipeline(template_folder())["stages"]
-    return [
-        change
+    code = kept_digest(workspace.root) != shipped_digest()
+    changes = (
+        StageChange(
+            name, found.get(name), ours.get(name), here.get(name) != template.get(name), code and name == _SHIPS
+        )
         for name in dict.fromkeys([*ours, *found])
-        if _differs(change := StageChange(name, found.get(name), ours.get(name), here.get(name) != template.get(name)))
-    ]
+    )
+    return [change for change in changes if change.found != change.ours or change.definition or change.code]
 
 
 def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None:
@@ -82,7 +90,8 @@ def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None
 def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
     """Write this Shotline's stages into `versions.yaml` and `dvc.yaml`; a person's own stages stay as they are.
 
-    Sections of `params.yaml` and folders that these stages read are added where they are missing.
+    Sections of `params.yaml` and folders that these stages read, and `artifacts` of `dvc.yaml`, are added where they are
+    missing.
 
     Returns:
         What was brought up to date.
@@ -90,6 +99,7 @@ def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
     changes = stage_changes(workspace)
     if not changes:
         return []
+    keep_digest(workspace.root)
     yaml = _yaml()
     pipeline, template = (_pipeline(root, yaml) for root in (workspace.root, template_folder()))
     for change in changes:
@@ -97,6 +107,8 @@ def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
             pipeline["stages"].pop(change.stage, None)
         else:
             pipeline["stages"][change.stage] = template["stages"][change.stage]
+    for name, artifact in template["artifacts"].items():
+        pipeline.setdefault("artifacts", {}).setdefault(name, artifact)
     text = io.StringIO()
     yaml.dump(pipeline, text)
     write_text(workspace.root / _PIPELINE, text.getvalue())
@@ -114,13 +126,11 @@ def _add_what_stages_read(root: Path) -> None:
     if missing := [name for name in ours if name not in found]:
         text = path.read_text(encoding="utf-8").rstrip("\n")
         write_text(path, text + "\n\n" + yaml.safe_dump({name: ours[name] for name in missing}, sort_keys=False))
-    for name in (name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()):
+    # What Feast's own commands read is ours alone.
+    missing = [name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()]
+    for name in dict.fromkeys([*missing, "data/feature_store/definitions.py"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template / name, root / name)
-
-
-def _differs(change: StageChange) -> bool:
-    return change.found != change.ours or change.definition
 
 
 def _versions(root: Path) -> dict[str, int]:

@@ -4,6 +4,4 @@ from pathlib import Path
 
 from components.store.definitions import definitions
 
-image_view, image_embeddings, version, class_name, workspace, class_embeddings, live_version = definitions(
-    Path(__file__).resolve().parent.parent / "features" / "embeddings.parquet"
-)
+globals().update({f"feast_{number}": each for number, each in enumerate(definitions(Path(__file__).resolve().parents[2]))})

@@ -86,7 +86,7 @@ def _show(rows: list[KnownBackbone]) -> None:
     typer.echo(
         "\nM weights, GFLOP: of the image tower. ImageNet, 38 sets: published zero-shot, percent. ms: --measure.\n"
         f"shotline train PHOTOS --backbone {ADVISED}\n"
-        "Any other model and tag of open_clip works too. --beside embedded adds a second image encoder."
+        "Any other model and tag of open_clip works too, and hf-hub:OWNER/MODEL. --beside embedded adds a second image encoder."
     )
 
 

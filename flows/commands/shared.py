@@ -65,8 +65,11 @@ def live_versions(workspace: Path | None) -> tuple[Any, Any]:
 
 
 def keep_online(workspace: Any) -> None:
-    """Begin to bring Feast's online store up to date where it is behind."""
+    """Begin to bring Feast's online store up to date where it is behind, and to tell DVC of what has arrived."""
     from components.live import keeping_online
+    from flows.tracking import keep_tracked
+
+    keep_tracked(workspace)
 
     if failure := keeping_online.keep_online(workspace):
         from flows.console import console

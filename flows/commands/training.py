@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +31,8 @@ def train(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="embedded, MODEL/TAG (ViT-B-16/openai), or weights of yours: a checkpoint folder, or MODEL/PATH.safetensors."
+            help="embedded, MODEL/TAG (ViT-B-16/openai), hf-hub:OWNER/MODEL, or weights of yours: a checkpoint folder, "
+            "or MODEL/PATH.safetensors."
         ),
     ] = None,
     beside: Annotated[
@@ -40,6 +42,10 @@ def train(
     replace: Annotated[
         bool, typer.Option("--replace", help="Let DATA take the place of other photos in data/raw.")
     ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Instead: what was known then, beside the workspace, into reports/as_of."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object: what is live now, the bundle, where the metrics are.")
     ] = False,
@@ -47,6 +53,9 @@ def train(
 ) -> None:
     """Train a classifier from photos, and measure and package it."""
     place = checked_workspace(workspace)
+    if as_of is not None:
+        _train_as_of(place, as_of, as_json, others=[photos, shots, seed, backbone, beside, replace or None])
+        return
     if backbone is None:
         _check_own_backbone(place)
     from components.live.training import TrainingProgress
@@ -80,6 +89,39 @@ def train(
         typer.echo(json.dumps(_result(place), ensure_ascii=False))
     else:
         _show_result(place)
+
+
+def _train_as_of(place: Any, text: str, as_json: bool, others: list[Any]) -> None:
+    """What was known at that time, trained beside the workspace; what came of it is told."""
+    from components.errors import UserInputError
+    from components.stages.as_of import parse_time, train_as_of
+    from flows.console import ConsoleReporter
+
+    if any(other is not None for other in others):
+        raise UserInputError(
+            "photos and parameters are those of that time",
+            on="--as-of",
+            remedy="give no other but --json and --workspace",
+        )
+    time = parse_time(text)
+    with place.turn():
+        found = train_as_of(place, time, ConsoleReporter())
+    if as_json:
+        told = {**asdict(found), "folder": os.path.relpath(found.folder)}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    added = f", added classes: {', '.join(found.added)}" if found.added else ""
+    typer.echo(f"known at {found.time[:19].replace('T', ' ')} UTC: {found.photos:,} photos in data/raw{added}")
+    if found.live:
+        same = f"bit for bit the live version {found.live}"
+    elif found.live_bundle:
+        same = "bit for bit a bundle that was live; the added classes beside it differ (shotline versions)"
+    else:
+        same = (
+            "no bundle that was live: photos or parameters have changed otherwise than by arrivals (git and DVC know)"
+        )
+    typer.echo(f"bundle {found.bundle}: {same}")
+    typer.echo(f"in {os.path.relpath(found.folder)}: bundle, bank, reports, params.yaml")
 
 
 def _check_own_backbone(place: Any) -> None:

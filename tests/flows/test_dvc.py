@@ -278,3 +278,15 @@ def test_what_ours_needs_is_run_before_it(workspace: Workspace, monkeypatch: pyt
     write(workspace.root, {"fetch": {"cmd": "exit 3", "outs": ["data/raw"]}})
     with pytest.raises(ShotlineError, match="data/raw"):
         walk(workspace, monkeypatch)
+
+
+def test_what_dvc_was_not_told_of_and_what_would_run_anew_is_named(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Pipeline(workspace).behind() == (("data/raw",), ("ingest",))
+    walk(workspace, monkeypatch)
+    assert Pipeline(workspace).behind() == ((), ())
+
+    (workspace.raw / "red/1.jpg").write_text("another")
+    (workspace.arrivals / "ledger.jsonl").write_text("line")
+    assert Pipeline(workspace).behind() == (("data/raw", "data/arrivals/ledger.jsonl"), ("ingest",))

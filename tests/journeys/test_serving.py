@@ -80,10 +80,10 @@ class Service:
         )
 
     def batches(self) -> tuple[int, int]:
-        """How many requests the classifier has answered so far, and in how many batches."""
+        """How many photos the classifier has answered so far, and in how many batches."""
         with urllib.request.urlopen(f"{self.base}/metrics", timeout=60) as response:
             metrics = response.read().decode()
-        found = dict(re.findall(r"^bentoml_service_adaptive_batch_size_(sum|count)\{.*\} (\S+)$", metrics, re.M))
+        found = dict(re.findall(r"^shotline_batch_photos_(sum|count) (\S+)$", metrics, re.M))
         return int(float(found.get("sum", 0))), int(float(found.get("count", 0)))
 
     def classifier_process(self) -> psutil.Process:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from components.workspace import Workspace
+from components.workspace.shipped import shipped_digest
 from tests.conftest import REPOSITORY, STORY_HEADS, draw_photo
 
 MOST_BYTES = 60_000_000
@@ -64,6 +65,8 @@ def test_the_wheel_is_small_enough_and_says_its_version(
     assert installed("shotline", "--version", cwd=tmp_path).startswith("shotline ")
     door = installed("python", "-c", "import shotline; print(shotline.__file__)", cwd=tmp_path)
     assert "site-packages" in door
+    told = "from components.workspace.shipped import shipped_digest; print(shipped_digest())"
+    assert installed("python", "-c", told, cwd=tmp_path).strip() == shipped_digest()  # the same Bento from either
 
 
 @pytest.mark.soak
@@ -71,7 +74,12 @@ def test_everything_works_in_a_folder_of_ones_own(installed: Callable[..., str],
     installed("shotline", "init", "mine", "--no-scm", cwd=tmp_path)
     mine = tmp_path / "mine"
     Workspace(mine).set_parameters(
-        {"feature_store.online": False, "liteembed.vocabulary": "starter", "classifier.heads": list(STORY_HEADS)}
+        {
+            "feature_store.online": False,
+            "tracking.arrivals": False,
+            "liteembed.vocabulary": "starter",
+            "classifier.heads": list(STORY_HEADS),
+        }
         | {"ldc.epochs": 4}
     )
     for number, name in enumerate(("amber", "green", "violet", "blue")):

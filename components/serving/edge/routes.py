@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from bentoml.exceptions import BentoMLException
@@ -18,15 +20,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components.pool import Keeper
 from components.serving.edge.admin import Admin
 from components.serving.edge.errors import RefusedError, error_response, status_response
 from components.serving.edge.forms import Form, posted_form
+from components.serving.edge.gathering import Gathering
 from components.serving.edge.limits import refused
 from components.serving.edge.openapi import paths_with_body
 from components.serving.edge.pages import PREFIX, page, page_routes, wants_page
 from components.serving.edge.probes import Readiness
 from components.serving.measured import count_answers
+
+if TYPE_CHECKING:
+    from components.pool import Keeper  # decodes photos: seconds of imports, where none are kept
 
 __all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
 
@@ -97,6 +102,10 @@ class _Routes:
         self._readiness = readiness
         self._admin = admin
         self._keeper = keeper
+        calls = int(os.environ.get("SHOTLINE_CLASSIFIERS", "1"))
+        self._gatherings = {
+            question: Gathering(partial(self._ask, question), calls=calls) for question in ("classify", "embed")
+        }
 
     async def about(self, request: Request) -> Response:
         """The page for a browser; for a program how the service is used, and what it has."""
@@ -117,7 +126,7 @@ class _Routes:
         photos = _photos(form)
         if not photos:
             raise _missing("/classify", "no_images", "the request has no photo in the field images", form)
-        answers = await self._ask("classify", [content for _, content in photos])
+        answers = await self._gatherings["classify"].ask([content for _, content in photos])
         count_answers(answers)
         response = _each([{"path": name} for name, _ in photos], answers)
         if self._keeper is not None:  # once the client has its answer
@@ -132,7 +141,7 @@ class _Routes:
             raise _missing("/embed", "no_input", message, form)
         answers: list[dict[str, Any]] = []
         if photos:
-            answers += await self._ask("embed", [content for _, content in photos])
+            answers += await self._gatherings["embed"].ask([content for _, content in photos])
         if texts:
             answers += await self._ask("embed_texts", list(texts))
         return _each([*({"path": name} for name, _ in photos), *({"text": text} for text in texts)], answers)
@@ -147,7 +156,7 @@ class _Routes:
         if not (top.isascii() and top.isdigit() and len(top) < 20 and 1 <= int(top) <= MAX_TOP):
             raise _missing("/search", "bad_top", f"top is {top[:20]!r}, no number from 1 to {MAX_TOP}", form)
         if photos:
-            [embedded] = await self._ask("embed", [photos[0][1]])
+            [embedded] = await self._gatherings["embed"].ask([photos[0][1]])
         else:
             [embedded] = await self._ask("embed_texts", list(texts))
         if "error" in embedded:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.bank.history import State, states
+from components.bank.history import State, made_from, photos_in_use, states
 from components.bank.ledger import Action, LedgerEntry
 
 TRAINED = frozenset({"crack", "pit"})
 
 
 def entry(action: Action, number: int, **more: object) -> LedgerEntry:
+    more.setdefault("arrival", number)
     return LedgerEntry(
         action, who="anna", time=f"2026-01-01T00:00:{number:02d}+00:00", made_on="v", number=number, **more
     )  # type: ignore[arg-type]
@@ -139,3 +140,31 @@ def test_a_renamed_class_keeps_its_place() -> None:
 def test_what_cannot_be_removed_is_no_entry() -> None:
     with pytest.raises(KeyError):
         states([entry("remove", 1, name="rust")], TRAINED)
+
+
+@settings(max_examples=30)
+@given(ledgers())
+def test_photos_that_nothing_uses_can_be_purged_and_what_holds_stays_as_it_is(entries: list[LedgerEntry]) -> None:
+    n = len(entries)
+    gone = tuple(sorted({photo for each in entries for photo in each.photos} - photos_in_use(entries, TRAINED)))
+    purged = [*entries, entry("purge", n + 1, photos=gone)]
+
+    assert photos_of(states(purged, TRAINED)[-1]) == photos_of(states(entries, TRAINED)[-1])
+    assert not {*gone} & made_from(purged, TRAINED, n + 1)
+    # what comes later may bring them again
+    again = [*purged, entry("add", n + 2, name="brand new", photos=("z", *gone))]
+    assert states(again, TRAINED)[-1].classes["brand new"].photos == ("z", *gone)
+
+
+def test_a_class_depends_on_those_beside_which_it_was_fitted_though_they_are_gone() -> None:
+    entries = [
+        entry("add", 1, name="rust", photos=("a",), arrival=1),
+        entry("add", 2, name="dent", photos=("b",), arrival=2),
+        entry("remove", 3, name="rust", arrival=3),
+        entry("add", 4, name="stain", photos=("c",), arrival=4),
+        entry("remove", 5, name="dent", arrival=5),
+    ]
+    assert made_from(entries, TRAINED, 1) == {"a"}
+    assert made_from(entries, TRAINED, 3) == {"a", "b"}
+    assert made_from(entries, TRAINED, 5) == {"a", "b", "c"}
+    assert made_from(entries[:3], TRAINED, 0) == set()

@@ -39,3 +39,18 @@ def test_easy_classes_promise_little() -> None:
 def test_too_few_photos_promise_nothing() -> None:
     assert promise_of_more(drawn_support(5, [8, 8, 3, 8, 8])) is None
     assert promise_of_more(drawn_support(5, 1)) is None
+
+
+def test_a_class_that_is_mistaken_most_gains_most() -> None:
+    easy = drawn_support(6, 8, noise=0.3, words=False)
+    embedding = easy.features.embedding.clone()
+    twins = easy.labels >= 4  # two classes of one look
+    embedding[twins] = drawn_support(1, 16, noise=1.5, words=False, seed=3).features.embedding
+
+    promise = promise_of_more(replace(easy, features=Features(embedding)))
+
+    assert promise is not None
+    gains = [each.gain for each in promise.classes]
+    assert [each.label for each in promise.classes] == list(range(6))
+    assert min(gains[4:]) > 2 * max(gains[:4])
+    assert all(each.spread > 0 for each in promise.classes)

@@ -1,5 +1,6 @@
 """Photos that are unlike what was learnt raise an alarm, photos from home rarely do."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch.nn.functional import normalize
 
-from components.evaluate.appearance import appearance_of, changes
+from components.evaluate.appearance import Appearance, appearance_of, changes
 from components.evaluate.shift import LEVEL, Home
 from tests.components.heads.drawn import drawn_task
 
@@ -64,17 +65,34 @@ def test_nothing_is_no_alarm_and_one_photo_is_no_home() -> None:
 
 def test_what_has_changed_is_named() -> None:
     photos = []
-    for number in range(16):
+    for number in range(24):
         random = np.random.default_rng(number)
         pixels = random.integers(0, 256, (48, 64, 3)) * 0.6 + random.integers(0, 100, 3)
         photos.append(Image.fromarray(pixels.astype(np.uint8)))
-    before = [appearance_of(photo) for photo in photos[:8]]
+    before = [appearance_of(photo) for photo in photos[:12]]
 
     def told(change: Callable[[Image.Image], Image.Image]) -> list[str]:
-        return [each.told for each in changes(before, [appearance_of(change(photo)) for photo in photos[8:]])]
+        return [each.told for each in changes(before, [appearance_of(change(photo)) for photo in photos[12:]])]
 
     assert told(lambda photo: photo) == []
     assert "darker" in told(lambda photo: photo.point(lambda value: value // 3))
     assert "greyer" in told(lambda photo: photo.convert("L").convert("RGB"))
     assert "larger" in told(lambda photo: photo.resize((320, 240)))
     assert "more blurred" in told(lambda photo: photo.filter(ImageFilter.GaussianBlur(3)))
+    assert "more compressed" in told(lambda photo: jpeg(photo.resize((320, 240)), 10))
+
+
+def test_a_folder_of_one_bright_class_is_no_change_of_the_light() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, 96)
+    light = [0.2 + 0.3 * (number % 3) + noise[number] for number in range(96)]
+    looks = [Appearance(each, 0.2, 0.5, 0.1, 1.0, 200.0) for each in light]
+    home, new = looks[:48], looks[50::3]
+
+    assert [each.figure for each in changes(home, new)] == ["light"]
+    assert changes(home, new, ([number % 3 for number in range(48)], [2] * len(new))) == []
+
+
+def jpeg(photo: Image.Image, quality: int) -> Image.Image:
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).convert("RGB")

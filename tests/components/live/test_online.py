@@ -41,7 +41,7 @@ class Online:
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace(root)
         self.classes = OnlineClasses(self.workspace)
-        self.store = ClassStore(self.workspace.feature_store, self.workspace.features / "embeddings.parquet")
+        self.store = ClassStore(self.workspace.feature_store)
 
     def live(self) -> Any:
         return self.store.live(self.workspace.identity)

@@ -21,14 +21,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(folder: Path) -> EmbeddingStore:
-    shutil.copy(REPOSITORY / "data/feature_store/feature_store.yaml", folder)
+    repository = folder / "data/feature_store"
+    repository.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "data/feature_store/feature_store.yaml", repository)
     rows = write_embeddings(
-        folder / "embeddings.parquet",
+        embeddings_file(folder / "data/features"),
         ((["a", "b"], [view, view], embeddings()[2 * view : 2 * view + 2]) for view in range(3)),
         SINCE,
     )
     assert rows == 6
-    return EmbeddingStore(folder, folder / "embeddings.parquet")
+    return EmbeddingStore(repository)
 
 
 def embeddings() -> torch.Tensor:
@@ -39,7 +41,7 @@ def test_as_many_rows_come_back_as_were_asked_for_in_their_order(store: Embeddin
     wanted = [("b", 2), ("a", 0), ("a", 0), ("b", 0)]
 
     assert torch.equal(store.read(wanted, SINCE), embeddings()[[5, 0, 0, 1]])
-    assert torch.equal(read_embeddings(embeddings_file(folder), wanted), store.read(wanted, SINCE))
+    assert torch.equal(read_embeddings(embeddings_file(folder / "data/features"), wanted), store.read(wanted, SINCE))
 
 
 def test_what_was_not_there_yet_is_not_found(store: EmbeddingStore) -> None:
@@ -51,4 +53,4 @@ def test_an_unknown_view_is_an_error(store: EmbeddingStore, folder: Path) -> Non
     with pytest.raises(ShotlineError, match="1 of them empty"):
         store.read([("a", 0), ("nobody", 0)], SINCE)
     with pytest.raises(ShotlineError, match="1 of 2 embeddings"):
-        read_embeddings(embeddings_file(folder), [("a", 0), ("nobody", 0)])
+        read_embeddings(embeddings_file(folder / "data/features"), [("a", 0), ("nobody", 0)])

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ from pydantic import ValidationError as SettingsError
 
 from components.errors import ShotlineError, UserInputError
 from components.validate import ValidateSettings, ValidationError, Verdict, validate
-
-Check = Callable[..., Verdict]
+from tests.support.photo_tables import check
 
 
 def failed(verdict: Verdict) -> dict[str, list[str]]:
@@ -25,8 +23,8 @@ def failed(verdict: Verdict) -> dict[str, list[str]]:
     }
 
 
-def test_good_photos_pass_unchanged(photos: Any, checked: Check) -> None:
-    verdict = checked(photos)
+def test_good_photos_pass_unchanged(photos: Any) -> None:
+    verdict = check(photos)
     assert failed(verdict) == {}
     assert verdict.passed
     verdict.stop_if_critical()
@@ -34,11 +32,11 @@ def test_good_photos_pass_unchanged(photos: Any, checked: Check) -> None:
     assert (verdict.manifest, verdict.quarantine, verdict.sample) == (manifest, quarantine, sample)
 
 
-def test_every_check_answers_and_says_where_it_does_not_apply(photos: Any, checked: Check) -> None:
+def test_every_check_answers_and_says_where_it_does_not_apply(photos: Any) -> None:
     for row in photos.manifest:
         row["split"] = None
     photos.sample = [row for row in photos.sample if row["role"] == "support"]
-    verdict = checked(photos, shots=0)
+    verdict = check(photos, shots=0)
     skipped = {a.check.code: a.check.skipped for a in verdict.answers if a.passed is None}
     assert skipped == {
         "known_splits": "the data has no splits",
@@ -165,11 +163,10 @@ def test_what_is_found_and_what_follows(
     where: list[str] | None,
     dropped: list[str] | None,
     photos: Any,
-    checked: Check,
 ) -> None:
     change(photos)
     before = {row["path"] for row in photos.manifest}
-    verdict = checked(photos, **settings)
+    verdict = check(photos, **settings)
     found = failed(verdict)
     assert code in found
     (answer,) = [answer for answer in verdict.answers if answer.check.code == code]
@@ -193,12 +190,12 @@ def test_what_is_found_and_what_follows(
         assert caught.value.remedy
 
 
-def test_duplicates_are_no_decode_errors(photos: Any, checked: Check) -> None:
+def test_duplicates_are_no_decode_errors(photos: Any) -> None:
     duplicates_only(photos)
-    assert failed(checked(photos)) == {}
+    assert failed(check(photos)) == {}
 
 
-def test_a_stop_names_the_rows_and_the_other_checks(photos: Any, checked: Check) -> None:
+def test_a_stop_names_the_rows_and_the_other_checks(photos: Any) -> None:
     few_shots(photos)
     photos.sample = [
         row for row in photos.sample if row["class"] != "pit" or row["shot"] != 0 or row["role"] == "query"
@@ -206,7 +203,7 @@ def test_a_stop_names_the_rows_and_the_other_checks(photos: Any, checked: Check)
     learnt_and_measured(photos)
     photos.add("train/pit/lonely.png", "pit", "support")
     with pytest.raises(ValidationError) as caught:
-        checked(photos, min_shots=3).stop_if_critical()
+        check(photos, min_shots=3).stop_if_critical()
     assert (
         caught.value.what
         == "it does not hold that no photo is both learnt from and measured; also failed: minimum_shots"
@@ -215,50 +212,46 @@ def test_a_stop_names_the_rows_and_the_other_checks(photos: Any, checked: Check)
     assert caught.value.remedy == "run the stage ingest again; do not edit its tables"
 
 
-def test_one_class_is_none_to_tell_apart(photos: Any, checked: Check) -> None:
+def test_one_class_is_none_to_tell_apart(photos: Any) -> None:
     photos.manifest = photos.manifest[:6]
     photos.sample = photos.sample[:6]
-    verdict = checked(photos)
+    verdict = check(photos)
     assert list(failed(verdict)) == ["two_classes"]
     with pytest.raises(ValidationError, match="there are two classes at least"):
         verdict.stop_if_critical()
 
 
-def test_bad_rows_say_why_they_were_dropped(photos: Any, checked: Check) -> None:
+def test_bad_rows_say_why_they_were_dropped(photos: Any) -> None:
     photos.refuse("train/a.jpg", "crack", "zero_byte")
     photos.manifest[2]["width"] = 20
     without_support(photos)
-    rows = {row["path"]: (row["reason"], row["detail"]) for row in checked(photos).quarantine.to_pylist()}
+    rows = {row["path"]: (row["reason"], row["detail"]) for row in check(photos).quarantine.to_pylist()}
     assert rows["train/a.jpg"] == ("zero_byte", "seen")
     assert rows["train/crack/2.png"] == ("too_small", "its shorter side has 20 pixels, fewer than 32")
     assert rows["test/pit/0.png"] == ("class_without_support", "there are no support photos of the class pit")
     assert list(rows) == sorted(rows)
 
 
-def test_the_verdict_is_the_same_for_the_same_photos(photos: Any, checked: Check, tmp_path: Path) -> None:
+def test_the_verdict_is_the_same_for_the_same_photos(photos: Any) -> None:
     near_duplicate_leak(photos)
     half_unreadable(photos)
     photos.manifest[2]["width"] = 20
     few_shots(photos)
     verdicts = []
     for _ in range(2):
-        verdict = checked(photos, max_decode_errors=0.9, docs=tmp_path / "docs")
-        pages = {page.name: page.read_text() for page in sorted((tmp_path / "docs").iterdir())}
-        verdicts.append((json.dumps(verdict.as_json(), allow_nan=False, sort_keys=True), pages))
+        verdict = check(photos, max_decode_errors=0.9)
+        verdicts.append(json.dumps(verdict.as_json(), allow_nan=False, sort_keys=True))
     assert verdicts[0] == verdicts[1]
-    content = json.loads(verdicts[0][0])
+    content = json.loads(verdicts[0])
     assert (content["version"], content["passed"], content["photos"], content["quarantined"]) == (1, True, 11, 13)
     (size,) = [check for check in content["checks"] if check["code"] == "large_enough"]
     assert size["failing_rows"] == [{"path": "train/crack/2.png", "class": "crack", "shorter_side_px": 20}]
-    assert str(tmp_path) not in verdicts[0][0]
 
 
-def test_a_table_that_is_not_ingests_is_our_fault(photos: Any, tmp_path: Path) -> None:
+def test_a_table_that_is_not_ingests_is_our_fault(photos: Any) -> None:
     manifest, quarantine, sample = photos.tables()
     with pytest.raises(ShotlineError, match="the check sharp could not be made") as caught:
-        validate(
-            manifest.drop_columns(["blur"]), quarantine, sample, shots=4, settings=ValidateSettings(), docs=tmp_path
-        )
+        validate(manifest.drop_columns(["blur"]), quarantine, sample, shots=4, settings=ValidateSettings())
     assert caught.value.exit_code == 1
 
 

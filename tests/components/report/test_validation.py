@@ -1,17 +1,16 @@
 """The pages open without a network, run nothing, and show what was found."""
 
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from components.validate import Verdict
-from components.validate.docs import standing_alone
-from components.validate.expectations import shown
-from tests.components.validate.conftest import two_classes
+from components.report import write_validation_pages
+from components.report.page import render
+from components.report.standing_alone import standing_alone
+from components.validate import shown
+from tests.support.photo_tables import check, two_classes
 
 PAGES = ["classes.html", "files.html", "index.html", "photos.html", "sample.html"]
 STRANGE = ["<script>alert(1)</script>", "$5 {off} 50%", '"quoted" & <img src=x onerror=alert(1)>', "缺陷 🔩"]
@@ -30,11 +29,11 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("script", "iframe", "object", "embed", "form"):
             self.run.append(tag)
-        if tag in ("link", "img", "base"):
+        if tag in ("img", "base") or (tag == "link" and dict(attrs) != {"rel": "icon", "href": "data:,"}):
             self.fetched.append(tag)
         for name, value in attrs:
             if name in ("src", "srcset", "data", "action") or (
-                name == "href" and not re.fullmatch(r"\w+\.html", value or "")
+                name == "href" and not re.fullmatch(r"\w+\.html|#\w+|data:,", value or "")
             ):
                 self.fetched.append(f"{name}={value}")
             if name.startswith("on"):
@@ -47,13 +46,18 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def docs(checked: Callable[..., Verdict], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos, folder = two_classes(), tmp_path_factory.mktemp("pages") / "docs"
     for number, name in enumerate(STRANGE):
         photos.add(f"train/crack/{name}.png", "crack", "support", blur=0.9, name=name if number else None)
         photos.add(f"train/{name}/1.png", name, "support", width=20)
         photos.refuse(f"train/{name}/bad.png", name, "truncated")
-    checked(photos, shots=8, docs=folder)
+    verdict = check(photos, shots=8)
+    write_validation_pages(folder, verdict)
+    first = {page.name: page.read_text() for page in folder.iterdir()}
+    write_validation_pages(folder, check(photos, shots=8))
+    assert {page.name: page.read_text() for page in folder.iterdir()} == first  # the same photos, the same pages
+    assert not any(str(folder) in page for page in first.values())
     return folder
 
 
@@ -87,8 +91,8 @@ def test_great_expectations_own_pages_keep_their_findings(docs: Path) -> None:
     assert "20" in text
 
 
-def test_good_photos_have_a_calm_page(photos: Any, checked: Callable[..., Verdict], tmp_path: Path) -> None:
-    checked(photos, shots=0, docs=tmp_path / "docs")
+def test_good_photos_have_a_calm_page(tmp_path: Path) -> None:
+    write_validation_pages(tmp_path / "docs", check(two_classes(), shots=0))
     text = Page(tmp_path / "docs" / "index.html").text
     assert "does not apply: all photos were asked for" in text
     assert "The photos can be trained on" in text
@@ -103,10 +107,10 @@ def test_what_would_be_fetched_or_run_is_taken_out_and_the_rest_stays(tmp_path: 
         '&#65;</p><a href="https://x">words</a><br><table><tr><td colspan="2">cell</td></tr></table>'
         "<script>track()</script><button>press<i>!</i></button></body></html>"
     )
-    (tmp_path / "page.html").write_text(standing_alone(page, "p { color: red }", title="<T>"))
+    (tmp_path / "page.html").write_text(render("expectations.html", title="<T>", content=standing_alone(page)))
     text = (tmp_path / "page.html").read_text()
     assert '<p class="lead">kept &lt;&#65;</p>words<br><table><tr><td colspan="2">cell</td></tr></table>' in text
-    assert "track" not in text
+    assert "track()" not in text
     assert "press" not in text
     assert "<title>&lt;T&gt;</title>" in text
     parsed = Page(tmp_path / "page.html")

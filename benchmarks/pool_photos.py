@@ -1,0 +1,151 @@
+"""The whole path with and without a pool on real photos: every head, LDC, the choice, calibration, seconds.
+
+    python benchmarks/pool_photos.py FOLDER [FOLDER ...] [--shots 1 4 16] [--seeds 1 2 3] [--query 1200] [--json FILE]
+                                     [--export DIR]
+
+Photo sets as `real_photos.py` takes them; embedded backbone. Of so many test photos (`--query`, drawn once) one half is the
+pool, the other is measured; a photo of the pool that is nearly a measured one (cosine of 0.98) is left out. *Shipped* is
+what the honest choice takes, of the same heads with and without `map_lr_pool`, LDC among them both times: without the pool,
+and with the start that has learnt from it. Seconds are of the processor: heads, LDC and choice.
+
+`--export` writes the embeddings instead, `train1` to `train16`, `val` and `test`, as `pool.py` and `review.py` take them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import torch
+from photo_sets import PhotoSet, photo_set
+from torch import Tensor
+
+from components.classifier import CLASSIFIER_HEADS, Candidate, choose, expected_calibration_error, fit_candidates
+from components.features import Features, View
+from components.heads import Support
+from components.ldc import LdcSettings, fit_ldc
+
+TWIN = 0.98
+
+
+def main() -> None:
+    """Print a line a set and number of shots."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
+    parser.add_argument("--query", type=int, default=1200)
+    parser.add_argument("--heads", nargs="*", default=[*CLASSIFIER_HEADS, "ldc"])
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
+    parser.add_argument("--export", type=Path)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    for folder in arguments.folders:
+        photos = photo_set(folder, cache=arguments.cache)
+        query = some_of_the_query(photos, arguments.query)
+        if arguments.export is not None:
+            export(photos, query, arguments.shots, arguments.export)
+            continue
+        for shots in arguments.shots:
+            found = [measure(photos, query, shots, seed, arguments.heads) for seed in arguments.seeds]
+            rows += found
+            print_rows(found)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def some_of_the_query(photos: PhotoSet, most: int) -> tuple[Features, Tensor]:
+    """So many test photos, drawn at random once."""
+    ids = photos._ids("query", 0, 0)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(ids))[:most])
+    names = [ids[place] for place in chosen]
+    return photos._features([View(name) for name in names]), torch.tensor([photos._label[name] for name in names])
+
+
+def export(photos: PhotoSet, query: tuple[Features, Tensor], shots: list[int], folder: Path) -> None:
+    """Write `NAME.npz`; `generic_covariance.npz` beside it where the backbone has one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {f"train{n}": photos.support(n, 1) for n in shots}
+    arrays = {}
+    for name, support in parts.items():
+        arrays[f"{name}_x"], arrays[f"{name}_y"] = support.features.embedding.numpy(), support.labels.numpy()
+    arrays["test_x"], arrays["test_y"] = query[0].embedding.numpy(), query[1].numpy()
+    np.savez(folder / f"{photos.root.name}.npz", **arrays)  # type: ignore[arg-type]
+    covariance = next(iter(parts.values())).covariance
+    if covariance is not None:
+        np.savez(folder / "generic_covariance.npz", s0=covariance.numpy())
+
+
+def measure(
+    photos: PhotoSet, query: tuple[Features, Tensor], shots: int, seed: int, names: list[str]
+) -> dict[str, Any]:
+    """Top-1, ECE and processor seconds with and without the pool."""
+    support, validation = photos.support(shots, seed), photos.validation(shots, seed)
+    order = torch.randperm(len(query[1]), generator=torch.Generator().manual_seed(seed))
+    half, asked = order[: len(order) // 2], order[len(order) // 2 :]
+    measured, labels = query[0][asked], query[1][asked]
+    pool = query[0].embedding[half]
+    twins = (pool @ measured.embedding.T).max(1).values >= TWIN
+    row: dict[str, Any] = {"set": photos.root.name, "shots": shots, "seed": seed, "pool": int((~twins).sum())}
+    for kind, learnt_from in (("without", support), ("with", replace(support, pool=pool[~twins]))):
+        row[kind] = path(learnt_from, validation, measured, labels, names)
+    return row
+
+
+def path(
+    support: Support, validation: Support | None, measured: Features, labels: Tensor, names: list[str]
+) -> dict[str, Any]:
+    """What training does with one support set, and what comes of it."""
+    begun = time.process_time()
+    candidates = fit_candidates(support, [name for name in names if name != "ldc"])
+    if "ldc" in names:
+        fit = fit_ldc(support, LdcSettings(), validation=validation)
+        candidates.append(Candidate("ldc", fit.head, fit.out_of_fold))
+    choice = choose(candidates, support, validation=validation)
+    seconds = time.process_time() - begun
+    scores = {each.name: each.head.scores(measured) for each in candidates}
+    top1 = {name: 100 * float((each.argmax(1) == labels).double().mean()) for name, each in scores.items()}
+    shipped = choice.head.scores(measured) / choice.temperature
+    return {
+        "top1": top1,
+        "shipped": choice.name,
+        "regret": max(top1.values()) - top1[choice.name],
+        "ece": 100 * expected_calibration_error(torch.softmax(shipped, 1), labels),
+        "seconds": seconds,
+    }
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    """Means over seeds, without -> with."""
+    cells = defaultdict(list)
+    for row in rows:
+        without, having = row["without"], row["with"]
+        for name in ("regret", "ece", "seconds"):
+            cells[name].append((without[name], having[name]))
+        cells["shipped"].append((without["top1"][without["shipped"]], having["top1"][having["shipped"]]))
+        if "ldc" in having["top1"]:
+            cells["ldc"].append((without["top1"]["ldc"], having["top1"]["ldc"]))
+        if "map_lr_pool" in having["top1"]:
+            cells["map_lr"].append((without["top1"]["map_lr"], having["top1"]["map_lr_pool"]))
+    said = [
+        f"{name} {mean(a for a, _ in pairs):.1f} -> {mean(b for _, b in pairs):.1f}" for name, pairs in cells.items()
+    ]
+    shipped = ", ".join(f"{row['without']['shipped']} -> {row['with']['shipped']}" for row in rows)
+    print(
+        f"{rows[0]['set']}, {rows[0]['shots']} a class, {rows[0]['pool']} in the pool: {'; '.join(said)} ({shipped})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
