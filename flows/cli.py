@@ -18,7 +18,18 @@ def build() -> "typer.Typer":
     """All commands; what they need is imported when they run."""
     import typer
 
-    from flows.commands import answers, backbones, classes, pool, reports, taking, training, upkeep, workspaces
+    from flows.commands import (
+        answers,
+        backbones,
+        classes,
+        packaging,
+        pool,
+        reports,
+        taking,
+        training,
+        upkeep,
+        workspaces,
+    )
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -27,7 +38,7 @@ def build() -> "typer.Typer":
         rich_markup_mode=None,  # its boxes cost two thirds of the time of --help, and of a mistyped command
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in (workspaces, backbones, training, answers, taking, reports, classes, upkeep):
+    for group in (workspaces, backbones, training, packaging, answers, taking, reports, classes, upkeep):
         app.add_typer(group.commands)
     app.add_typer(pool.commands, name="pool")
 

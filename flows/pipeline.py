@@ -16,7 +16,7 @@ from components.live import Change
 from components.live.opening import LiveWorkspace
 from components.running import Runner, run_plainly
 from components.stages import Reporter, check_parameters, run_stage
-from components.workspace import Workspace, check_stage_versions
+from components.workspace import Workspace, check_stage_versions, keep_digest
 from flows.clusters import RUNNERS
 from flows.dvc import Pipeline, Stage
 
@@ -121,6 +121,7 @@ def run_stages(workspace: Workspace, reporter: Reporter, run: Runner = run_plain
 
     What is live stays; see `walk` for the arguments.
     """
+    keep_digest(workspace.root)
     pipeline = Pipeline(workspace)
     pipeline.track_sources()
     return _take(pipeline, [stage for stage in pipeline.stages() if stage.needed], workspace, reporter, run)

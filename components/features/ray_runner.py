@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import threading
 from typing import Any
@@ -27,7 +28,8 @@ def on_ray(settings: FeaturesSettings, work: Work) -> Distribute:
             local: dict[str, Any] = (
                 {} if settings.address else {"num_cpus": settings.workers, "include_dashboard": False}
             )
-            ray.init(settings.address, log_to_driver=False, **local)
+            ray.init(settings.address, log_to_driver=False, logging_level="ERROR", **local)
+        logging.getLogger("ray").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
             until_committed(plan, store, lambda missing: _Round(missing, store, work, settings.workers), progress)
@@ -58,8 +60,6 @@ class _Round(threading.Thread):
             _Worker,
             fn_constructor_args=(work, store),
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(items))),
-            max_restarts=-1,
-            max_task_retries=-1,
         )
         self._problem = ""
         self.start()

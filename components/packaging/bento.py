@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
-import importlib.metadata
 import logging
-import os
 import re
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +16,13 @@ from components.backbone import BackboneSettings, save_backbone
 from components.export.card import CARD, card_of
 from components.files import write_text
 from components.live import version_name
+from components.packaging.requirements import pinned
 from components.serving.answers import PhotoClassifier
+from components.workspace.shipped import shipped_files
 
 __all__ = ["build_bento"]
 
-_ROOMS = (
-    *("backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed", "live", "look"),
-    *("artefacts", "pool", "retrieval", "serving", "store"),
-    "workspace",  # the last ones are what a mounted workspace is searched and changed by
-)
-_MODULES = (
-    "__init__.py",
-    "errors.py",
-    "files.py",
-    "leftovers.py",
-    "on_demand.py",
-    "running.py",
-    "threads.py",
-    "wording.py",
-)
-_NOT_SHIPPED = ("__pycache__", "template")  # a workspace's template holds a backbone
+# The extra `serve` of pyproject.toml names the same.
 _REQUIREMENTS = (
     "aiohttp",
     "bentoml",
@@ -61,6 +46,17 @@ _REQUIREMENTS = (
     "torch",
 )
 
+SAID_BY_ENVIRONMENT = (
+    "SHOTLINE_ADMIN_TOKEN",
+    "SHOTLINE_ADMIN_TOKEN_FILE",
+    "SHOTLINE_CORS",
+    "SHOTLINE_KEEP",
+    "SHOTLINE_ROOT_PATH",
+    "SHOTLINE_WORKERS",
+    "SHOTLINE_WORKSPACE",
+)
+"""What `components.serving.service` reads from its environment."""
+
 _HUGGING_FACE = ("sentencepiece", "transformers")  # where a text tower or a tokenizer is of theirs
 
 
@@ -74,13 +70,12 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
     """
     classifier = PhotoClassifier.of_outputs(models, settings)  # refuses weights that it was not made with
     bundle, version = classifier.bundle, version_name(classifier.bank)
-    source = Path(__file__).resolve().parents[1]
+    source = Path(__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory() as scratch:
         context = Path(scratch) / "context"
-        for room in _ROOMS:
-            shutil.copytree(source / room, context / "components" / room, ignore=shutil.ignore_patterns(*_NOT_SHIPPED))
-        for module in _MODULES:
-            shutil.copy(source / module, context / "components" / module)
+        for path in shipped_files():
+            (context / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / path, context / path)
         for part in ("bundle", "bank"):
             shutil.copytree(models / part, context / "models" / part)
         save_backbone(bundle.backbone["name"], models, context / "models" / "backbone")
@@ -90,23 +85,24 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
         if any((context / "models" / part / "tokenizer_config.json").is_file() for part in ("backbone", "beside")):
             requirements += _HUGGING_FACE
         write_text(context / CARD, card_of(bundle, classifier.bank, models, metrics))
-        os.environ["BENTOML_HOME"] = _bento_home()
         import bentoml
 
         logging.getLogger("bentoml").setLevel(logging.ERROR)  # that weights are large is known
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _own_store(Path(scratch) / "store"):
             warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
             bento = bentoml.build(
                 "components.serving.service:Shotline",
                 name="shotline",
                 version=version,
                 description=_description(classifier, version),
+                labels=_labels(classifier, metrics),
+                envs=[{"name": name, "value": ""} for name in SAID_BY_ENVIRONMENT],
                 include=["components/**", "models/**", CARD],
-                python={"packages": [_pinned(name) for name in requirements], "lock_packages": False},
+                python={"packages": pinned(requirements), "lock_packages": False},
                 build_ctx=str(context),
             )
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(bento.path, target)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(bento.path, target)
     description = target / "bento.yaml"
     write_text(
         description,
@@ -133,14 +129,27 @@ Classes:
 """
 
 
-@functools.cache  # BentoML reads it once a process
-def _bento_home() -> str:
-    """A store that goes with the process: building must leave nothing in the user's own."""
-    home = tempfile.mkdtemp(prefix="shotline-bento-")
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    return home
+def _labels(classifier: PhotoClassifier, metrics: dict[str, Any] | None) -> dict[str, str]:
+    """What `bentoml list` and a registry can be searched by."""
+    bundle = classifier.bundle
+    labels = {"head": bundle.head.state().name, "backbone": bundle.backbone["name"], "bundle": bundle.version}
+    if metrics is not None:
+        labels["top1"] = f"{metrics['shipped']['top1']:.3f}"
+    return labels
 
 
-def _pinned(name: str) -> str:
-    version = importlib.metadata.version(name).partition("+")[0]  # a local build's label is nowhere to be had
-    return f"{name}=={version}"
+@contextmanager
+def _own_store(folder: Path) -> Iterator[None]:
+    """BentoML's store lies in `folder` within: building leaves nothing in the user's own, whatever it is set to."""
+    from bentoml._internal.bento import BentoStore
+    from bentoml._internal.configuration.containers import BentoMLContainer as Container
+    from bentoml._internal.models import ModelStore
+
+    places = {name: folder / name for name in ("bentos", "models", "tmp")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    with ExitStack() as patches:
+        patches.enter_context(Container.bento_store.patch(BentoStore(places["bentos"])))
+        patches.enter_context(Container.model_store.patch(ModelStore(places["models"])))
+        patches.enter_context(Container.tmp_bento_store_dir.patch(str(places["tmp"])))
+        yield

@@ -17,7 +17,7 @@ from components.validate import ExpectationResult, Verdict, shown
 __all__ = ["write_validation_pages"]
 
 _ROWS_SHOWN = 25
-_TITLES = {"photos": "Photos", "files": "Files", "sample": "Drawn photos", "classes": "Classes"}
+_TITLES = {"photos": "Photos", "files": "Files", "sample": "Drawn photos", "classes": "Classes", "own": "Your own"}
 _RANK = {"critical": 0, "bad": 1, "warning": 2}
 
 

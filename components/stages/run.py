@@ -12,7 +12,7 @@ from components.errors import UserInputError
 from components.files import write_json
 from components.stages.reporter import Reporter
 from components.stages.settings import check_parameters
-from components.workspace import Workspace, check_stage_versions
+from components.workspace import Workspace, check_stage_versions, keep_digest
 
 __all__ = ["STAGES", "run_stage"]
 
@@ -41,6 +41,7 @@ def run_stage(
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
     check_stage_versions(workspace, name)
+    keep_digest(workspace.root)
     check_parameters(workspace)
     reporter.begin(name)
     start = time.perf_counter()

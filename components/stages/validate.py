@@ -36,6 +36,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         ingested.sample(),
         shots=settings.shots,
         settings=workspace.parameters.section("validate", ValidateSettings),
+        own=workspace.own_expectations,
     )
     write_validation_pages(docs, verdict)
     write_json(workspace.validated / "verdict.json", verdict.as_json())

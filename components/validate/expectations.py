@@ -8,11 +8,19 @@ import numpy as np
 import pandas as pd
 
 from components.errors import ShotlineError
-from components.validate.checks import Check
+from components.validate.checks import Check, Severity
 
 __all__ = ["ExpectationResult", "Suite", "run_suite", "shown"]
 
-_KEYS = {"photos": ["path", "class"], "files": ["path", "class"], "sample": ["path", "role"], "classes": ["class"]}
+_KEYS = {
+    "photos": ["path", "class"],
+    "files": ["path", "class"],
+    "sample": ["path", "role"],
+    "classes": ["class"],
+    "own": ["path", "class"],
+}
+_SEVERITIES: dict[Severity, str] = {"critical": "critical", "bad": "warning", "warning": "info"}
+"""Ours in Great Expectations' own words: what its actions and its viewers sort by."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,10 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
         name=name,
         expectations=[
             getattr(gx.expectations, check.expectation)(
-                **check.arguments, description=check.title, meta={"code": check.code, "severity": check.severity}
+                **check.arguments,
+                description=check.title,
+                severity=_SEVERITIES[check.severity],
+                meta={"code": check.code},
             )
             for check in applied
         ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from components.errors import UserInputError
 from components.validate.checks import the_checks
 from components.validate.expectations import ExpectationResult, Suite, run_suite, shown
 from components.validate.frames import classes_frame, files_frame, photos_frame, sample_frame
+from components.validate.own import own_checks
 from components.validate.settings import ValidateSettings
 
 __all__ = ["ValidationError", "Verdict", "validate"]
@@ -107,6 +109,7 @@ def validate(
     *,
     shots: int,
     settings: ValidateSettings,
+    own: Path | None = None,
 ) -> Verdict:
     """Check the photos with Great Expectations.
 
@@ -119,6 +122,10 @@ def validate(
         sample: drawn photos.
         shots: support photos a class that were asked for; 0 means all.
         settings: the section `validate` of params.yaml.
+        own: a person's own suite, see `own_checks`; None: there is none.
+
+    Raises:
+        UserInputError: that suite cannot be read.
     """
     roles = set(sample["role"].to_pylist())
     names = dict(zip(manifest["class"].to_pylist(), manifest["name"].to_pylist(), strict=True))
@@ -135,7 +142,11 @@ def validate(
         "files": files_frame(manifest, quarantine),
         "sample": sample_frame(sample, manifest),
     }
+    photos = frames["photos"]
+    own_suite = [] if own is None else own_checks(own, list(photos.columns))
     suites = [run_suite(name, frame, checks) for name, frame in frames.items()]
+    if own_suite:
+        suites.append(run_suite("own", photos, own_suite))
     bad = _bad_rows(suites)
     kept = pc.invert(pc.is_in(manifest["path"], value_set=pa.array(sorted(bad), pa.string())))
     dropped = manifest.filter(pc.invert(kept))

@@ -2,6 +2,7 @@
 
 from components.workspace.init import NewWorkspace, init_workspace
 from components.workspace.parameters import Parameters, read_section
+from components.workspace.shipped import keep_digest
 from components.workspace.turn import PASSED_ON, turn
 from components.workspace.upgrade import StageChange, check_stage_versions, stage_changes, upgrade_workspace
 from components.workspace.workspace import Workspace
@@ -14,6 +15,7 @@ __all__ = [
     "Workspace",
     "check_stage_versions",
     "init_workspace",
+    "keep_digest",
     "read_section",
     "stage_changes",
     "turn",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import ShotlineError, UserInputError
+from components.workspace.shipped import keep_digest
 from components.workspace.template import TEMPLATE, template_folder
 from components.workspace.workspace import Workspace
 
@@ -51,6 +52,7 @@ def init_workspace(folder: Path, *, scm: bool = True) -> NewWorkspace:
             shutil.copytree(source, target)
         else:
             shutil.copyfile(source, target)
+    keep_digest(folder)
     return NewWorkspace(Workspace(folder), _version_control(folder, scm))
 
 

@@ -19,6 +19,7 @@ TEMPLATE = (
     "data/.gitignore",
     "data/arrivals/.gitignore",
     "data/classes.csv",
+    "data/expectations.json",
     "data/feature_store/.gitignore",
     "data/feature_store/definitions.py",
     "data/feature_store/feature_store.yaml",

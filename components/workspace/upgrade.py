@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import UserInputError
 from components.files import write_text
+from components.workspace.shipped import keep_digest, kept_digest, shipped_digest
 from components.workspace.template import TEMPLATE, template_folder
 from components.workspace.workspace import Workspace
 
@@ -21,6 +22,7 @@ __all__ = ["StageChange", "check_stage_versions", "stage_changes", "upgrade_work
 
 _VERSIONS = "versions.yaml"
 _PIPELINE = "dvc.yaml"
+_SHIPS = "package"
 
 
 @dataclass(frozen=True)
@@ -32,30 +34,36 @@ class StageChange:
         found: its version in the workspace; None where the workspace does not know it.
         ours: its version here; None where this Shotline does not know it.
         definition: whether its entry in `dvc.yaml` is another one.
+        code: whether it ships code, and the workspace knows other code than this Shotline's.
     """
 
     stage: str
     found: int | None
     ours: int | None
     definition: bool
+    code: bool = False
 
     @property
     def told(self) -> str:
         """One line for people."""
         if self.found != self.ours:
             return f"{self.stage}: version {self.found or 'none'} here, {self.ours or 'none'} in this Shotline"
-        return f"{self.stage}: its entry in dvc.yaml is another one in this Shotline"
+        what = "its entry in dvc.yaml" if self.definition else "the code that it ships"
+        return f"{self.stage}: {what} is another one in this Shotline"
 
 
 def stage_changes(workspace: Workspace) -> list[StageChange]:
     """What `upgrade_workspace` would bring up to date, in the pipeline's order; empty where there is nothing."""
     found, ours = _versions(workspace.root), _versions(template_folder())
     here, template = _pipeline(workspace.root)["stages"], _pipeline(template_folder())["stages"]
-    return [
-        change
+    code = kept_digest(workspace.root) != shipped_digest()
+    changes = (
+        StageChange(
+            name, found.get(name), ours.get(name), here.get(name) != template.get(name), code and name == _SHIPS
+        )
         for name in dict.fromkeys([*ours, *found])
-        if _differs(change := StageChange(name, found.get(name), ours.get(name), here.get(name) != template.get(name)))
-    ]
+    )
+    return [change for change in changes if change.found != change.ours or change.definition or change.code]
 
 
 def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None:
@@ -91,6 +99,7 @@ def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
     changes = stage_changes(workspace)
     if not changes:
         return []
+    keep_digest(workspace.root)
     yaml = _yaml()
     pipeline, template = (_pipeline(root, yaml) for root in (workspace.root, template_folder()))
     for change in changes:
@@ -122,10 +131,6 @@ def _add_what_stages_read(root: Path) -> None:
     for name in dict.fromkeys([*missing, "data/feature_store/definitions.py"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template / name, root / name)
-
-
-def _differs(change: StageChange) -> bool:
-    return change.found != change.ours or change.definition
 
 
 def _versions(root: Path) -> dict[str, int]:

@@ -94,6 +94,11 @@ class Workspace:
         return self.root / "data/classes.csv"
 
     @property
+    def own_expectations(self) -> Path:
+        """A person's own expectations of the photos, in Great Expectations' form."""
+        return self.root / "data/expectations.json"
+
+    @property
     def arrivals(self) -> Path:
         """Photos of added classes, and their ledger."""
         return self.root / "data/arrivals"

@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from components.errors import UserInputError
-from components.workspace import Workspace
+from components.workspace import Workspace, shipped
 from flows.dvc import Pipeline
+from flows.pipeline import run_stages
 from tests.conftest import draw_photo
+from tests.flows.drawn_workspace import Notes
 from tests.journeys.conftest import Run, tree_digest
 
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
@@ -38,6 +40,20 @@ def test_after_the_flow_dvc_has_nothing_to_do(trained: Path, run_command: Run) -
     assert "up to date" in run_command("dvc", "status", cwd=trained).stdout
     repro = run_command("dvc", "repro", cwd=trained).stdout
     assert [f"Stage '{name}' didn't change, skipping" in repro for name in STAGES] == [True] * len(STAGES)
+
+
+@pytest.mark.soak
+def test_changed_code_makes_a_new_bento_and_the_same_code_the_same_one(
+    copy_of_trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace.find(copy_of_trained)
+    before = tree_digest(workspace.bento)
+    monkeypatch.setattr(shipped, "shipped_digest", lambda: "1" * 64)
+
+    ran = run_stages(workspace, Notes())
+
+    assert [name for name, had_to in ran.items() if had_to] == ["package"]
+    assert tree_digest(workspace.bento) == before
 
 
 @pytest.mark.soak  # it takes a minute to make, a new process for each stage

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from components.workspace import Workspace
+from components.workspace.shipped import shipped_digest
 from tests.conftest import REPOSITORY, STORY_HEADS, draw_photo
 
 MOST_BYTES = 60_000_000
@@ -64,6 +65,8 @@ def test_the_wheel_is_small_enough_and_says_its_version(
     assert installed("shotline", "--version", cwd=tmp_path).startswith("shotline ")
     door = installed("python", "-c", "import shotline; print(shotline.__file__)", cwd=tmp_path)
     assert "site-packages" in door
+    told = "from components.workspace.shipped import shipped_digest; print(shipped_digest())"
+    assert installed("python", "-c", told, cwd=tmp_path).strip() == shipped_digest()  # the same Bento from either
 
 
 @pytest.mark.soak

@@ -5,7 +5,7 @@ import yaml
 
 from components.errors import UserInputError
 from components.stages import STAGES
-from components.workspace import Workspace, check_stage_versions, stage_changes, upgrade_workspace
+from components.workspace import Workspace, check_stage_versions, keep_digest, stage_changes, upgrade_workspace
 from tests.conftest import REPOSITORY
 
 
@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 def workspace(tmp_path: Path) -> Workspace:
     for name in ("dvc.yaml", "params.yaml", "versions.yaml"):
         (tmp_path / name).write_text((REPOSITORY / name).read_text())
+    keep_digest(tmp_path)
     return Workspace(tmp_path)
 
 
