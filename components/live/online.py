@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["OnlineClasses", "class_rows_of"]
 
 _LOCK_TIMEOUT_S = 600.0
+_LAYOUT = 2  # of the views; raised where what is in the store must be written anew
 
 
 class OnlineClasses:
@@ -39,7 +40,8 @@ class OnlineClasses:
     def is_behind(self) -> bool:
         """Whether what is live is not in the online store yet, as far as this workspace's own notes say."""
         pointer = self._versions.pointer()
-        return pointer is not None and self._noted().get("moved") != pointer.moved
+        noted = self._noted()
+        return pointer is not None and (noted.get("moved"), noted.get("layout")) != (pointer.moved, _LAYOUT)
 
     def failure(self) -> str | None:
         """Why the last attempt failed; None where it did not."""
@@ -61,7 +63,7 @@ class OnlineClasses:
                 assert pointer is not None
                 self._write(pointer)
                 written = pointer.version
-                write_json(self._state, {"version": pointer.version, "moved": pointer.moved})
+                write_json(self._state, {"version": pointer.version, "moved": pointer.moved, "layout": _LAYOUT})
         return written
 
     def _write(self, pointer: Pointer) -> None:

@@ -109,7 +109,9 @@ def _behind(behind: Behind) -> list[str]:
     lines = []
     if behind.unpublished:
         lines.append(f"models/bundle is {behind.unpublished}, not what is live (shotline publish)")
-    lines += [f"{told} (shotline upgrade)" for told in behind.stage_versions]
+    if behind.stage_versions:
+        stages = [told.partition(":")[0] for told in behind.stage_versions]
+        lines.append(f"stages of another Shotline: {_named(stages, most=8)} (shotline upgrade)")
     if behind.stages:
         lines.append(f"stages that would run anew: {_named(behind.stages, most=8)} (shotline train)")
     if behind.untracked:

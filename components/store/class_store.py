@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from components.errors import UserInputError
 from components.store.repository import feature_store
+from components.store.sources import keep_rows, source_file
 
 __all__ = ["ClassRow", "ClassStore", "LiveRow"]
 
@@ -80,15 +82,22 @@ class ClassStore:
 
     def write_classes(self, version: str, rows: Sequence[ClassRow], made: datetime) -> None:
         """Write the classes of a version; the same rows again change nothing."""
+        keys = {"version": [version] * len(rows), "class_name": [row.name for row in rows]}
         self._write(
-            "class_embeddings",
+            "class_facts",
             {
-                "version": [version] * len(rows),
-                "class_name": [row.name for row in rows],
+                **keys,
                 "words": [row.words for row in rows],
                 "kind": [row.kind for row in rows],
                 "made_from": [row.made_from for row in rows],
                 "place": np.array([row.place for row in rows], dtype=np.int32),
+            },
+            made,
+        )
+        self._write(
+            "class_embeddings",
+            {
+                **keys,
                 "offset": np.array([row.offset for row in rows], dtype=np.float32),
                 "embedding": [row.embedding.numpy().astype(np.float32) for row in rows],
             },
@@ -130,22 +139,32 @@ class ClassStore:
             row["backbone"],
         )
 
+    def vectors(self, version: str, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Embeddings (n, d) and offsets (n,) float32 of classes of a version, in the order asked for.
+
+        An added class's calibrated logit of a unit image embedding x is `logit_scale * <x, embedding> + offset`.
+
+        Raises:
+            UserInputError: the store does not have all of them.
+        """
+        found = self._read("class_embeddings", ("embedding", "offset"), _keys(version, names))
+        if missing := [name for name, row in zip(names, found, strict=True) if row["embedding"] is None]:
+            raise UserInputError(
+                f"{len(missing)} of {len(names)} classes of the version {version} are not in the online store",
+                on=missing[0],
+                remedy="ask for the classes that `live` names, of the version that it names",
+            )
+        embeddings = np.stack([row["embedding"] for row in found]) if found else np.empty((0, 0), np.float32)
+        return torch.from_numpy(embeddings), torch.tensor([row["offset"] for row in found], dtype=torch.float32)
+
     def classes(self, version: str, names: Sequence[str]) -> list[ClassRow]:
         """Classes of a version, in the order asked for; what is not there is left out."""
-        features = ("words", "kind", "made_from", "place", "offset", "embedding")
-        asked = [{"version": version, "class_name": name} for name in names]
+        facts = self._read("class_facts", ("words", "kind", "made_from", "place"), _keys(version, names))
+        there = [(name, row) for name, row in zip(names, facts, strict=True) if row["words"] is not None]
+        embeddings, offsets = self.vectors(version, [name for name, _ in there])
         return [
-            ClassRow(
-                name,
-                row["words"],
-                row["kind"],
-                row["made_from"],
-                int(row["place"]),
-                float(row["offset"]),
-                torch.tensor(row["embedding"], dtype=torch.float32),
-            )
-            for name, row in zip(names, self._read("class_embeddings", features, asked), strict=True)
-            if row["embedding"] is not None
+            ClassRow(name, row["words"], row["kind"], row["made_from"], int(row["place"]), offset, embedding)
+            for (name, row), offset, embedding in zip(there, offsets.tolist(), embeddings, strict=True)
         ]
 
     @cached_property
@@ -158,9 +177,30 @@ class ClassStore:
         rows = pd.DataFrame(columns)
         rows["event_timestamp"] = pd.Series([event_time] * len(rows), dtype="datetime64[us, UTC]")
         self._feast.write_to_online_store(view, rows)
+        keep_rows(source_file(self._repository, view), rows)
 
     def _read(self, view: str, features: Sequence[str], asked: list[dict[str, str]]) -> list[dict[str, Any]]:
+        """A row an entity; vectors as (d,) float32 arrays, None where there is no value."""
         if not asked:
             return []
-        found = self._feast.get_online_features([f"{view}:{name}" for name in features], asked).to_dict()
-        return [{name: found[name][row] for name in features} for row in range(len(asked))]
+        # By columns: Feast would turn rows of entities into columns key by key. As protobuf: its `to_dict` makes a list of
+        # numbers of each vector, two thirds of a read.
+        keys = {name: [row[name] for row in asked] for name in asked[0]}
+        response = self._feast.get_online_features([f"{view}:{name}" for name in features], keys).proto
+        columns = dict(zip(response.metadata.feature_names.val, response.results, strict=True))
+        values = [[_value(value) for value in columns[name].values] for name in features]
+        return [dict(zip(features, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _keys(version: str, names: Sequence[str]) -> list[dict[str, str]]:
+    return [{"version": version, "class_name": name} for name in names]
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("val")
+    if kind is None:
+        return None
+    found = getattr(value, kind)
+    if kind == "float_list_val":
+        return np.array(found.val, dtype=np.float32)
+    return list(found.val) if kind.endswith("_list_val") else found

@@ -9,7 +9,12 @@ from typing import TypeAlias
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
 from feast.types import Array, Bool, Float32, Int32, String
 
-__all__ = ["definitions"]
+from components.files import sha256_bytes
+
+__all__ = ["TAG", "definitions"]
+
+TAG = "shotline"
+"""Of `image_embeddings`: a digest of all definitions, by which the registry is seen to hold these."""
 
 Definition: TypeAlias = Entity | FeatureView | FeatureService
 
@@ -19,7 +24,7 @@ def definitions(root: Path) -> list[Definition]:
 
     Each view lies over a Parquet file that is there once there is something to say: `image_embeddings` over the one that
     the stage features writes, the others over files in `data/cache` that are derived from ledger, pool and `models/live`.
-    `class_embeddings` and `live_version` are pushed to the online store when what is live changes.
+    `class_embeddings`, `class_facts` and `live_version` are pushed to the online store when what is live changes.
 
     Args:
         root: the workspace.
@@ -56,7 +61,10 @@ def definitions(root: Path) -> list[Definition]:
         online=False,
         description="Where a photo lay and what class an arrival gave it, from each event time on.",
     )
-    return [image_view, photo, image_embeddings, photo_states, *_live_definitions(root / "data/cache")]
+    found = [image_view, photo, image_embeddings, photo_states, *_live_definitions(root / "data/cache")]
+    proto = b"".join(each.to_proto().SerializeToString(deterministic=True) for each in found)
+    image_embeddings.tags[TAG] = sha256_bytes(proto)[:16]
+    return found
 
 
 def _live_definitions(folder: Path) -> list[Definition]:
@@ -70,16 +78,29 @@ def _live_definitions(folder: Path) -> list[Definition]:
         schema=[
             Field(name="version", dtype=String),
             Field(name="class_name", dtype=String),
-            Field(name="words", dtype=String),
-            Field(name="kind", dtype=String),
-            Field(name="made_from", dtype=String),
-            Field(name="place", dtype=Int32),
             Field(name="offset", dtype=Float32),
             Field(name="embedding", dtype=Array(Float32)),
         ],
         source=_pushed("class_embeddings", folder),
         online=True,
         description="The vector that stands for a class of a version, and what its calibrated logit needs.",
+    )
+    # By itself: SQLite reads a view whole, whichever of its features are asked for.
+    class_facts = FeatureView(
+        name="class_facts",
+        entities=[version, name],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="version", dtype=String),
+            Field(name="class_name", dtype=String),
+            Field(name="words", dtype=String),
+            Field(name="kind", dtype=String),
+            Field(name="made_from", dtype=String),
+            Field(name="place", dtype=Int32),
+        ],
+        source=_pushed("class_facts", folder),
+        online=True,
+        description="What a class of a version is called, where it comes from, and its place in the answers.",
     )
     live_version = FeatureView(
         name="live_version",
@@ -103,9 +124,11 @@ def _live_definitions(folder: Path) -> list[Definition]:
         FeatureService(
             name="what_is_live", features=[live_version], description="Which version answers, and its classes."
         ),
-        FeatureService(name="live_classes", features=[class_embeddings], description="The classes of a version."),
+        FeatureService(
+            name="live_classes", features=[class_embeddings, class_facts], description="The classes of a version."
+        ),
     ]
-    return [version, name, workspace, class_embeddings, live_version, *services]
+    return [version, name, workspace, class_embeddings, class_facts, live_version, *services]
 
 
 def _entity(name: str, key: str, description: str) -> Entity:

@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from components.files import sha256_bytes
 from components.store.feast_import import import_feast
 
 __all__ = ["feature_store"]
-
-_TAG = "shotline"
-_TAGGED = "image_embeddings"
 
 
 def feature_store(repository: Path) -> Any:
@@ -35,11 +31,9 @@ def feature_store(repository: Path) -> Any:
         config.registry.path = f"sqlite:///{repository / 'registry.db'}"
     store = FeatureStore(config=config)
     wanted: list[Any] = definitions(repository.parents[1])
-    digest = sha256_bytes(b"".join(each.to_proto().SerializeToString(deterministic=True) for each in wanted))[:16]
-    (tagged,) = (each for each in wanted if each.name == _TAGGED)
-    tagged.tags[_TAG] = digest
+    (tagged,) = (each for each in wanted if each.name == "image_embeddings")
     try:
-        applied = store.get_feature_view(_TAGGED).tags.get(_TAG) == digest
+        applied = store.get_feature_view(tagged.name).tags == tagged.tags
     except FeatureViewNotFoundException:
         applied = False
     if not applied:

@@ -1,4 +1,4 @@
-"""For Feast's own command line (`feast apply`, `feast ui`); run it in this folder."""
+"""For Feast's own command line (`feast apply`, `feast plan`); docs/feast.md says how."""
 
 from pathlib import Path
 

@@ -13,6 +13,7 @@ import torch
 from components import store
 from components.bank import Answering, Bank
 from components.classifier import Bundle
+from components.errors import UserInputError
 from components.live.online import OnlineClasses, class_rows_of
 from components.store import ClassStore
 from components.workspace import Workspace
@@ -66,6 +67,11 @@ def test_it_holds_what_is_live_and_a_reader_can_score_with_it(place: Place, tmp_
     rows = found.store.classes(live.version, live.classes)
     assert [row.kind for row in rows] == ["trained"] * 5 + ["added"]
     assert [row.place for row in rows] == list(range(6))
+    embeddings, offsets = found.store.vectors(live.version, live.classes)
+    torch.testing.assert_close(embeddings, torch.stack([row.embedding for row in rows]))
+    assert offsets.tolist() == [row.offset for row in rows]
+    with pytest.raises(UserInputError, match="1 of 2 classes of the version"):
+        found.store.vectors(live.version, ["rust", "nobody"])
     query = features_of(photos_of("rust", 90))
     logit = live.logit_scale * query.embedding @ rows[-1].embedding + rows[-1].offset
     torch.testing.assert_close(logit, bank.logits(bundle, query)[:, -1], atol=1e-3, rtol=1e-4)
