@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from components.serving.edge.schemas import SCHEMAS
+from components.serving.edge.openapi_schemas import SCHEMAS
 
 __all__ = ["admin_paths", "openapi_document", "paths_with_body"]
 
@@ -79,17 +79,22 @@ def paths_with_body() -> frozenset[str]:
     return frozenset(path for path, methods in _paths().items() if "post" in methods)
 
 
+_PHOTO_IN_PATH = {"name": "photo", "in": "path", "required": True, "schema": {"type": "string"}}
+_OF_CLASS = {"name": "class", "in": "query", "description": "one class; without it the first photos of each"}
+_MOVED = {"$ref": "#/components/schemas/Moved"}
+_SEND = "-F images=@photo.jpg"
+
+
 def _paths() -> dict[str, dict[str, Any]]:
-    photo, photos = (
-        {"name": "photo", "in": "path", "required": True, "schema": {"type": "string"}},
-        "-F images=@photo.jpg",
-    )
-    of_class = {"name": "class", "in": "query", "description": "one class; without it the first photos of each"}
-    moved = {"$ref": "#/components/schemas/Moved"}
+    return {**_answering(), **_changing(), **_teaching(), **_looking(), **_reading()}
+
+
+def _answering() -> dict[str, dict[str, Any]]:
+    """What answers about photos and texts."""
     return {
         "/classify": {
             "post": _with_archive(
-                _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{photos} URL/classify")
+                _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{_SEND} URL/classify")
             )
         },
         "/embed": {
@@ -97,7 +102,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "Unit vectors of photos and texts, in one space",
                 {"images": _PHOTOS, "texts": _TEXTS},
                 _each("Embedded"),
-                f"{photos} -F texts=rust URL/embed",
+                f"{_SEND} -F texts=rust URL/embed",
             )
         },
         "/search": {
@@ -114,6 +119,12 @@ def _paths() -> dict[str, dict[str, Any]]:
             )
         },
         "/classes": {"get": _get("The classes that answers can name", _each("Class"), more=(409,))},
+    }
+
+
+def _changing() -> dict[str, dict[str, Any]]:
+    """What changes the classes; the admin token's."""
+    return {
         "/add_class": {
             "post": _post(
                 "A class more, live in seconds; or photos more of one",
@@ -123,7 +134,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                     "force": {"type": "boolean", "description": "overrule the gate"},
                 },
                 {"$ref": "#/components/schemas/Outcome"},
-                f"-F name='torn fabric' {photos} URL/add_class",
+                f"-F name='torn fabric' {_SEND} URL/add_class",
                 needed=("name", "images"),
                 more=_ADMIN,
             )
@@ -132,7 +143,7 @@ def _paths() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "An added class less",
                 {"name": _text("of the class")},
-                moved,
+                _MOVED,
                 "-F name='torn fabric' URL/remove_class",
                 needed=("name",),
                 more=_ADMIN,
@@ -142,7 +153,7 @@ def _paths() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "An added class called otherwise",
                 {"name": _text("as it is called"), "new_name": _text("as it is to be called")},
-                moved,
+                _MOVED,
                 "-F name=old -F new_name=new URL/rename_class",
                 needed=("name", "new_name"),
                 more=_ADMIN,
@@ -152,11 +163,17 @@ def _paths() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "An earlier version live again",
                 {"version": _text("its name, or how that begins; without it the one before")},
-                moved,
+                _MOVED,
                 "-F version=VERSION URL/rollback",
                 more=_ADMIN,
             )
         },
+    }
+
+
+def _teaching() -> dict[str, dict[str, Any]]:
+    """Training, and words on photos of the pool."""
+    return {
         "/train": {
             "post": _post(
                 "Train on data/raw, in a process of its own",
@@ -212,6 +229,12 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN
             )
         },
+    }
+
+
+def _looking() -> dict[str, dict[str, Any]]:
+    """What was live, and its photos."""
+    return {
         "/versions": {
             "get": _get("What was live, oldest first, and what each changed", _each("Version"), admin=True, more=(422,))
         },
@@ -220,11 +243,11 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "SHA-256 of the photos of each class",
                 {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
                 admin=True,
-                parameters=[{**of_class, "schema": {"type": "string"}}],
+                parameters=[{**_OF_CLASS, "schema": {"type": "string"}}],
             )
         },
         "/photos/{photo}": {
-            "get": _get("A thumbnail", None, admin=True, parameters=[photo], more=(404,), media="image/jpeg")
+            "get": _get("A thumbnail", None, admin=True, parameters=[_PHOTO_IN_PATH], more=(404,), media="image/jpeg")
         },
         "/open": {
             "post": _post(
@@ -236,12 +259,22 @@ def _paths() -> dict[str, dict[str, Any]]:
                 more=(401, 403),
             )
         },
+    }
+
+
+def _reading() -> dict[str, dict[str, Any]]:
+    """What a browser and a monitor read."""
+    return {
         "/": {"get": _get("The page for a browser; for a program what there is", {"type": "object"})},
         "/docs": {"get": _get("This document as a page", None, media="text/html")},
         "/openapi.json": {"get": _get("This document", {"type": "object"})},
         "/page/{name}": {
             "get": _get(
-                "What the page consists of", None, parameters=[{**photo, "name": "name"}], more=(404,), media="text/css"
+                "What the page consists of",
+                None,
+                parameters=[{**_PHOTO_IN_PATH, "name": "name"}],
+                more=(404,),
+                media="text/css",
             )
         },
         "/livez": {"get": _get("200 at once", None, media="text/plain")},

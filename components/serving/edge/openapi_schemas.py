@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the objects that addresses answer, with examples."""
+"""The forms of what the service answers, for its OpenAPI document, each with an example."""
 
 from __future__ import annotations
 
