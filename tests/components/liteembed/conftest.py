@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -74,14 +74,6 @@ def draw_task(
         text[n_known:] if words else None,
     )
     return Drawn(known, new, known_text, photos(first, 30), photos(second, 30))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # what these tests multiply is too small to share out
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
