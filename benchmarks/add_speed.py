@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from photo_sets import photo_set
+from lib.photo_sets import photo_set
 
 from components.classifier import HEADS, choose, fit_candidate, fit_candidates, fit_temperature, held_out
 from components.features.carriers import Features

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import torch
 from heads_real_clip import only, part, unit
-from photo_sets import photo_set
+from lib.photo_sets import photo_set
 from torch import Tensor
 
 from components.backbone import FreeTokenPrompt

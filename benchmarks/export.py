@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from photo_sets import PhotoSet, photo_set
+from lib.photo_sets import PhotoSet, photo_set
 
 from components.classifier import fit_head
 from components.heads import Head, stand_in

@@ -29,7 +29,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from photo_sets import PhotoSet, photo_set
+from lib.photo_sets import PhotoSet, photo_set
 from torch import Tensor
 from torch.nn.functional import normalize
 

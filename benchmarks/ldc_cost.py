@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from random_backbone import backbone_for_times
+from lib.random_backbone import backbone_for_times
 from torch.utils.flop_counter import FlopCounterMode
 
 from components.features import LEVEL_MODES, Features, LevelMode, level_features

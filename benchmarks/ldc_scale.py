@@ -13,7 +13,7 @@ import resource
 import time
 
 import torch
-from photo_sets import MODELS
+from lib.photo_sets import MODELS
 from torch.nn.functional import normalize
 
 from components.backbone import load_backbone

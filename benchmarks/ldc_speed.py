@@ -26,8 +26,8 @@ from statistics import mean, median, stdev
 from typing import Any
 
 import torch
-from photo_sets import PhotoSet, photo_set
-from random_backbone import backbone_for_times
+from lib.photo_sets import PhotoSet, photo_set
+from lib.random_backbone import backbone_for_times
 from torch import Tensor
 
 from components.backbone import Backbone, Projector

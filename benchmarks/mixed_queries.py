@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from base_to_new import TEMPLATE, Source, Task, clip_sources, photo_source
 from heads_real_clip import only
-from photo_sets import MODELS
+from lib.photo_sets import MODELS
 from torch import Tensor
 
 from components.backbone import load_backbone

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from photo_sets import PhotoSet, photo_set
+from lib.photo_sets import PhotoSet, photo_set
 from torch import Tensor
 
 from components.classifier import CLASSIFIER_HEADS, Candidate, choose, expected_calibration_error, fit_candidates

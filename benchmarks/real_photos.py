@@ -26,7 +26,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from photo_sets import PhotoSet, photo_set
+from lib.photo_sets import PhotoSet, photo_set
 from torch import Tensor
 
 from components.classifier import CLASSIFIER_HEADS, choose, expected_calibration_error, fit_candidates

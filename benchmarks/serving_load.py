@@ -205,7 +205,7 @@ def make_workspace(folder: Path, photos: Path) -> None:
     import json
 
     import torch
-    from random_backbone import SETTINGS
+    from lib.random_backbone import SETTINGS
     from safetensors.torch import save_file
 
     from components.backbone.open_clip_import import import_open_clip

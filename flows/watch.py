@@ -59,6 +59,7 @@ class Handler(Protocol):
         """Do it; called again with those that are still there and as they were. None: all of it is done."""
 
 
+# Over 60 lines: what failed, and when it may be tried again, is the state of this one loop.
 def watch(
     inbox: Inbox,
     settings: InboxSettings,

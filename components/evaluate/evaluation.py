@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from components.artefacts import Pair
-from components.bank import Answering
+from components.bank import Answering, Answers
 from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
@@ -98,26 +98,11 @@ def evaluate(
     """
     bundle, bank = answering.bundle, answering.bank
     shipped, n_trained = bundle.head.state().name, len(bundle.class_names)
-    if query is not None and len(query) > 0:
-        labels = query.labels
-        logits = {candidate.name: candidate.head.scores(query.features) for candidate in candidates}
-        answers = answering.answer(query.features)
-        alone = torch.empty(0, n_trained)
-        photos = query.image_ids
-    else:
-        query = None
-        logits, rows = _held_out_by_all(candidates, support)
-        known = bank.known
-        added = torch.nonzero(known.held_out & (known.labels >= n_trained)).flatten()
-        every = torch.cat([rows, added])
-        labels, answers = known.labels[every], answering.of_logits(known.logits[every])
-        alone = known.logits[added][:, :n_trained]
-        known_photos = bank.known_photos(bundle)
-        photos = tuple(known_photos[row] for row in every.tolist())
-    n_rows = len(labels) - len(alone)
-    calibrated = {
-        candidate.name: torch.softmax(logits[candidate.name] / candidate.temperature, 1) for candidate in candidates
-    }
+    query = query if query is not None and len(query) > 0 else None
+    asked = _ask_held_out(candidates, answering, support) if query is None else _ask_query(candidates, answering, query)
+    logits, labels, answers = asked.logits, asked.labels, asked.answers
+    n_rows = len(labels) - len(asked.alone)
+    calibrated = {each.name: torch.softmax(logits[each.name] / each.temperature, 1) for each in candidates}
     calibrated[shipped] = answers.probabilities[:n_rows]
     answers_of = {name: _padded(each.argmax(1), len(labels)) for name, each in calibrated.items()}
     answers_of[shipped] = answers.probabilities.argmax(1)
@@ -127,24 +112,15 @@ def evaluate(
     before = next((name for name in _BEFORE if name in calibrated), shipped)
     start = calibrated[before]
     if isinstance(bundle.head, LdcHead):
-        before = _LDC_START
-        start = start if start_scores is None else start_scores
-    n_classes = n_trained + len(bank)
-    was = confusion(torch.cat([_beside(start, n_classes), _beside(alone, n_classes)]), labels)
+        before, start = _LDC_START, start if start_scores is None else start_scores
+    was = _confused_before(start, asked, n_trained + len(bank))
     if before == _LDC_START and query is None:
-        was[:n_trained, :n_trained] = 0.0
-        for pair in ldc_pairs:
-            was[pair.label, pair.taken_for] = pair.before
-    measured = n_rows > 0
+        _put_pairs(was, ldc_pairs, n_trained)
     return Evaluation(
         evidence="out_of_fold" if query is None else "query",
         n_query=None if query is None else len(query),
-        heads={name: figures(each, labels[:n_rows]) for name, each in calibrated.items() if measured},
-        uncalibrated_ece={
-            name: expected_calibration_error(torch.softmax(raw, 1), labels[:n_rows])
-            for name, raw in logits.items()
-            if measured
-        },
+        heads={name: figures(each, labels[:n_rows]) for name, each in calibrated.items() if n_rows},
+        uncalibrated_ece=_uncalibrated(logits, labels[:n_rows]) if n_rows else {},
         shipped=shipped,
         class_names=(*bundle.class_names, *bank.names),
         display_names=(*bundle.display_names, *bank.names),
@@ -155,14 +131,77 @@ def evaluate(
         labels=labels,
         abstained=answers.abstained,
         likely=answers.likely,
-        photos=photos,
+        photos=asked.photos,
         answers_of=answers_of,
         version=bank.version,
-        raw=reliability(torch.softmax(logits[shipped], 1), labels[:n_rows]) if measured else None,
+        raw=reliability(torch.softmax(logits[shipped], 1), labels[:n_rows]) if n_rows else None,
         residual=residual,
         confused=confused_pairs(was, confusion(answers.probabilities, labels)),
         before=before,
     )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The photos that measure, and what was answered about each.
+
+    Attributes:
+        logits: of each candidate, `(photos that all were asked about, trained classes)`.
+        labels: `(photos,)`, as columns of the answers.
+        answers: `(photos, all classes)`.
+        alone: logits `(photos, trained classes)` of the last photos, which only the bank held out; there are none of a
+            query.
+        photos: their ids.
+    """
+
+    logits: dict[str, Tensor]
+    labels: Tensor
+    answers: Answers
+    alone: Tensor
+    photos: tuple[str, ...]
+
+
+def _ask_query(candidates: Sequence[Candidate], answering: Answering, query: Query) -> _Asked:
+    return _Asked(
+        logits={candidate.name: candidate.head.scores(query.features) for candidate in candidates},
+        labels=query.labels,
+        answers=answering.answer(query.features),
+        alone=torch.empty(0, len(answering.bundle.class_names)),
+        photos=query.image_ids,
+    )
+
+
+def _ask_held_out(candidates: Sequence[Candidate], answering: Answering, support: Support) -> _Asked:
+    """Out of fold: photos of trained classes that every candidate held out, then the bank's of added classes."""
+    bundle, known = answering.bundle, answering.bank.known
+    n_trained = len(bundle.class_names)
+    logits, rows = _held_out_by_all(candidates, support)
+    added = torch.nonzero(known.held_out & (known.labels >= n_trained)).flatten()
+    every = torch.cat([rows, added])
+    photos = answering.bank.known_photos(bundle)
+    return _Asked(
+        logits=logits,
+        labels=known.labels[every],
+        answers=answering.of_logits(known.logits[every]),
+        alone=known.logits[added][:, :n_trained],
+        photos=tuple(photos[row] for row in every.tolist()),
+    )
+
+
+def _confused_before(start: Tensor, asked: _Asked, n_classes: int) -> Tensor:
+    """What was taken for what by the scores `start` `(photos that all were asked about, C)`, `(n_classes, n_classes)`."""
+    return confusion(torch.cat([_beside(start, n_classes), _beside(asked.alone, n_classes)]), asked.labels)
+
+
+def _put_pairs(was: Tensor, pairs: Sequence[Pair], n_trained: int) -> None:
+    """In the place of what trained classes were taken for: what LDC counted out of fold."""
+    was[:n_trained, :n_trained] = 0.0
+    for pair in pairs:
+        was[pair.label, pair.taken_for] = pair.before
+
+
+def _uncalibrated(logits: dict[str, Tensor], labels: Tensor) -> dict[str, float]:
+    return {name: expected_calibration_error(torch.softmax(raw, 1), labels) for name, raw in logits.items()}
 
 
 def _of_ldc(candidates: Sequence[Candidate], query: Query | None) -> tuple[Tensor | None, Tensor | None]:

@@ -76,6 +76,7 @@ def ingest(
     class_names: Path | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    listing: Listing | None = None,
 ) -> Ingested:
     """Read a photo folder: what is in it, what is wrong with it, and which photos are the shots.
 
@@ -88,6 +89,7 @@ def ingest(
         class_names: a classes.csv (columns folder, name, optional description), or None.
         progress: called as files are done.
         workers: threads that decode; None takes one a core. Each holds one photo at a time.
+        listing: the photos, where the caller knows them; None: as the folder says.
 
     Raises:
         UserInputError: the folder or its list cannot be used as a whole; bad photos never raise.
@@ -99,7 +101,7 @@ def ingest(
             remedy="give a folder that holds one folder of photos per class",
         )
     root = root.resolve()
-    listing = read_source(root, settings.listing)
+    listing = listing or read_source(root, settings.listing)
     listing.rejected += read_left_out(root)
     check_classes(root, listing)
     found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)
@@ -121,13 +123,7 @@ def ingest(
         sample=draw_sample(
             manifest, shots=settings.shots, seed=settings.seed, validation_shots=settings.validation_shots_used
         ),
-        classes=pa.Table.from_pylist(
-            [
-                {"class": label, "name": name.name, "description": name.description, "named_by": name.named_by}
-                for label, name in named.items()
-            ],
-            schema=CLASSES,
-        ),
+        classes=_classes_table(named),
         layout=listing.layout,
         notes=tuple(listing.notes + notes + _lost_classes(listing, photos)),
     )
@@ -245,6 +241,16 @@ def _lost_classes(listing: Listing, photos: list[Photo]) -> list[Note]:
         Note("lost_class", f"every file of class {label} was refused, so it is no class here; see the quarantine")
         for label in sorted(lost)
     ]
+
+
+def _classes_table(named: dict[str, ClassName]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {"class": label, "name": name.name, "description": name.description, "named_by": name.named_by}
+            for label, name in named.items()
+        ],
+        schema=CLASSES,
+    )
 
 
 def _manifest_table(photos: list[Photo], named: dict[str, ClassName], near_duplicate: float) -> pa.Table:

@@ -120,20 +120,7 @@ def add_classes(
     if vocabulary is not None and new.text_embeddings is not None:
         scores = name_scores(known, new, vocabulary)
     new = _without_empty_names(new, scores, settings.name_gate)
-    tried = []
-    for name in settings.forms:
-        forms = make_forms(name, settings, vocabulary, prompt)
-        if forms[0].needs_text and not new.named.all():
-            continue
-        if progress is not None:
-            progress(name)
-        tried.append(try_forms(forms, known, new, settings, most_drop))
-    if not tried:
-        raise UserInputError(
-            "every form needs a name that means something, and there is none",
-            on="liteembed.forms",
-            remedy="put `embedding` among the forms, or rename the class",
-        )
+    tried = _try_all(known, new, settings, most_drop, vocabulary, prompt, progress)
     taken = prefer(tried)
     start = (Name() if new.named.all() else ImageMean()).fit(known, new)
     explanations = explain(known, new, start, taken.columns, taken.on_new, vocabulary)
@@ -159,6 +146,33 @@ def add_classes(
         on_new=taken.on_new,
         vocabulary=None if vocabulary is None else vocabulary.digest,
     )
+
+
+def _try_all(
+    known: KnownClasses,
+    new: NewClasses,
+    settings: LiteEmbedSettings,
+    most_drop: MostDrop,
+    vocabulary: Vocabulary | None,
+    prompt: FreeTokenPrompt | None,
+    progress: Callable[[str], None] | None,
+) -> list[Tried]:
+    """Each form with its evidence, without those that need names where not every class has one that means something."""
+    tried = []
+    for name in settings.forms:
+        forms = make_forms(name, settings, vocabulary, prompt)
+        if forms[0].needs_text and not new.named.all():
+            continue
+        if progress is not None:
+            progress(name)
+        tried.append(try_forms(forms, known, new, settings, most_drop))
+    if not tried:
+        raise UserInputError(
+            "every form needs a name that means something, and there is none",
+            on="liteembed.forms",
+            remedy="put `embedding` among the forms, or rename the class",
+        )
+    return tried
 
 
 def make_forms(

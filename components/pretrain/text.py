@@ -63,20 +63,7 @@ def train_text_tower(
     model.train()
     started, running = time.perf_counter(), 0.0
     while step < training.steps:
-        generator = torch.Generator().manual_seed(parameters.seed * 1_000_033 + step)
-        n_lexicon = round(training.batch * training.lexicon_share)
-        chosen = torch.cat(
-            [
-                torch.randint(0, n_known, (n_lexicon,), generator=generator),
-                torch.randint(n_known, len(rows), (training.batch - n_lexicon,), generator=generator),
-            ]
-            if len(rows) > n_known
-            else [torch.randint(0, n_known, (training.batch,), generator=generator)]
-        )
-        # Half of the texts in the lexicon's own two templates, the others in any of ours.
-        forms = torch.randint(0, len(TEMPLATES), (len(chosen),), generator=generator)
-        own = torch.rand(len(chosen), generator=generator) < 0.5
-        forms = torch.where(own, forms % 2, forms)
+        chosen, forms = _batch(parameters, step, n_known, len(rows))
         tokens = _assemble(chosen, forms, rows, prefixes, suffixes, (start, end))
         wanted = F.normalize(means[forms] + targets.cores[chosen], dim=1)
         for group in optimiser.param_groups:
@@ -101,6 +88,25 @@ def train_text_tower(
             kept = {"step": step, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
             journal.save(name, parameters.text_digest(), kept)
     model.eval()
+
+
+def _batch(parameters: PretrainParameters, step: int, n_known: int, n_texts: int) -> tuple[Tensor, Tensor]:
+    """The texts of a step and the template of each, as rows; the same for the same seed and step."""
+    training = parameters.text
+    generator = torch.Generator().manual_seed(parameters.seed * 1_000_033 + step)
+    n_lexicon = round(training.batch * training.lexicon_share)
+    chosen = torch.cat(
+        [
+            torch.randint(0, n_known, (n_lexicon,), generator=generator),
+            torch.randint(n_known, n_texts, (training.batch - n_lexicon,), generator=generator),
+        ]
+        if n_texts > n_known
+        else [torch.randint(0, n_known, (training.batch,), generator=generator)]
+    )
+    # Half of the texts in the lexicon's own two templates, the others in any of ours.
+    forms = torch.randint(0, len(TEMPLATES), (len(chosen),), generator=generator)
+    own = torch.rand(len(chosen), generator=generator) < 0.5
+    return chosen, torch.where(own, forms % 2, forms)
 
 
 @torch.no_grad()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from components.serving.edge.openapi_schemas import SCHEMAS
+
 __all__ = ["admin_paths", "openapi_document", "paths_with_body"]
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
@@ -60,7 +62,7 @@ def openapi_document(prefix: str = "") -> dict[str, Any]:
         "servers": [{"url": prefix or "/"}],
         "paths": {path: dict(methods) for path, methods in _paths().items()},
         "components": {
-            "schemas": _SCHEMAS,
+            "schemas": SCHEMAS,
             "securitySchemes": {"admin": {"type": "http", "scheme": "bearer", "description": "SHOTLINE_ADMIN_TOKEN"}},
         },
     }
@@ -77,23 +79,30 @@ def paths_with_body() -> frozenset[str]:
     return frozenset(path for path, methods in _paths().items() if "post" in methods)
 
 
+_PHOTO_IN_PATH = {"name": "photo", "in": "path", "required": True, "schema": {"type": "string"}}
+_OF_CLASS = {"name": "class", "in": "query", "description": "one class; without it the first photos of each"}
+_MOVED = {"$ref": "#/components/schemas/Moved"}
+_SEND = "-F images=@photo.jpg"
+
+
 def _paths() -> dict[str, dict[str, Any]]:
-    photo, photos = (
-        {"name": "photo", "in": "path", "required": True, "schema": {"type": "string"}},
-        "-F images=@photo.jpg",
-    )
-    of_class = {"name": "class", "in": "query", "description": "one class; without it the first photos of each"}
-    moved = {"$ref": "#/components/schemas/Moved"}
+    return {**_answering(), **_changing(), **_teaching(), **_looking(), **_reading()}
+
+
+def _answering() -> dict[str, dict[str, Any]]:
+    """What answers about photos and texts."""
     return {
         "/classify": {
-            "post": _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{photos} URL/classify")
+            "post": _with_archive(
+                _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{_SEND} URL/classify")
+            )
         },
         "/embed": {
             "post": _post(
                 "Unit vectors of photos and texts, in one space",
                 {"images": _PHOTOS, "texts": _TEXTS},
                 _each("Embedded"),
-                f"{photos} -F texts=rust URL/embed",
+                f"{_SEND} -F texts=rust URL/embed",
             )
         },
         "/search": {
@@ -110,6 +119,12 @@ def _paths() -> dict[str, dict[str, Any]]:
             )
         },
         "/classes": {"get": _get("The classes that answers can name", _each("Class"), more=(409,))},
+    }
+
+
+def _changing() -> dict[str, dict[str, Any]]:
+    """What changes the classes; the admin token's."""
+    return {
         "/add_class": {
             "post": _post(
                 "A class more, live in seconds; or photos more of one",
@@ -119,7 +134,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                     "force": {"type": "boolean", "description": "overrule the gate"},
                 },
                 {"$ref": "#/components/schemas/Outcome"},
-                f"-F name='torn fabric' {photos} URL/add_class",
+                f"-F name='torn fabric' {_SEND} URL/add_class",
                 needed=("name", "images"),
                 more=_ADMIN,
             )
@@ -128,7 +143,7 @@ def _paths() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "An added class less",
                 {"name": _text("of the class")},
-                moved,
+                _MOVED,
                 "-F name='torn fabric' URL/remove_class",
                 needed=("name",),
                 more=_ADMIN,
@@ -138,7 +153,7 @@ def _paths() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "An added class called otherwise",
                 {"name": _text("as it is called"), "new_name": _text("as it is to be called")},
-                moved,
+                _MOVED,
                 "-F name=old -F new_name=new URL/rename_class",
                 needed=("name", "new_name"),
                 more=_ADMIN,
@@ -148,11 +163,17 @@ def _paths() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "An earlier version live again",
                 {"version": _text("its name, or how that begins; without it the one before")},
-                moved,
+                _MOVED,
                 "-F version=VERSION URL/rollback",
                 more=_ADMIN,
             )
         },
+    }
+
+
+def _teaching() -> dict[str, dict[str, Any]]:
+    """Training, and words on photos of the pool."""
+    return {
         "/train": {
             "post": _post(
                 "Train on data/raw, in a process of its own",
@@ -208,6 +229,12 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN
             )
         },
+    }
+
+
+def _looking() -> dict[str, dict[str, Any]]:
+    """What was live, and its photos."""
+    return {
         "/versions": {
             "get": _get("What was live, oldest first, and what each changed", _each("Version"), admin=True, more=(422,))
         },
@@ -216,11 +243,11 @@ def _paths() -> dict[str, dict[str, Any]]:
                 "SHA-256 of the photos of each class",
                 {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
                 admin=True,
-                parameters=[{**of_class, "schema": {"type": "string"}}],
+                parameters=[{**_OF_CLASS, "schema": {"type": "string"}}],
             )
         },
         "/photos/{photo}": {
-            "get": _get("A thumbnail", None, admin=True, parameters=[photo], more=(404,), media="image/jpeg")
+            "get": _get("A thumbnail", None, admin=True, parameters=[_PHOTO_IN_PATH], more=(404,), media="image/jpeg")
         },
         "/open": {
             "post": _post(
@@ -232,12 +259,22 @@ def _paths() -> dict[str, dict[str, Any]]:
                 more=(401, 403),
             )
         },
+    }
+
+
+def _reading() -> dict[str, dict[str, Any]]:
+    """What a browser and a monitor read."""
+    return {
         "/": {"get": _get("The page for a browser; for a program what there is", {"type": "object"})},
         "/docs": {"get": _get("This document as a page", None, media="text/html")},
         "/openapi.json": {"get": _get("This document", {"type": "object"})},
         "/page/{name}": {
             "get": _get(
-                "What the page consists of", None, parameters=[{**photo, "name": "name"}], more=(404,), media="text/css"
+                "What the page consists of",
+                None,
+                parameters=[{**_PHOTO_IN_PATH, "name": "name"}],
+                more=(404,),
+                media="text/css",
             )
         },
         "/livez": {"get": _get("200 at once", None, media="text/plain")},
@@ -300,6 +337,19 @@ def _post(
     return operation
 
 
+def _with_archive(operation: dict[str, Any]) -> dict[str, Any]:
+    """The same, which takes a zip archive too, and then answers with a line of JSON a photo as they are answered."""
+    content = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+    operation["description"] = (
+        "A zip archive (up to 10,000 photos) is answered with application/x-ndjson: a line a photo, in the order of their "
+        "paths, as they are answered; one that cannot be used has `error`."
+    )
+    operation["requestBody"]["content"] |= content
+    lines = {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Answer"}}}
+    operation["responses"]["200"]["content"] |= lines
+    return operation
+
+
 def _told(statuses: list[int]) -> dict[str, Any]:
     return {str(status): {"description": _ERRORS[status], "content": _ERROR} for status in statuses}
 
@@ -310,84 +360,6 @@ def _each(name: str) -> dict[str, Any]:
 
 def _text(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description, "maxLength": 100}
-
-
-def _object(example: dict[str, Any], **properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "example": example}
-
-
-_FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
-_STRING = {"type": "string"}
-_SCHEMAS = {
-    "Error": {
-        **_object(
-            {"code": "no_images", "message": "the request has no photo in the field images", "remedy": "send photos"},
-            code={"type": "string", "description": "one word for programs"},
-            message={"type": "string", "description": "what is wrong"},
-            remedy={"type": "string", "description": "what to do"},
-        ),
-        "required": ["code", "message", "remedy"],
-        "additionalProperties": False,
-    },
-    "Answer": _object(
-        {
-            "path": "photo.jpg",
-            "top": [{"class": "cracked_tile", "probability": 0.97}],
-            "likely": ["cracked_tile"],
-            "abstained": False,
-            "bank": "cc51afeee092",
-        },
-        path={"type": ["string", "null"]},
-        top={"type": "array", "items": {"type": "object", "properties": {"class": _STRING, "probability": _FRACTION}}},
-        likely={"type": "array", "items": _STRING, "description": "hold the right class for nine in ten photos"},
-        abstained={"type": "boolean", "description": "the photo is probably none of the classes"},
-        bank={"type": "string", "description": "the version that made this answer"},
-        error={"$ref": "#/components/schemas/Error"},
-    ),
-    "Embedded": _object(
-        {"text": "rust", "embedding": [0.1, -0.2], "backbone": "0123456789ab"},
-        embedding={"type": "array", "items": {"type": "number"}},
-        backbone={"type": "string", "description": "vectors are comparable where it is the same"},
-    ),
-    "Found": _object(
-        {"path": "data/raw/rust/1.jpg", "class": "rust", "similarity": 0.7, "photo": "SHA-256"},
-        similarity={"type": "number", "minimum": -1, "maximum": 1},
-        photo={"type": "string", "description": "SHA-256 of its bytes; see /photos/{photo}"},
-    ),
-    "Class": _object(
-        {"class": "rust", "kind": "added", "since": "2026-01-01T00:00:00Z", "photos": 6},
-        kind={"enum": ["trained", "added", "to_train"]},
-    ),
-    "Version": _object(
-        {
-            "version": "cc51afeee092",
-            "in_use": True,
-            "bundle": "cc51afeee092",
-            "made": "2026-01-01T00:00:00Z",
-            "added": [],
-            "changes": [],
-        },
-        in_use={"type": "boolean"},
-    ),
-    "Moved": _object(
-        {"version": "f7cab6c0f500", "before": "cc51afeee092"},
-        version={"type": ["string", "null"]},
-        before={"type": ["string", "null"]},
-    ),
-    "Outcome": _object(
-        {"version": "f7cab6c0f500", "before": "cc51afeee092", "told": ["rust: 6 photos, by the form embedding"]},
-        version={"type": ["string", "null"], "description": "live now; null where nothing was trained yet"},
-        told={"type": "array", "items": _STRING, "description": "what came of it, lines for people"},
-    ),
-    "Training": _object(
-        {
-            "state": "running",
-            "stages": [{"stage": "features", "seconds": None, "done": 3, "total": 48, "what": "views"}],
-        },
-        state={"enum": ["none", "starting", "running", "done", "failed", "stopped"]},
-        stages={"type": "array", "items": {"type": "object"}},
-    ),
-}
 
 
 def _version() -> str:

@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 
 import torch
-from photo_sets import MODELS
 from safetensors.torch import save_file
 
 from components.backbone import Backbone, load_backbone
 from components.backbone.open_clip_import import import_open_clip
+
+from .photo_sets import MODELS
 
 SETTINGS = {
     "mean": [0.48, 0.46, 0.41],

@@ -18,7 +18,7 @@ from components.features import FeatureCache, Features, LevelMode, View, class_e
 from components.heads import Support
 from components.ingest import IngestSettings, draw_sample, groups_of, ingest
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 TEMPLATES = ("a photo of a {}.",)
 
 
@@ -47,7 +47,8 @@ class PhotoSet:
     @cached_property
     def class_names(self) -> list[str]:
         """Words of each class, in the order of labels."""
-        return self._ingested.classes["name"].to_pylist()
+        names: list[str] = self._ingested.classes["name"].to_pylist()
+        return names
 
     @cached_property
     def text_embeddings(self) -> Tensor:

@@ -1,0 +1,74 @@
+"""Functions fit on a screen and files have one subject, or a reason stands beside them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+MOST_LINES_OF_A_FUNCTION = 60
+MOST_LINES_OF_A_FILE = 400
+REASON = "# Over 60 lines: "
+LONG_FILES = {
+    "benchmarks/base_to_new.py": "one protocol, its methods and its tables, run as one script",
+    "flows/dvc.py": "the one file that knows the inside of DVC",
+    "tests/components/live/test_changes.py": "every story changes the one place that its fixture draws",
+    "tests/journeys/test_arrivals.py": "its stories share one watcher's parts; a file's tests run in one process",
+    "tests/journeys/test_page.py": "its stories share a browser and a service; a file's tests run in one process",
+    "tests/journeys/test_serving.py": "its stories share a started Bento; a file's tests run in one process",
+}
+
+
+def sources() -> list[Path]:
+    found = [REPOSITORY / "shotline.py"]
+    for folder in ("benchmarks", "components", "flows", "tests"):
+        found += sorted((REPOSITORY / folder).rglob("*.py"))
+    return found
+
+
+def long_functions(text: str) -> Iterator[str]:
+    """Functions that are too long and have no reason in the line above them."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            above = lines[first - 2].strip() if first > 1 else ""
+            too_long = node.end_lineno - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
+            if too_long and not (above.startswith(REASON) and len(above) > len(REASON)):
+                yield node.name
+
+
+def test_functions_fit_on_a_screen_or_say_why_not() -> None:
+    found = {
+        str(path.relative_to(REPOSITORY)): names
+        for path in sources()
+        if (names := list(long_functions(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+def test_files_are_short_or_say_why_not() -> None:
+    found = {
+        str(path.relative_to(REPOSITORY)) for path in sources() if path.read_bytes().count(b"\n") > MOST_LINES_OF_A_FILE
+    }
+    assert found <= set(LONG_FILES)
+    assert all((REPOSITORY / name).is_file() for name in LONG_FILES)
+
+
+@pytest.mark.parametrize(
+    ("before", "n_lines", "named"),
+    [
+        ("", 60, []),
+        ("", 61, ["f"]),
+        (f"{REASON}one loop.\n", 61, []),
+        (f"{REASON}\n", 61, ["f"]),
+        ("# long\n", 61, ["f"]),
+    ],
+)
+def test_a_long_function_needs_its_reason_right_above(before: str, n_lines: int, named: list[str]) -> None:
+    text = "import x\n\n" + before + "@x\ndef f():\n" + "    x()\n" * (n_lines - 1)
+    assert list(long_functions(text)) == named
