@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -38,7 +39,7 @@ def test_it_is_started_where_dvc_is_behind(workspace: Workspace, monkeypatch: py
         def poll(self) -> int:
             return 0
 
-    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(tracking, "subprocess", SimpleNamespace(Popen=Process, DEVNULL=subprocess.DEVNULL))
     tracking.keep_tracked(workspace)
     assert started == [[sys.executable, "-P", "-m", "flows.tracking", str(workspace.root)]]
 
