@@ -21,6 +21,7 @@ def build() -> "typer.Typer":
     from flows.commands import (
         answers,
         backbones,
+        benchmark,
         classes,
         packaging,
         pool,
@@ -38,7 +39,7 @@ def build() -> "typer.Typer":
         rich_markup_mode=None,  # its boxes cost two thirds of the time of --help, and of a mistyped command
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in (workspaces, backbones, training, packaging, answers, taking, reports, classes, upkeep):
+    for group in (workspaces, backbones, training, packaging, answers, taking, reports, classes, upkeep, benchmark):
         app.add_typer(group.commands)
     app.add_typer(pool.commands, name="pool")
 

@@ -11,8 +11,9 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from prefect import serve
+from prefect import Flow, serve
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
@@ -33,6 +34,7 @@ from components.workspace import Workspace
 from flows.add_class import add_class
 from flows.consolidate import consolidate
 from flows.prefect_server import HEARTBEAT_S, require_server, server_url
+from flows.review import review
 from flows.train import train
 
 __all__ = ["ARRIVED", "announce", "deploy", "deployment", "listen", "training_deployments"]
@@ -71,12 +73,14 @@ def deployment(workspace: Workspace, inbox: Path) -> RunnerDeployment:
 def training_deployments(
     workspace: Workspace, *, train_cron: str | None = None, consolidate_cron: str | None = None
 ) -> list[RunnerDeployment]:
-    """The flows `train` and `consolidate` over this workspace, started by a person, or by cron lines (`0 3 * * *`)."""
+    """The flows `train`, `consolidate` and `review` over this workspace, started by a person, or by cron lines."""
     made = []
-    for flow, cron, described in (
+    offered: tuple[tuple[Flow[..., Any], str | None, str], ...] = (
         (train, train_cron, "Bring the classifier up to date with photos and parameters."),
         (consolidate, consolidate_cron, "Train on the added classes; live if the gate lets it."),
-    ):
+        (review, None, "Say which photos of the pool are most worth a label."),
+    )
+    for flow, cron, described in offered:
         deployed = flow.to_deployment(
             _name(workspace),
             cron=cron,
@@ -99,7 +103,7 @@ def deploy(
     train_cron: str | None = None,
     consolidate_cron: str | None = None,
 ) -> None:
-    """Serve `train` and `consolidate`, and `add-class` where an inbox is given, until Ctrl-C or SIGTERM.
+    """Serve `train`, `consolidate` and `review`, and `add-class` where an inbox is given, until Ctrl-C or SIGTERM.
 
     The server gets an automation beside them: a run whose process gave no sign of life is called crashed.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from components.artefacts import PhotoTables, read_metrics
+from components.live.review import ReviewItem
 from components.workspace import Workspace
 from flows.prefect_server import server_url
 
-__all__ = ["show_training", "show_verdict"]
+__all__ = ["show_review", "show_training", "show_verdict"]
 
 _MOST_ROWS = 200  # of a table; the files of the workspace have all of them
 
@@ -42,6 +45,25 @@ def show_verdict(told: str) -> None:
     """What came of an arrival or of a consolidation, in words; nothing where no server is named."""
     if server_url() and told:
         create_markdown_artifact("\n".join(f"- {line}" for line in told.splitlines()), key="verdict")
+
+
+def show_review(items: Sequence[ReviewItem]) -> None:
+    """The photos most worth a word, the first one first; nothing where no server is named."""
+    if not server_url() or not items:
+        return
+    rows = [
+        {
+            "photo": item.name,
+            "taken for": "unknown" if item.abstained else item.likely[0][0],
+            "probability": _short(item.likely[0][1]),
+            "or": item.likely[1][0] if len(item.likely) > 1 else "",
+            "photos like it": len(item.alike),
+        }
+        for item in items
+    ]
+    create_table_artifact(
+        rows, key="review", description="Photos most worth a word: shotline review, or the page's tab"
+    )
 
 
 def _short(value: object) -> object:

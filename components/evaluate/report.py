@@ -275,10 +275,18 @@ def _abstaining(evaluation: Evaluation) -> list[str]:
 
 def _likely(evaluation: Evaluation) -> list[str]:
     own = evaluation.likely[torch.arange(len(evaluation.labels)), evaluation.labels]
-    return [
-        f"Its likely classes, {float(evaluation.likely.sum(1).double().mean()):.1f} on average, hold the right one for "
-        f"{_percent(float(own.double().mean()))} % of the photos ({100 * PROMISED:.0f} % are promised)."
-    ]
+    sizes = evaluation.likely.sum(1)
+    several = sizes > 1
+    line = (
+        f"The right class is among the likely ones of {_percent(float(own.double().mean()))} % of the photos "
+        f"({100 * PROMISED:.0f} % are promised)"
+    )
+    if several.any():
+        photos = counted(int(several.sum()), "photo")
+        line += f"; {photos} with several, {float(sizes[several].double().mean()):.1f} on average"
+    if none := int((sizes == 0).sum()):
+        line += f"; {counted(none, 'unknown photo')} with none"
+    return [f"{line}."]
 
 
 def _confused(evaluation: Evaluation) -> list[str]:

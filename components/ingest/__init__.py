@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from components.ingest.placing import Placement, check_placed, plan_placement
     from components.ingest.sampling import draw_sample
     from components.ingest.settings import IngestSettings
-    from components.ingest.sources import Note, unreadable_paths
+    from components.ingest.sources import Entry, Listing, Note, unreadable_paths
     from components.ingest.twins import Twin, find_twins, near_any
 
 __all__ = [
+    "Entry",
     "IngestSettings",
     "Ingested",
     "Limits",
+    "Listing",
     "Note",
     "PhotoCopy",
     "PhotoError",

@@ -76,6 +76,7 @@ def ingest(
     class_names: Path | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    listing: Listing | None = None,
 ) -> Ingested:
     """Read a photo folder: what is in it, what is wrong with it, and which photos are the shots.
 
@@ -88,6 +89,7 @@ def ingest(
         class_names: a classes.csv (columns folder, name, optional description), or None.
         progress: called as files are done.
         workers: threads that decode; None takes one a core. Each holds one photo at a time.
+        listing: the photos, where the caller knows them; None: as the folder says.
 
     Raises:
         UserInputError: the folder or its list cannot be used as a whole; bad photos never raise.
@@ -99,7 +101,7 @@ def ingest(
             remedy="give a folder that holds one folder of photos per class",
         )
     root = root.resolve()
-    listing = read_source(root, settings.listing)
+    listing = listing or read_source(root, settings.listing)
     listing.rejected += read_left_out(root)
     check_classes(root, listing)
     found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)

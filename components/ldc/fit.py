@@ -34,7 +34,7 @@ from components.threads import one_thread
 __all__ = ["LdcFit", "TrainingProgress", "Trial", "fit_ldc"]
 
 _NOTHING_TO_GAIN = 0.01  # nats a photo: a fit so sure and right needs no further trial
-_FIRST_LOOK = 3  # after one in so many epochs, changes that are not ahead are dropped
+_FIRST_LOOK = 3  # after one in so many epochs, all changes but the best are dropped
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,10 @@ def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Tri
 def _search(
     work: Work, judged: int | None, recipe: Recipe, changes: list[dict[str, Any]]
 ) -> tuple[Trained, list[Trial]]:
-    """Take the change that lowers the judging photos' log-loss most, where by more than the gain's standard error.
+    """Take the change that lowers the judging photos' log-loss most, where it does by more than the gain's standard error.
 
-    After a third of the epochs the changes that are not ahead of `recipe` itself are dropped, so that most cost a third
-    of a training. Successive halving (Jamieson and Talwalkar, 2016), with the start of the search always kept.
+    After a third of the epochs all changes are dropped but the one that is furthest ahead of `recipe` itself, so that most
+    cost a third of a training. Successive halving (Jamieson and Talwalkar, 2016), with the start of the search always kept.
     """
     work.plan(recipe, [judged] * (1 + len(changes)))
     first = work.begin(judged, recipe)
@@ -173,19 +173,20 @@ def _search(
     rivals = [work.begin(judged, replace(recipe, **change)) for change in changes]
     work.side_by_side([partial(rival.run, look) for rival in rivals])
     losses = [rival.losses() for rival in rivals]
-    ahead = [place for place, each in enumerate(losses) if float((standing - each).mean()) > 0]
     gains = [standing - each for each in losses]
+    ahead = max(range(len(rivals)), key=lambda place: float(gains[place].mean()), default=None)
+    if ahead is not None and float(gains[ahead].mean()) <= 0:
+        ahead = None
     for place, rival in enumerate(rivals):
-        if place not in ahead:
+        if place != ahead:
             rival.drop()
-    work.side_by_side([each.run for each in (first, *(rivals[place] for place in ahead))])
+    work.side_by_side([first.run] if ahead is None else [first.run, rivals[ahead].run])
     standing = first.losses()
     best: int | None = None
-    for place in ahead:
-        losses[place] = rivals[place].losses()
-        gains[place] = standing - losses[place]
-        if _is_gain(gains[place]) and (best is None or float(gains[place].mean()) > float(gains[best].mean())):
-            best = place
+    if ahead is not None:
+        losses[ahead] = rivals[ahead].losses()
+        gains[ahead] = standing - losses[ahead]
+        best = ahead if _is_gain(gains[ahead]) else None
     trials = [Trial({}, len(first.training.log), float(standing.mean()), 0.0, best is None)]
     trials += [
         Trial(change, len(rival.training.log), float(loss.mean()), float(gain.mean()), place == best)

@@ -45,7 +45,7 @@ class LdcSettings:
     batch_size: Annotated[int, Field(ge=1)] = OURS.batch_size
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     epsilon: Annotated[float, Field(gt=0)] = OURS.epsilon
-    l1_weight: Annotated[float, Field(ge=0)] | None = None
+    l1_weight: Annotated[float, Field(ge=0)] | None = 0.0
     weight_decay: Annotated[float, Field(ge=0)] = OURS.weight_decay
     feature_noise: Annotated[float, Field(ge=0)] = OURS.feature_noise
     mixup: bool = OURS.mixup

@@ -94,7 +94,7 @@ class CrossFits:
     """MAP-LR without one or two folds of a support set; each Gaussian is fitted once and only when asked for.
 
     In closed form, without MAP-LR's correction: LDC's residual is one itself, and trained on top of it LDC is no better
-    (docs/experiments/ldc.md).
+    (docs/experiments/ldc.md). Where there is a pool, each Gaussian has learnt from it (docs/experiments/pool.md).
 
     Args:
         support: one row an image, the clean view.

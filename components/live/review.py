@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from components.artefacts import PhotoTables
+from components.backbone import BackboneSettings, load_with_beside
 from components.bank import class_name, states
 from components.classifier.wrong_labels import doubtful_labels
 from components.errors import UserInputError
+from components.features import FeatureCache, FeaturesSettings, PhotoFeatures, View
+from components.ingest import IngestSettings
 from components.live.arrivals import add
 from components.live.changes import Change
 from components.live.opening import LiveWorkspace
@@ -40,6 +44,7 @@ __all__ = [
 _LIKELY = 9  # classes named: as many as there are number keys
 _ALIKE = 0.9  # cosine of two embeddings, less the pool's mean, from which photos show the same thing
 _MOST_ALIKE = 24
+_AT_ONCE = 4096  # photos whose feature levels are in memory
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class ReviewItem:
         photo: SHA-256 of its bytes.
         name: what its file was called.
         path: where it lies in the pool.
-        likely: the likeliest classes, each with its probability, highest first.
+        likely: the likeliest classes, each with its probability, highest first; empty where nothing is trained yet.
         abstained: the answer is "unknown".
         uncertainty: 0 to 1; see `components.pool.Ranked`.
         typical: 0 to 1; likewise.
@@ -99,10 +104,14 @@ class Word:
 def review(live: LiveWorkspace, workspace: Workspace, top: int) -> list[ReviewItem]:
     """The photos of the pool to label next, the most useful first; none that has a label or a word already.
 
+    Where nothing is trained yet, the most typical photos that are unlike each other: what to begin with.
+
     Raises:
-        UserInputError: nothing is live yet, or a photo of the pool is missing.
+        UserInputError: a photo of the pool is missing.
     """
     pool = Pool(workspace.pool)
+    if live.versions.current_name() is None:
+        return _to_begin_with(workspace, pool, top)
     open_photos = _without_word(live, pool)
     if not open_photos:
         return []
@@ -125,6 +134,43 @@ def review(live: LiveWorkspace, workspace: Workspace, top: int) -> list[ReviewIt
             alike=tuple(photos[row] for row in _alike(embeddings, taken_for, each.row)),
         )
         for each in ranked
+    ]
+
+
+def _to_begin_with(workspace: Workspace, pool: Pool, top: int) -> list[ReviewItem]:
+    """The review of a pool beside which nothing is trained: no photo has a likely class."""
+    photos = [each for each in pool.photos() if not each.word]
+    if not photos:
+        return []
+    parameters = workspace.parameters
+    backbone = load_with_beside(parameters.section("backbone", BackboneSettings), workspace.models)
+    features = PhotoFeatures(
+        FeatureCache(workspace.features_cache),
+        mode=parameters.section("features", FeaturesSettings).mode,
+        made_with=backbone.identity,
+        backbone=lambda: backbone,
+        files=lambda: pool.files([each.photo for each in photos]),
+        limits=parameters.section("ingest", IngestSettings).limits,
+    )
+    views = [View(each.photo) for each in photos]
+    parts = [
+        features.read(views[start : start + _AT_ONCE], pooled=True).embedding
+        for start in range(0, len(views), _AT_ONCE)
+    ]
+    embeddings = torch.cat(parts).numpy()
+    one_kind = np.zeros(len(photos), np.int64)
+    return [
+        ReviewItem(
+            photo=photos[each.row].photo,
+            name=photos[each.row].name,
+            path=pool.path(photos[each.row].photo),
+            likely=(),
+            abstained=False,
+            uncertainty=each.uncertainty,
+            typical=each.typical,
+            alike=tuple(photos[row].photo for row in _alike(embeddings, one_kind, each.row)),
+        )
+        for each in rank(embeddings, None, None, top)
     ]
 
 
@@ -193,7 +239,7 @@ def into_folders(items: Sequence[ReviewItem], folder: Path) -> list[Path]:
     """
     written = []
     for number, item in enumerate(items, 1):
-        name = "unknown" if item.abstained or not item.likely else item.likely[0][0]
+        name = "unsorted" if not item.likely else "unknown" if item.abstained else item.likely[0][0]
         suffix = Path(item.name).suffix or ".jpg"
         target = folder / name.replace("/", "_") / f"{number:03d}-{item.photo[:12]}{suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,10 @@ from components.packaging.requirements import pinned
 from components.serving.answers import PhotoClassifier
 from components.workspace.shipped import shipped_files
 
-__all__ = ["build_bento"]
+__all__ = ["NAME", "build_bento"]
+
+NAME = "shotline-classifier"
+"""Of the Bento. BentoML looks for a module of a Bento's name first: were it one of ours, the installed code would answer."""
 
 # The extra `serve` of pyproject.toml names the same.
 _REQUIREMENTS = (
@@ -46,16 +49,16 @@ _REQUIREMENTS = (
     "torch",
 )
 
-SAID_BY_ENVIRONMENT = (
-    "SHOTLINE_ADMIN_TOKEN",
-    "SHOTLINE_ADMIN_TOKEN_FILE",
-    "SHOTLINE_CORS",
-    "SHOTLINE_KEEP",
-    "SHOTLINE_ROOT_PATH",
-    "SHOTLINE_WORKERS",
-    "SHOTLINE_WORKSPACE",
-)
-"""What `components.serving.service` reads from its environment."""
+# Their defaults; who changes classes, and of which workspace, is never said within an image.
+_ENVIRONMENT = {
+    "SHOTLINE_CLASSIFIERS": "1",
+    "SHOTLINE_CORS": "",
+    "SHOTLINE_DEVICE": "auto",
+    "SHOTLINE_KEEP": "0",
+    "SHOTLINE_PRECISION": "auto",
+    "SHOTLINE_ROOT_PATH": "",
+    "SHOTLINE_WORKERS": "1",
+}
 
 _HUGGING_FACE = ("sentencepiece", "transformers")  # where a text tower or a tokenizer is of theirs
 
@@ -86,17 +89,18 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
             requirements += _HUGGING_FACE
         write_text(context / CARD, card_of(bundle, classifier.bank, models, metrics))
         import bentoml
+        from bentoml._internal.bento.build_config import BentoEnvSchema
 
         logging.getLogger("bentoml").setLevel(logging.ERROR)  # that weights are large is known
         with warnings.catch_warnings(), _own_store(Path(scratch) / "store"):
             warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
             bento = bentoml.build(
                 "components.serving.service:Shotline",
-                name="shotline",
+                name=NAME,
                 version=version,
                 description=_description(classifier, version),
                 labels=_labels(classifier, metrics),
-                envs=[{"name": name, "value": ""} for name in SAID_BY_ENVIRONMENT],
+                envs=[BentoEnvSchema(name, value) for name, value in _ENVIRONMENT.items()],
                 include=["components/**", "models/**", CARD],
                 python={"packages": pinned(requirements), "lock_packages": False},
                 build_ctx=str(context),
@@ -108,7 +112,7 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
         description,
         re.sub(r"(?m)^creation_time: .*$", "creation_time: '1980-01-01T00:00:00+00:00'", description.read_text()),
     )
-    return f"shotline:{version}"
+    return f"{NAME}:{version}"
 
 
 def _description(classifier: PhotoClassifier, version: str) -> str:
@@ -120,6 +124,9 @@ In this folder, with `env/python/requirements.txt` installed:
 
     bentoml serve .
     curl -F images=@photo.jpg localhost:3000/classify
+
+Set by the environment: {", ".join(f"`{name}`" for name in _ENVIRONMENT)}; `SHOTLINE_WORKSPACE` and `SHOTLINE_ADMIN_TOKEN`
+for who may change classes.
 
 Head: {bundle.head.state().name}. {bundle.why}.
 

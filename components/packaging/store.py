@@ -23,7 +23,7 @@ def put_into_store(bento: Path, *, cuda: bool = False) -> str:
         cuda: containers get torch with CUDA, some gigabytes more; else torch's build for processors.
 
     Returns:
-        Its tag, `shotline:VERSION`.
+        Its tag, `shotline-classifier:VERSION`.
 
     Raises:
         UserInputError: there is no Bento.
@@ -39,12 +39,11 @@ def put_into_store(bento: Path, *, cuda: bool = False) -> str:
             write_text(requirements, f"--extra-index-url {_CPU_WHEELS}\n{requirements.read_text(encoding='utf-8')}")
         with contextlib.suppress(NotFound):
             bentoml.delete(tag)
-        # A folder is taken for one only where its path ends so.
-        return str(bentoml.import_bento(f"{copy}/").tag)
+        return str(bentoml.import_bento(str(copy), "folder").tag)
 
 
 def bento_tag(bento: Path) -> str:
-    """`shotline:VERSION` of the Bento in that folder.
+    """`shotline-classifier:VERSION` of the Bento in that folder.
 
     Raises:
         UserInputError: there is none.

@@ -149,8 +149,9 @@ def draw_moved(moved: Moved) -> Markup:
 
 
 def draw_map(points: dict[str, NDArray[np.float64]], centres: Sequence[tuple[str, float, float]]) -> Markup:
-    """A map of embeddings: photos that were learnt from, those that measure, wrong ones, and the classes' names."""
+    """A map of embeddings: photos of the pool, those that were learnt from, those that measure, wrong ones, and the classes' names."""
     styles = {
+        "without a label": ("muted", "o", 5, 0.3),
         "learnt from": ("before", "o", 10, 0.55),
         "added classes": ("warn", "D", 16, 0.8),
         "measured, right": ("accent", "o", 10, 0.55),
@@ -170,7 +171,7 @@ def draw_map(points: dict[str, NDArray[np.float64]], centres: Sequence[tuple[str
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        _legend(axes, "upper left", columns=4, above=True)
+        _legend(axes, "upper left", columns=5, above=True)
     counts = ", ".join(f"{len(rows)} {name}" for name, rows in points.items() if len(rows))
     return drawing.svg(f"Map of embeddings by their two main directions between classes: {counts}.")
 

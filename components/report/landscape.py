@@ -44,6 +44,7 @@ def landscape(
     is_right = np.array([right.get(path, True) for path in sources.measured.paths], dtype=bool)
     measured = sources.measured.embeddings.astype(np.float64)
     kinds = {
+        "without a label": sources.pool.astype(np.float64),
         "learnt from": rows[~added],
         "added classes": rows[added],
         "measured, right": measured[is_right] if len(measured) else measured[:0],

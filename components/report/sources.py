@@ -71,6 +71,7 @@ class Sources:
         words: class to the words for it.
         training: the photos that were learnt from, those of added classes too.
         measured: the photos that measure; empty where figures are out of fold.
+        pool: (p, d) float32, unit length: embeddings of the photos without a label that training took.
         versions: live ones, oldest first.
         live: name of the one in use; None where nothing is live.
         timings: `reports/timings.json`.
@@ -87,6 +88,7 @@ class Sources:
     words: dict[str, str]
     training: Embedded
     measured: Embedded
+    pool: NDArray[np.float32]
     versions: list[Version] = field(default_factory=list)
     live: str | None = None
     timings: dict[str, Any] = field(default_factory=dict)
@@ -117,7 +119,7 @@ def read_sources(workspace: Workspace) -> Sources:
         raise UserInputError("nothing has been measured yet", on=str(path), remedy=_REMEDY)
     words = dict(zip(bundle["class_names"], bundle["display_names"], strict=True))
     versions = Versions(workspace.live)
-    training, measured = _embedded(workspace, bank, len(bundle["class_names"]))
+    training, measured, pool = _embedded(workspace, bank, len(bundle["class_names"]))
     return Sources(
         root=workspace.root,
         metrics=read_metrics(reports),
@@ -129,6 +131,7 @@ def read_sources(workspace: Workspace) -> Sources:
         words=words | {each.name: each.name for each in bank.classes},
         training=training,
         measured=measured,
+        pool=pool,
         versions=versions.all(),
         live=versions.current_name(),
         timings=_timings(reports / "timings.json"),
@@ -136,8 +139,8 @@ def read_sources(workspace: Workspace) -> Sources:
     )
 
 
-def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Embedded, Embedded]:
-    """The photos that were learnt from, and those that measure."""
+def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Embedded, Embedded, NDArray[np.float32]]:
+    """The photos that were learnt from, those that measure, and those of the pool."""
     path = embeddings_file(workspace.features)
     if not path.is_file():
         raise UserInputError(
@@ -158,7 +161,8 @@ def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Em
     places = [place.get(photo, ("", "")) for photo in ids.to_pylist()]
     every = Embedded([name for name, _ in places], [label for _, label in places], embeddings)
     training, measured = (every.rows(np.flatnonzero(roles == each)) for each in ("support", "query"))
-    return _with_added(training, workspace, bank, n_trained), measured
+    unlabelled = np.array([photo not in place for photo in ids.to_pylist()], dtype=bool)
+    return _with_added(training, workspace, bank, n_trained), measured, embeddings[unlabelled]
 
 
 def _with_added(training: Embedded, workspace: Workspace, bank: BankFacts, n_trained: int) -> Embedded:

@@ -42,7 +42,7 @@ class Trust:
         threshold: under which a photo is unknown; None: no photo is.
         threshold_why: what was said of a wanted accuracy; empty where none was wanted.
         covered: photos whose class is among the likely ones.
-        size: mean number of likely classes.
+        size: mean number of likely classes of the photos that have one.
         sizes: how many photos have so many likely classes; the last one stands for that many and more.
     """
 
@@ -70,6 +70,7 @@ def trust_of(sources: Sources) -> Trust | None:
         right += photo.right
         counts.append(right)
     answered = [photo for photo in answers if not photo.abstained]
+    with_any = [len(photo.likely) for photo in answers if photo.likely]
     sizes = Counter(min(len(photo.likely), _LARGEST) for photo in answers)
     return Trust(
         before=_bins(sources.plots.get("reliability_raw", [])),
@@ -81,7 +82,7 @@ def trust_of(sources: Sources) -> Trust | None:
         threshold=sources.bundle["threshold"],
         threshold_why=sources.bundle["provenance"].get("threshold", ""),
         covered=Share(sum(photo.actual in photo.likely for photo in answers), len(answers)),
-        size=sum(len(photo.likely) for photo in answers) / len(answers),
+        size=sum(with_any) / max(1, len(with_any)),
         sizes=[(f"{size}+" if size == _LARGEST else str(size), sizes[size]) for size in range(_LARGEST + 1)],
     )
 

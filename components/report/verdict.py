@@ -117,7 +117,8 @@ def _figures(sources: Sources, right: Share) -> list[Figure]:
     answered = [photo for photo in answers if not photo.abstained]
     of_answered = Share(sum(photo.right for photo in answered), len(answered))
     covered = Share(sum(photo.actual in photo.likely for photo in answers), len(answers))
-    size = sum(len(photo.likely) for photo in answers) / len(answers)
+    several = [len(photo.likely) for photo in answers if len(photo.likely) > 1]
+    told = f"; {percent(len(several) / len(answers), 0)} of photos have several" if several else "; one class each"
     figures = [
         Figure(
             "right",
@@ -129,7 +130,7 @@ def _figures(sources: Sources, right: Share) -> list[Figure]:
             percent(of_answered.share),
             f"{percent(of_answered.n / len(answers))} are answered, the rest are “unknown”",
         ),
-        Figure("class is among the likely", percent(covered.share), f"90 % promised; {size:.1f} classes on average"),
+        Figure("class is among the likely", percent(covered.share), f"90 % promised{told}"),
     ]
     zero_shot = sources.metrics["heads"].get("zero_shot")
     if zero_shot is not None:

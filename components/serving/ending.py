@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,15 +14,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["EndsInTime"]
 
 _log = logging.getLogger("bentoml.shotline")  # BentoML writes what comes under its own name
+_GRACE_S = 0.5
 _WITHIN_S = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class EndsInTime:
-    """ASGI middleware: SIGTERM and SIGINT end the process within two seconds, and at once while it starts.
+    """ASGI middleware: SIGTERM and SIGINT end the process within three seconds, and at once while it starts.
 
-    What is under way has that long to finish. uvicorn alone waits for every request and every model that loads, and
-    BentoML waits a day for uvicorn.
+    For half a second all goes on, but each answer closes its connection: uvicorn closes those that say nothing just
+    then, and would lose the request that a client sends over one at that moment. Then nothing new is taken, and what is
+    under way has two seconds to finish. uvicorn alone waits for every request and every model that loads, and BentoML
+    waits a day for uvicorn.
 
     Args:
         app: what answers.
@@ -30,9 +34,13 @@ class EndsInTime:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._started = False
+        self._ending = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through."""
+        if scope["type"] == "http":
+            await self._app(scope, receive, self._closing(send))
+            return
         if scope["type"] != "lifespan" or threading.current_thread() is not threading.main_thread():
             await self._app(scope, receive, send)
             return
@@ -46,15 +54,33 @@ class EndsInTime:
         def handle(number: int, frame: FrameType | None) -> None:
             if not self._started:
                 os._exit(0)
-            limit = threading.Timer(_WITHIN_S, _end)
-            limit.daemon = True
-            limit.start()
-            if callable(usual := before[signal.Signals(number)]):
+            if not self._ending:
+                self._ending = True
+                _later(_GRACE_S, lambda: os.kill(os.getpid(), signal.SIGTERM))
+                _later(_GRACE_S + _WITHIN_S, _end)
+            elif callable(usual := before[signal.Signals(number)]):
                 usual(number, frame)
 
         for number in _SIGNALS:
             signal.signal(number, handle)
         await self._app(scope, receive, noting)
+
+    def _closing(self, send: Send) -> Send:
+        """An answer that begins when the end has come closes its connection, whenever its request came."""
+
+        async def sending(message: Message) -> None:
+            if self._ending and message["type"] == "http.response.start":
+                kept = [(name, value) for name, value in message["headers"] if name.lower() != b"connection"]
+                message = {**message, "headers": [*kept, (b"connection", b"close")]}
+            await send(message)
+
+        return sending
+
+
+def _later(seconds: float, what: Callable[[], object]) -> None:
+    timer = threading.Timer(seconds, what)
+    timer.daemon = True
+    timer.start()
 
 
 def _end() -> None:

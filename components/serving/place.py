@@ -9,6 +9,8 @@ from pathlib import Path
 
 __all__ = ["Place"]
 
+_USUAL_BYTES = 64_000_000
+
 
 @dataclass(frozen=True)
 class Place:
@@ -36,3 +38,16 @@ class Place:
         from components.live.versions import Versions
 
         return Versions(self.models / "live").current_name() or saved_version(self.models / "bundle")
+
+    def most_photo_bytes(self) -> int:
+        """How large a photo may be, as the bundle that answers says: `ingest.max_bytes` when it was trained."""
+        from components.classifier.facts import read_facts
+        from components.errors import UserInputError
+        from components.live.versions import Versions
+
+        name = Versions(self.models / "live").current_name()
+        try:
+            facts = read_facts(self.models / "bundle" if name is None else self.models / "live" / name / "bundle")
+        except UserInputError:  # who asks the classifier is told
+            return _USUAL_BYTES
+        return int(facts["limits"]["max_bytes"])

@@ -23,6 +23,8 @@ from components.serving.place import Place
 
 __all__ = ["Classifier", "Shotline"]
 
+_LOOKS_EVERY_MS = 1_000.0
+
 
 # A longer timeout than the classifier's: the one that knows what was slow answers, and a change of classes may have to
 # encode a vocabulary first. An upload's time does not count.
@@ -51,6 +53,20 @@ class Shotline:
 
         CircusSocket.listen = listen_to_the_classifier_alone
 
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def notice_at_once_that_a_process_has_ended() -> None:
+        """BentoML has its keeper look every ten seconds, which is how long a classifier that died would be away."""
+        from circus.controller import Controller
+
+        start = Controller.start
+
+        def start_looking(self: Controller) -> None:
+            self.check_delay = _LOOKS_EVERY_MS
+            start(self)
+
+        Controller.start = start_looking
+
 
 def _client() -> Any:
     """What asks the classifier's process; there once BentoML has made the service."""
@@ -70,5 +86,5 @@ Shotline.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]
 # BentoML's own page at / loads scripts from elsewhere; what is not ours falls through to its health and metrics routes.
 _place = Place.said()
 Shotline.mount_asgi_app(  # type: ignore[attr-defined]
-    edge_application(_client, _readiness, Admin(_place, _guard), keeper_said(_place)), path="/"
+    edge_application(_client, _readiness, Admin(_place, _guard), keeper_said(_place), _place.most_photo_bytes), path="/"
 )

@@ -13,7 +13,7 @@ from components.files import write_text
 from components.ldc import LdcFit, LdcHead, LdcSettings, TrainingProgress, fit_ldc
 from components.stages.classifier import read_support
 from components.stages.reporter import Reporter
-from components.stages.rows import read_rows
+from components.stages.rows import read_pool, read_rows
 from components.threads import one_thread
 from components.workspace import Workspace
 
@@ -51,7 +51,7 @@ def _fit(workspace: Workspace, reporter: Reporter) -> LdcFit:
 
     with one_thread():
         return fit_ldc(
-            read_support(workspace, rows),
+            read_support(workspace, rows, read_pool(workspace)),
             settings,
             validation=read_support(workspace, validation) if validation.image_ids else None,
             progress=tell,

@@ -142,11 +142,10 @@ def validate(
         "files": files_frame(manifest, quarantine),
         "sample": sample_frame(sample, manifest),
     }
-    photos = frames["photos"]
-    own_suite = [] if own is None else own_checks(own, list(photos.columns))
+    own_suite = [] if own is None else own_checks(own, list(frames["photos"].columns))
     suites = [run_suite(name, frame, checks) for name, frame in frames.items()]
     if own_suite:
-        suites.append(run_suite("own", photos, own_suite))
+        suites.append(run_suite("own", frames["photos"], own_suite))
     bad = _bad_rows(suites)
     kept = pc.invert(pc.is_in(manifest["path"], value_set=pa.array(sorted(bad), pa.string())))
     dropped = manifest.filter(pc.invert(kept))

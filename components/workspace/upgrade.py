@@ -131,6 +131,10 @@ def _add_what_stages_read(root: Path) -> None:
     for name in dict.fromkeys([*missing, "data/feature_store/definitions.py"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template / name, root / name)
+    config = root / ".dvc/config"
+    if config.is_file() and "[plots]" not in (text := config.read_text(encoding="utf-8")):
+        shutil.copyfile(template / ".dvc/plots.html", root / ".dvc/plots.html")
+        write_text(config, f"[plots]\n    html_template = plots.html\n{text}")
 
 
 def _versions(root: Path) -> dict[str, int]:

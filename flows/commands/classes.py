@@ -93,12 +93,22 @@ def review(
     items = next_photos(live_workspace(workspace), place, top)
     if not items:
         console.print("  the pool has no photo without a word: shotline pool add FOLDER", style="dim")
+    begun = not items or bool(items[0].likely)  # else nothing is trained yet
     if into is not None:
         into_folders(items, into)
+        then = (
+            "move what lies in the wrong folder, then the folders into the inbox, or: shotline add-class NAME FOLDER"
+            if begun
+            else "sort them into a folder a class, then: shotline train FOLDER"
+        )
         console.print(
-            f"  {counted(len(items), 'photo')} copied to {into}; move what lies in the wrong folder, then the folders "
-            "into the inbox, or: shotline add-class NAME FOLDER",
-            markup=False,
+            f"  {counted(len(items), 'photo')} copied to {into}; {then}", style="dim", markup=False, soft_wrap=True
+        )
+    elif not begun:
+        console.print(
+            "  nothing is trained yet: these are typical of the pool and unlike each other, so begin with them "
+            "(--into FOLDER copies them)",
+            style="dim",
             soft_wrap=True,
         )
     for item in items:
@@ -149,7 +159,7 @@ def deploy(
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Serve the flows train, consolidate and add-class to a Prefect server, until Ctrl-C."""
+    """Serve the flows train, consolidate, review and add-class to a Prefect server, until Ctrl-C."""
     from flows.console import tell
     from flows.deployments import deploy as serve_deployments
 
@@ -352,7 +362,8 @@ def _reviewable(item: Any) -> str:
     likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in item.likely[:2])
     alike = f"; {len(item.alike)} alike" if item.alike else ""
     unknown = "unknown; " if item.abstained else ""
-    return f"{item.photo[:12]}  {item.name or 'no name'}  {unknown}{likely}{alike}"
+    told = f"  {unknown}{likely}{alike}" if item.likely else alike
+    return f"{item.photo[:12]}  {item.name or 'no name'}{told}"
 
 
 def _check_arrival(name: str, images: list[Path]) -> None:

@@ -51,9 +51,9 @@ def test_without_a_server_that_answers_nothing_is_announced_or_listened_for(tmp_
 
 def test_training_is_started_by_a_person_or_by_the_clock(tmp_path: Path) -> None:
     here = workspace(tmp_path / "paint-line")
-    by_hand, nightly = training_deployments(here, consolidate_cron="0 3 * * *")
+    by_hand, nightly, asked = training_deployments(here, consolidate_cron="0 3 * * *")
 
-    assert (by_hand.flow_name, nightly.flow_name) == ("train", "consolidate")
+    assert (by_hand.flow_name, nightly.flow_name, asked.flow_name) == ("train", "consolidate", "review")
     assert by_hand.schedules == []
     assert [schedule.schedule.cron for schedule in nightly.schedules or []] == ["0 3 * * *"]  # type: ignore[union-attr]
     assert by_hand.name == nightly.name == f"paint-line-{here.identity[:8]}"

@@ -15,6 +15,7 @@ from time import monotonic
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.serving.edge.archives import ARCHIVE
 from components.serving.edge.errors import CLIENT_GONE, RefusedError
 from components.serving.edge.forms import MEDIA_TYPES, media_type
 
@@ -52,12 +53,21 @@ class Uploads:
     Args:
         app: what answers.
         paths: where a body is read; elsewhere none is wanted.
+        archives: where the body may be a zip archive.
         limits: how much and how slowly.
     """
 
-    def __init__(self, app: ASGIApp, *, paths: Collection[str], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        paths: Collection[str],
+        archives: Collection[str] = ("/classify",),
+        limits: Limits | None = None,
+    ) -> None:
         self._app = app
         self._paths = frozenset(paths)
+        self._archives = frozenset(archives)
         self._limits = limits or Limits()
         self._held = 0
 
@@ -103,11 +113,13 @@ class Uploads:
 
     def _check(self, headers: Headers, path: str) -> None:
         """What the headers tell already."""
-        if media_type(headers.get("content-type", "")) not in MEDIA_TYPES:
+        archive = (ARCHIVE,) if path in self._archives else ()
+        if media_type(headers.get("content-type", "")) not in (*MEDIA_TYPES, *archive):
             raise RefusedError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "not_multipart",
-                "the request is neither multipart/form-data nor application/json",
+                "the request is neither multipart/form-data nor application/json"
+                + ", nor application/zip" * bool(archive),
                 f"see GET / for how to use {path}",
             )
         length = headers.get("content-length", "")

@@ -93,7 +93,9 @@ def _answering() -> dict[str, dict[str, Any]]:
     """What answers about photos and texts."""
     return {
         "/classify": {
-            "post": _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{_SEND} URL/classify")
+            "post": _with_archive(
+                _post("Say what is on photos", {"images": _PHOTOS}, _each("Answer"), f"{_SEND} URL/classify")
+            )
         },
         "/embed": {
             "post": _post(
@@ -332,6 +334,19 @@ def _post(
     }
     if admin:
         operation["security"] = [{"admin": []}]
+    return operation
+
+
+def _with_archive(operation: dict[str, Any]) -> dict[str, Any]:
+    """The same, which takes a zip archive too, and then answers with a line of JSON a photo as they are answered."""
+    content = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+    operation["description"] = (
+        "A zip archive (up to 10,000 photos) is answered with application/x-ndjson: a line a photo, in the order of their "
+        "paths, as they are answered; one that cannot be used has `error`."
+    )
+    operation["requestBody"]["content"] |= content
+    lines = {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Answer"}}}
+    operation["responses"]["200"]["content"] |= lines
     return operation
 
 

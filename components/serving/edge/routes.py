@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -17,12 +18,13 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from components.serving.edge.admin import Admin
+from components.serving.edge.archives import ARCHIVE, Member, archive_batches
 from components.serving.edge.errors import RefusedError, error_response, status_response
-from components.serving.edge.forms import Form, posted_form
+from components.serving.edge.forms import Form, media_type, posted_form
 from components.serving.edge.gathering import Gathering
 from components.serving.edge.limits import refused
 from components.serving.edge.openapi import paths_with_body
@@ -43,17 +45,23 @@ MAX_TEXT_CHARACTERS = 2_000  # a CLIP reads some 77 tokens
 MAX_TOP = 1_000
 
 _USE = {
-    "/classify": "send photos in the field images: curl -F images=@photo.jpg URL/classify",
+    "/classify": "send photos in the field images: curl -F images=@photo.jpg URL/classify; or a zip archive: curl -H "
+    "'Content-Type: application/zip' --data-binary @photos.zip URL/classify",
     "/embed": "send photos in the field images, texts in texts: curl -F images=@photo.jpg -F texts=rust URL/embed",
     "/search": "send a photo in the field image, or a text in text: curl -F text=rust -F top=20 URL/search",
 }
 PATHS_WITH_BODY = paths_with_body()
 _JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": ["rust"], "top": 20}'
+_FAILURES = (BentoMLException, aiohttp.ClientError, TimeoutError)  # of the classifier, or of the way to it
 _LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
 def edge_application(
-    classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None = None, keeper: Keeper | None = None
+    classifier: Callable[[], Any],
+    readiness: Readiness,
+    admin: Admin | None = None,
+    keeper: Keeper | None = None,
+    most_bytes: Callable[[], int] = lambda: 64_000_000,
 ) -> Starlette:
     """The routes `/`, `/classes`, `/classify`, `/embed` and `/search`, and the workspace's.
 
@@ -63,8 +71,9 @@ def edge_application(
         readiness: told where the way to the classifier breaks, and watched over while the application runs.
         admin: the workspace's routes; None: there are none.
         keeper: puts photos that were asked about into the pool; None: none are kept.
+        most_bytes: how large a photo of an archive may be, asked for when one comes.
     """
-    routes = _Routes(classifier, readiness, admin, keeper)
+    routes = _Routes(classifier, readiness, admin, keeper, most_bytes)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -86,7 +95,7 @@ def edge_application(
         middleware=[Middleware(refused)],
         exception_handlers={
             RefusedError: _told,
-            **dict.fromkeys((BentoMLException, aiohttp.ClientError, TimeoutError), _classifier_failed),
+            **dict.fromkeys(_FAILURES, _classifier_failed),
         },
         lifespan=lifespan,
     )
@@ -96,8 +105,14 @@ class _Routes:
     """What each address answers."""
 
     def __init__(
-        self, classifier: Callable[[], Any], readiness: Readiness, admin: Admin | None, keeper: Keeper | None
+        self,
+        classifier: Callable[[], Any],
+        readiness: Readiness,
+        admin: Admin | None,
+        keeper: Keeper | None,
+        most_bytes: Callable[[], int],
     ) -> None:
+        self._most_bytes = most_bytes
         self._classifier = classifier
         self._readiness = readiness
         self._admin = admin
@@ -122,6 +137,8 @@ class _Routes:
         return JSONResponse(await self._ask("classes") if first is None else first)
 
     async def classify(self, request: Request) -> Response:
+        if media_type(request.headers["content-type"]) == ARCHIVE:
+            return await self._classify_archive(await request.body())
         form = await posted_form(request)
         photos = _photos(form)
         if not photos:
@@ -132,6 +149,34 @@ class _Routes:
         if self._keeper is not None:  # once the client has its answer
             response.background = BackgroundTask(_keep, self._keeper, [content for _, content in photos], answers)
         return response
+
+    async def _classify_archive(self, body: bytes) -> Response:
+        """A line of JSON a photo, as they are answered; what fails before the first is an error of the request."""
+        batches = await run_in_threadpool(archive_batches, body, await run_in_threadpool(self._most_bytes))
+        first = await self._rows(await run_in_threadpool(next, batches))
+
+        async def lines() -> AsyncIterator[str]:
+            yield first
+            while batch := await run_in_threadpool(next, batches, None):
+                try:
+                    yield await self._rows(batch)
+                except _FAILURES as error:
+                    told = json.loads(bytes((await _classifier_failed(None, error)).body))
+                    yield _lines([{"path": name, "error": told} for name, _ in batch])
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    async def _rows(self, batch: list[Member]) -> str:
+        """A line a photo, with its answer or its error."""
+        photos = [content for _, content in batch if isinstance(content, bytes)]
+        answers = await self._gatherings["classify"].ask(photos) if photos else []
+        count_answers(answers)
+        if self._keeper is not None:
+            await run_in_threadpool(_keep, self._keeper, photos, answers)
+        in_order: Iterator[dict[str, Any]] = iter(answers)
+        return _lines(
+            [{"path": name, **(next(in_order) if isinstance(content, bytes) else content)} for name, content in batch]
+        )
 
     async def embed(self, request: Request) -> Response:
         form = await posted_form(request)
@@ -219,6 +264,10 @@ def _missing(path: str, code: str, message: str, form: Form) -> RefusedError:
     return RefusedError(HTTPStatus.BAD_REQUEST, code, message, _USE[path])
 
 
+def _lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
 def _each(inputs: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Response:
     """Each input with its answer; a single one that cannot be used is an error of the request."""
     if len(answers) == 1 and "error" in answers[0]:
@@ -231,7 +280,7 @@ async def _told(request: Request, error: Exception) -> Response:
     return error.response
 
 
-async def _classifier_failed(request: Request, error: Exception) -> Response:
+async def _classifier_failed(request: Request | None, error: Exception) -> Response:
     """What the classifier's own limits, or the way to it, make of a request."""
     if isinstance(error, TimeoutError):
         return status_response(HTTPStatus.GATEWAY_TIMEOUT)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
@@ -161,8 +162,8 @@ def _listed(path: Path) -> list[str]:
     return [str(path.parent / name) for name in names]
 
 
-def zip_photos(archive: Path, name: str, limits: Limits) -> Iterator[NamedPhoto]:
-    """The photos in a zip archive, called `NAME/MEMBER`, sorted; nothing is unpacked to the disk.
+def zip_photos(archive: Path | IO[bytes], name: str | None, limits: Limits) -> Iterator[NamedPhoto]:
+    """The photos in a zip archive, called `NAME/MEMBER`, or `MEMBER` without a name, sorted; nothing is unpacked to the disk.
 
     A member is read when it is loaded, and never more of it than a photo may have.
 
@@ -174,14 +175,14 @@ def zip_photos(archive: Path, name: str, limits: Limits) -> Iterator[NamedPhoto]
     except (OSError, zipfile.BadZipFile) as error:
         raise UserInputError(
             f"the archive cannot be read ({getattr(error, 'strerror', None) or error})",
-            on=name,
+            on=name or "the archive",
             remedy="copy or make it again",
         ) from None
     for member in sorted(opened.infolist(), key=lambda member: member.filename):
         parts = [part for part in member.filename.split("/") if part not in ("", ".", "..")]
         if member.is_dir() or not parts or any(is_passed_over(part) for part in parts):
             continue
-        shown_name = f"{name}/{shown(member.filename)}"
+        shown_name = shown(member.filename) if name is None else f"{name}/{shown(member.filename)}"
         yield NamedPhoto(shown_name, partial(_unpacked, opened, member, shown_name, limits))
 
 

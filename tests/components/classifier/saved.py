@@ -1,13 +1,27 @@
 """A bundle of drawn photos."""
 
+import copy
+import pickle
 from collections.abc import Sequence
 
 from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_candidates
 from components.heads import Support
 from components.ingest import Limits
 
+_fitted: dict[bytes, tuple[Bundle, list[Candidate]]] = {}
+
 
 def drawn_bundle(
+    support: Support, heads: list[str] | None = None, names: Sequence[str] = ()
+) -> tuple[Bundle, list[Candidate]]:
+    """What `fitted_bundle` gives, fitted once in a process: dozens of tests start from the same photos."""
+    asked = pickle.dumps((support, heads, tuple(names)))
+    if asked not in _fitted:
+        _fitted[asked] = fitted_bundle(support, heads, names)
+    return copy.deepcopy(_fitted[asked])
+
+
+def fitted_bundle(
     support: Support, heads: list[str] | None = None, names: Sequence[str] = ()
 ) -> tuple[Bundle, list[Candidate]]:
     """The bundle that `support` leads to, and the candidates it was chosen from; `names` are its last classes'."""

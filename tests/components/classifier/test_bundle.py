@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from components.classifier import CLASSIFIER_HEADS, Bundle, saved_version
 from components.errors import UserInputError
-from tests.components.classifier.saved import drawn_bundle
+from tests.components.classifier.saved import drawn_bundle, fitted_bundle
 from tests.components.heads.drawn import drawn_support
 
 
@@ -43,7 +43,7 @@ def test_same_photos_same_bytes(n_classes: int, shots: int, words: bool, generic
             support = drawn_support(n_classes, shots, 16, words=words)
             if generic:
                 object.__setattr__(support, "covariance", torch.eye(16))
-            drawn_bundle(support)[0].save(Path(root) / attempt)
+            fitted_bundle(support)[0].save(Path(root) / attempt)
             folders.append({path.name: path.read_bytes() for path in (Path(root) / attempt).iterdir()})
     assert folders[0] == folders[1]
     assert set(folders[0]) == {"bundle.json", "head.safetensors", "support.safetensors", "text.safetensors"}
@@ -59,7 +59,7 @@ def test_nothing_of_the_machine_is_written(tmp_path: Path) -> None:
 
 def test_the_version_names_the_content() -> None:
     first, _ = drawn_bundle(drawn_support())
-    assert first.version == drawn_bundle(drawn_support())[0].version
+    assert first.version == fitted_bundle(drawn_support())[0].version
     assert first.version != drawn_bundle(drawn_support(seed=1))[0].version
     assert len(first.version) == 12
 

@@ -10,6 +10,7 @@ import torch
 from components.classifier import HEADS, Candidate, choose, fit_candidate, fit_head, head_from_state, held_out
 from components.errors import UserInputError
 from components.heads import HeadState, Support
+from components.heads.anchored import learn_from_pool
 from components.heads.gaussian import fit_two_covariance
 from components.heads.map_lr import MapLR
 from components.heads.pooling import pool_weights
@@ -17,6 +18,7 @@ from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.start import CrossFits, StoredStart, start_from_state
 from components.ldc.work import TrainingProgress, Work
+from tests.components.heads.drawn import drawn_support
 from tests.components.ldc.drawn import drawn
 
 QUICK = LdcSettings(epochs=4)
@@ -269,3 +271,17 @@ def test_two_photos_a_class_leave_no_class_empty() -> None:
     support = drawn(4, 2)
 
     assert fit_ldc(support, QUICK).out_of_fold.isfinite().all()
+
+
+def test_with_a_pool_the_start_has_learnt_from_it() -> None:
+    support = drawn_support(6, 4, noise=1.0, words=False, pool=40)
+    assert support.pool is not None
+    embedding, labels = support.features.embedding, support.labels
+
+    start = CrossFits(support, support.folds[0]).start("map_lr", None)
+
+    learnt = learn_from_pool(embedding, labels, 6, support.pool, None)
+    assert learnt.trust > 0
+    assert isinstance(start, StoredStart)
+    torch.testing.assert_close(start.head.centre_, learnt.gaussian.centre)
+    torch.testing.assert_close(start.head.weight_, start.head.photo_weight_ * learnt.gaussian.linear)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,6 +17,7 @@ from components.live.review import Word, give_word, into_folders, label, review,
 from components.pool import Pool, add_photos
 from components.workspace import Workspace
 from tests.conftest import draw_photo
+from tests.journeys.conftest import tree_digest
 
 # They share a workspace that is trained with a pool.
 pytestmark = pytest.mark.soak
@@ -48,6 +50,20 @@ def test_training_learns_from_the_pool_and_dvc_has_nothing_left_to_do(place: Wor
     assert "The pool: 48 photos without a label" in (place.reports / "report.txt").read_text().replace("\n", " ")
 
     assert run_command("dvc", "status", cwd=place.root).stdout.strip().endswith("up to date.")
+
+
+def test_dvc_repro_makes_the_same_bundle_of_a_pool_as_the_flow(
+    place: Workspace, run_command: Run, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(place.root, again, symlinks=True)
+    shutil.rmtree(again / "models/bundle")
+    shutil.rmtree(again / "data/features")
+
+    run_command("dvc", "repro", "--force", "--single-item", "features", "classifier", cwd=again)
+
+    assert tree_digest(again / "models/bundle") == tree_digest(place.bundle)
+    assert tree_digest(again / "data/features") == tree_digest(place.features)
 
 
 def test_what_is_asked_a_word_and_the_way_back(place: Workspace, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ async def app(scope, receive, send):
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
+    elif scope["path"] == "/answered":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
     else:
         print("asked", flush=True)
         await asyncio.Event().wait()
@@ -58,6 +62,30 @@ def test_a_server_ends_in_time(number: signal.Signals, hangs: str, tmp_path: Pat
         finally:
             server.kill()
     assert "Traceback" not in told
+
+
+def test_a_kept_connection_is_answered_once_more_and_then_closed(tmp_path: Path) -> None:
+    """The client that sends just as the server ends would lose its request."""
+    script = tmp_path / "server.py"
+    script.write_text(SERVER)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            with closing(HTTPConnection("127.0.0.1", port)) as client:
+                client.sock = _until(lambda: socket.create_connection(("127.0.0.1", port)))
+                told = []
+                while told.count("close") == 0:  # the signal takes a moment to come
+                    client.request("GET", "/answered")
+                    answer = client.getresponse()
+                    answer.read()
+                    told.append(answer.getheader("connection"))
+                    if len(told) == 1:
+                        server.send_signal(signal.SIGTERM)
+            assert told[0] is None
+            server.wait(5)
+        finally:
+            server.kill()
 
 
 def _until(connect: Callable[[], socket.socket]) -> socket.socket:

@@ -78,6 +78,21 @@ def test_a_workspace_from_before_the_file_is_brought_up_to_date(workspace: Works
     assert stage_changes(workspace) == []
 
 
+def test_the_plots_of_an_older_workspace_open_without_a_network_too(workspace: Workspace) -> None:
+    config, page = workspace.root / ".dvc/config", workspace.root / ".dvc/plots.html"
+    config.parent.mkdir()
+    config.write_text("[core]\n    analytics = false\n")
+    (workspace.root / "versions.yaml").unlink()
+
+    upgrade_workspace(workspace)
+
+    assert config.read_text() == "[plots]\n    html_template = plots.html\n[core]\n    analytics = false\n"
+    html = page.read_text(encoding="utf-8")
+    assert "{plot_divs}" in html
+    assert "<script src" not in html
+    assert "window.vegaEmbed" in html
+
+
 def test_a_file_that_cannot_be_read_is_told(workspace: Workspace) -> None:
     (workspace.root / "versions.yaml").write_text("ldc: [")
     with pytest.raises(UserInputError, match="not YAML"):

@@ -1,0 +1,132 @@
+"""Features by a loop, by Dask and by Ray: the same shards byte for byte, also where a worker is killed; photos a second.
+
+    python benchmarks/runners.py [--photos 1000] [--runners local dask ray] [--workers 2] [--size 128] [--kill] [--json]
+
+Drawn photos of 96 px, the embedded backbone, levels as `features.mode: grid` keeps them. Every runner fills a folder of its
+own, and the folders are compared file by file. With --kill one worker is killed with SIGKILL when a third of the
+partitions has its marker; the run must end all the same, with the same files. Seconds are of the whole call: a cluster of
+one's own starts and loads the weights within it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from components.backbone import BackboneSettings, load_with_beside
+from components.features import Distribute, FeatureCache, FeaturesSettings, LoadBackbone, View, Work, encode_missing
+from components.files import sha256_bytes
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=1000)
+    parser.add_argument("--runners", nargs="*", default=["local", "dask", "ray"])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    settings = BackboneSettings(device="cpu", precision="fp32")
+    backbone = load_with_beside(settings, MODELS)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        photos = drawn(Path(folder) / "photos", arguments.photos)
+        views = [View(image_id) for image_id in photos]
+        first: dict[str, str] | None = None
+        for runner in arguments.runners:
+            work = Work(LoadBackbone(settings, MODELS))
+            distribute = of(runner, FeaturesSettings(workers=arguments.workers), work)
+            cache = FeatureCache(Path(folder) / runner)
+            stop = killer(cache.folder, arguments) if arguments.kill and distribute else None
+            start = time.perf_counter()
+            encode_missing(views, photos, backbone, cache, size=arguments.size, distribute=distribute)
+            seconds = time.perf_counter() - start
+            files = {path.name: sha256_bytes(path.read_bytes()) for path in sorted(cache.folder.iterdir())}
+            first = first or files
+            rows.append(
+                {
+                    "runner": runner,
+                    "seconds": seconds,
+                    "photos_a_second": arguments.photos / seconds,
+                    "same_bytes": files == first,
+                    "killed": stop() if stop else 0,
+                }
+            )
+    if arguments.json:
+        print(json.dumps({"version": 1, "photos": arguments.photos, "size": arguments.size, "rows": rows}))
+    else:
+        print("| runner | s | photos/s | same bytes | workers killed |\n|---|---|---|---|---|")
+        for row in rows:
+            told = f"{row['seconds']:.1f} | {row['photos_a_second']:.1f} | {row['same_bytes']} | {row['killed']}"
+            print(f"| {row['runner']} | {told} |")
+    sys.exit(not all(row["same_bytes"] for row in rows))
+
+
+def of(runner: str, settings: FeaturesSettings, work: Work) -> Distribute | None:
+    if runner == "dask":
+        from flows.clusters import on_dask
+
+        return on_dask(settings, work)
+    if runner == "ray":
+        from components.features import on_ray
+
+        return on_ray(settings, work)
+    return None
+
+
+def killer(folder: Path, arguments: argparse.Namespace) -> Callable[[], int]:
+    """Kills the busiest child process once a third of the markers is there; the result says how many it killed."""
+    over, killed = threading.Event(), [0]
+
+    def watch() -> None:
+        wanted = max(1, arguments.photos // arguments.size // 3)
+        while not over.wait(0.1):
+            if len(list(folder.glob("*.json"))) >= wanted:
+                children = psutil.Process().children(recursive=True)
+                workers = [
+                    each for each in children if "spawn_main" in " ".join(each.cmdline()) or "ray::" in each.name()
+                ]
+                if workers:
+                    os.kill(max(workers, key=lambda each: sum(each.cpu_times()[:2])).pid, signal.SIGKILL)
+                    killed[0] += 1
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+
+    def stop() -> int:
+        over.set()
+        return killed[0]
+
+    return stop
+
+
+def drawn(folder: Path, n: int) -> dict[str, Path]:
+    """Photos of 96 px by id."""
+    folder.mkdir()
+    random, found = np.random.default_rng(0), {}
+    for number in range(n):
+        coarse = Image.fromarray(random.integers(0, 255, (6, 6, 3)).astype(np.uint8))
+        path = folder / f"{number}.jpg"
+        coarse.resize((96, 96), Image.Resampling.BICUBIC).save(path, quality=85)
+        found[sha256_bytes(path.read_bytes())] = path
+    return found
+
+
+if __name__ == "__main__":
+    main()
