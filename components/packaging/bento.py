@@ -45,6 +45,7 @@ _REQUIREMENTS = (
     "scipy",
     "simplejpeg",
     "starlette",
+    "tenacity",
     "threadpoolctl",
     "torch",
 )
