@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -352,6 +353,8 @@ def test_the_lines_of_the_documentation_do_what_they_say(story: Story, tmp_path:
     text = (REPOSITORY / "docs/serving.md").read_text(encoding="utf-8")
     for name in ("a.jpg", "b.jpg"):
         shutil.copy(story.files("teal", 1, first=4 + (name == "b.jpg"))[0], tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "a.jpg", "a.jpg")
     lines = re.findall(r"^curl .*$", text, re.M)
     here = story.base.removeprefix("http://")
     environment = {**os.environ, "SHOTLINE_ADMIN_TOKEN": TOKEN, "PYTHONPATH": str(REPOSITORY)}

@@ -17,7 +17,7 @@ def test_the_pages_are_read_without_a_network(trained: Path, chromium: str) -> N
         page = browser.new_page()
         page.on("request", lambda request: asked_for.append(request.url))
         page.goto((trained / "reports/validation/index.html").as_uri())
-        assert page.locator("h1").inner_text() == "The photos can be trained on"
+        assert page.locator("h1").inner_text() == "The photos can be trained on."
         assert page.locator("td", has_text="violet").count() > 0
         links = [link.get_attribute("href") for link in page.locator("a").all()]
         for link in links:
