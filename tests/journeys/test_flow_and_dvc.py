@@ -118,6 +118,7 @@ def test_weights_of_ones_own_come_in_are_tracked_and_seen_to_change(
     assert {"changed deps": {"models/checkpoints": "modified"}} in status["features"]
 
 
+@pytest.mark.soak
 def test_a_pull_into_an_empty_clone_classifies_and_goes_on_with_an_empty_cache(
     copy_of_trained: Path, run_command: Run, tmp_path: Path, photo_folder: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_more_query_photos_leave_the_bundle_as_it_is(trained: Path, copy_of_trai
     assert tree_digest(copy_of_trained / "models/bundle") == tree_digest(trained / "models/bundle")
 
 
+@pytest.mark.soak
 def test_without_a_test_split_the_figures_are_out_of_fold_and_say_so(
     make_workspace: Callable[[], Path], run_command: Run, photo_folder: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_identity_follows_weights_activation_and_precision_not_the_name(tmp_path
     assert identity(make_checkpoint(tmp_path / "gelu", RESNET, quick_gelu=True)) != identity(resnet)
 
 
+@pytest.mark.soak
 def test_a_model_with_a_weights_file_is_saved_as_a_folder_of_the_same_identity(tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = tmp_path / "weights.safetensors"

@@ -48,7 +48,7 @@ def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
 
 
 # The fixtures are never changed; an example takes up to a second on a busy machine.
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=ledgers())
 def test_step_by_step_equals_the_replay(
     empty: Bank, bundle: Bundle, fitter: ColumnFitter, entries: list[LedgerEntry]

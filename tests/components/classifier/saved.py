@@ -1,8 +1,11 @@
 """A bundle of drawn photos."""
 
 import copy
+import dataclasses
 import pickle
 from collections.abc import Sequence
+
+from torch import Tensor
 
 from components.classifier import Bundle, Candidate, SupportRecord, choose, fit_candidates
 from components.heads import Support
@@ -15,10 +18,19 @@ def drawn_bundle(
     support: Support, heads: list[str] | None = None, names: Sequence[str] = ()
 ) -> tuple[Bundle, list[Candidate]]:
     """What `fitted_bundle` gives, fitted once in a process: dozens of tests start from the same photos."""
-    asked = pickle.dumps((support, heads, tuple(names)))
+    asked = pickle.dumps((_content(support), heads, tuple(names)))
     if asked not in _fitted:
         _fitted[asked] = fitted_bundle(support, heads, names)
     return copy.deepcopy(_fitted[asked])
+
+
+def _content(value: object) -> object:
+    """Tensors by their numbers: pickled as they are, equal ones differ by where they lie in memory."""
+    if isinstance(value, Tensor):
+        return (str(value.dtype), tuple(value.shape), value.numpy().tobytes())
+    if dataclasses.is_dataclass(value):
+        return [_content(getattr(value, each.name)) for each in dataclasses.fields(value)]
+    return [_content(each) for each in value] if isinstance(value, tuple) else value
 
 
 def fitted_bundle(

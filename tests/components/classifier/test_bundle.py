@@ -34,7 +34,7 @@ def test_save_load_predict_is_identical(name: str, tmp_path: Path) -> None:
     assert loaded.head.state().name == name
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(st.integers(2, 6), st.integers(1, 5), st.booleans(), st.booleans())
 def test_same_photos_same_bytes(n_classes: int, shots: int, words: bool, generic: bool) -> None:
     folders = []

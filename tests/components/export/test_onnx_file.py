@@ -28,6 +28,9 @@ from tests.components.export.small import draw_task, small_backbone, small_class
 from tests.components.heads.drawn import drawn_support
 from tests.conftest import REPOSITORY, draw_photo
 
+# One head of each kind: an export takes seconds, the others' are soak.
+IN_EVERY_RUN = ("zero_shot", "linear_probe_levels", "map_lr", "ldc")
+
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
@@ -43,7 +46,10 @@ def expected(bundle: Bundle, bank: Bank, photos: np.ndarray[Any, Any]) -> np.nda
     return Answering.of(bundle, bank).answer(features).probabilities.numpy()
 
 
-@pytest.mark.parametrize("head", [*HEADS, "ldc pooled"])
+@pytest.mark.parametrize(
+    "head",
+    [pytest.param(each, marks=() if each in IN_EVERY_RUN else pytest.mark.soak) for each in (*HEADS, "ldc pooled")],
+)
 def test_every_head_with_an_added_class_answers_in_onnx_as_it_does_here(
     head: str, task: tuple[list[Path], list[Path]]
 ) -> None:

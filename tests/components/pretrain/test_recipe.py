@@ -69,6 +69,7 @@ def test_the_trunk_stays_as_it_was_trained_and_ldc_can_read_it(ran: Ran, trunk_w
     assert len(backbone.encode_images(torch.rand(1, 3, 64, 64), levels=True).levels) == 4
 
 
+@pytest.mark.soak
 def test_a_run_that_goes_on_reads_no_picture_twice_and_ends_in_the_same_weights(
     parameters: PretrainParameters,
     sources: PretrainSources,
@@ -85,6 +86,7 @@ def test_a_run_that_goes_on_reads_no_picture_twice_and_ends_in_the_same_weights(
     assert all(torch.equal(one[name], other[name]) for name in one | other)
 
 
+@pytest.mark.soak
 def test_another_last_layer_leaves_the_text_tower(
     parameters: PretrainParameters, sources: PretrainSources, ran: Ran, run: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ def test_another_last_layer_leaves_the_text_tower(
     )
 
 
+@pytest.mark.soak
 def test_a_run_folder_of_other_parameters_is_refused(
     parameters: PretrainParameters, sources: PretrainSources, run: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +137,7 @@ def test_weights_that_do_not_belong_to_the_trunk_are_refused(
         pretrain(parameters, replace(sources, trunk=tmp_path / "other.pth"), tmp_path / "run", tmp_path / "out")
 
 
+@pytest.mark.soak
 def test_a_classifier_of_other_classes_is_refused(
     parameters: PretrainParameters, sources: PretrainSources, trunk_weights: Path, tmp_path: Path
 ) -> None:
