@@ -70,7 +70,6 @@ def definitions(root: Path) -> list[Definition]:
 def _live_definitions(folder: Path) -> list[Definition]:
     version = _entity("live_version", "version", "A version.")
     name = _entity("class_name", "class_name", "A class.")
-    workspace = _entity("workspace", "workspace", "Identity of a workspace.")
     class_embeddings = FeatureView(
         name="class_embeddings",
         entities=[version, name],
@@ -102,7 +101,21 @@ def _live_definitions(folder: Path) -> list[Definition]:
         online=True,
         description="What a class of a version is called, where it comes from, and its place in the answers.",
     )
-    live_version = FeatureView(
+    workspace, live_version = _live_version(folder)
+    services = [
+        FeatureService(
+            name="what_is_live", features=[live_version], description="Which version answers, and its classes."
+        ),
+        FeatureService(
+            name="live_classes", features=[class_embeddings, class_facts], description="The classes of a version."
+        ),
+    ]
+    return [version, name, workspace, class_embeddings, class_facts, live_version, *services]
+
+
+def _live_version(folder: Path) -> tuple[Entity, FeatureView]:
+    workspace = _entity("workspace", "workspace", "Identity of a workspace.")
+    view = FeatureView(
         name="live_version",
         entities=[workspace],
         ttl=timedelta(0),
@@ -120,15 +133,7 @@ def _live_definitions(folder: Path) -> list[Definition]:
         online=True,
         description="Which version a workspace has live, and since when.",
     )
-    services = [
-        FeatureService(
-            name="what_is_live", features=[live_version], description="Which version answers, and its classes."
-        ),
-        FeatureService(
-            name="live_classes", features=[class_embeddings, class_facts], description="The classes of a version."
-        ),
-    ]
-    return [version, name, workspace, class_embeddings, class_facts, live_version, *services]
+    return workspace, view
 
 
 def _entity(name: str, key: str, description: str) -> Entity:

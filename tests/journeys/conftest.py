@@ -66,7 +66,7 @@ def copy_of_trained(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "copy", symlinks=True))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # idle, it takes a tenth of a core
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Prefect server's API."""
     folder = tmp_path_factory.mktemp("prefect-server")

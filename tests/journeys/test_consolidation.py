@@ -125,6 +125,7 @@ def test_added_classes_become_trained_ones_that_dvc_has_recorded(
     assert "up to date" in run_command("dvc", "status", cwd=added.root).stdout
 
 
+@pytest.mark.soak
 def test_what_dvc_repro_leaves_is_told_and_can_be_published(
     copy_of_trained: Path, run_command: Run, photo_folder: Path
 ) -> None:
