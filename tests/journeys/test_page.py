@@ -376,7 +376,7 @@ def test_the_lines_of_the_documentation_do_what_they_say(story: Story, tmp_path:
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
 
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["a.jpg", "b.jpg"]
 
 
