@@ -39,8 +39,9 @@ STORY_HEADS = ("zero_shot", "nearest_mean", "linear_probe", "map_lr", "ldc")
 # What lasts longest begins first, and beside the story that makes the trained workspace what does not need it.
 BEGIN_FIRST = (
     "journeys/test_serving",
-    "components/pretrain",
     "components/ldc",
+    "components/export",
+    "components/live",
     "components/liteembed",
     "journeys",
     "flows",

@@ -84,6 +84,7 @@ def test_a_mistake_that_can_be_seen_at_once_is_told_without_a_model(workspace: W
         assert "exit 2" in printed
 
 
+@pytest.mark.soak
 def test_what_open_clip_never_uses_is_executed_when_it_is_asked_for(tmp_path: Path) -> None:
     code = """
 import sys

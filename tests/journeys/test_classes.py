@@ -89,6 +89,7 @@ def test_what_harms_is_refused_with_exit_3_and_mistakes_with_2(
     assert (copy_of_trained / "models/live/current.json").read_text() == pointer
 
 
+@pytest.mark.soak
 def test_a_class_keeps_its_name_and_photos_that_wait_are_listed_and_taken_back(
     copy_of_trained: Path, run_command: Run, teal: Path
 ) -> None:
