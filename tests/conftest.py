@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,14 +95,17 @@ class FakeBackbone:
     class_tokens: bool = False
     rows: int = 0
     batches: int = 0
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
     def preprocess(self, image: Image.Image) -> Tensor:
         pixels = np.asarray(image.resize((16, 16)), dtype=np.float32) / 255
         return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
     def encode_images(self, pixels: Tensor, *, levels: bool = False) -> Encoded:
-        self.rows += int((pixels.flatten(1).abs().sum(1) > 0).sum())
-        self.batches += 1
+        rows = int((pixels.flatten(1).abs().sum(1) > 0).sum())
+        with self.counting:  # partitions are encoded in threads
+            self.rows += rows
+            self.batches += 1
         mixing = torch.randn(pixels[0].numel(), 32, generator=torch.Generator().manual_seed(1))
         embedding = F.normalize(pixels.flatten(1) @ mixing, dim=-1)
         maps = tuple(F.avg_pool2d(pixels, 2**k) for k in range(4)) if levels else ()
