@@ -24,6 +24,8 @@ class InboxSettings:
         most_photos: a class may bring at once.
         filed_gb: gigabytes that `.done` may hold, and that `.rejected` may: of `.done` the oldest go, since the workspace
             has their photos; of `.rejected` it is told.
+        consolidate_after: so many photos that wait for a consolidation start one, where `shotline deploy` serves, and as
+            many again the next; 0: none does.
     """
 
     settle_s: Seconds = 2.0
@@ -31,3 +33,4 @@ class InboxSettings:
     poll_s: Seconds = 0.5
     most_photos: Annotated[int, Field(ge=1)] = 1000
     filed_gb: Annotated[float, Field(ge=0.0)] = 20.0
+    consolidate_after: Annotated[int, Field(ge=0)] = 0

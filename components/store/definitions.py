@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
-from feast.types import Array, Bool, Float32, Int32, String
+from feast.types import Array, Bool, Bytes, Float32, Int32, String
 
 from components.files import sha256_bytes
 
@@ -24,7 +24,7 @@ def definitions(root: Path) -> list[Definition]:
 
     Each view lies over a Parquet file that is there once there is something to say: `image_embeddings` over the one that
     the stage features writes, the others over files in `data/cache` that are derived from ledger, pool and `models/live`.
-    `class_embeddings`, `class_facts` and `live_version` are pushed to the online store when what is live changes.
+    `class_embeddings`, `version_vectors`, `class_facts` and `live_version` are pushed to the online store when what is live changes.
 
     Args:
         root: the workspace.
@@ -84,6 +84,20 @@ def _live_definitions(folder: Path) -> list[Definition]:
         online=True,
         description="The vector that stands for a class of a version, and what its calibrated logit needs.",
     )
+    version_vectors = FeatureView(
+        name="version_vectors",
+        entities=[version],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="version", dtype=String),
+            Field(name="class_names", dtype=Array(String)),
+            Field(name="offsets", dtype=Array(Float32)),
+            Field(name="embeddings", dtype=Bytes),
+        ],
+        source=_pushed("version_vectors", folder),
+        online=True,
+        description="All classes of a version at once: names, offsets, vectors as little-endian float32, row after row.",
+    )
     # By itself: SQLite reads a view whole, whichever of its features are asked for.
     class_facts = FeatureView(
         name="class_facts",
@@ -109,8 +123,11 @@ def _live_definitions(folder: Path) -> list[Definition]:
         FeatureService(
             name="live_classes", features=[class_embeddings, class_facts], description="The classes of a version."
         ),
+        FeatureService(
+            name="live_vectors", features=[version_vectors], description="All classes of a version in one row."
+        ),
     ]
-    return [version, name, workspace, class_embeddings, class_facts, live_version, *services]
+    return [version, name, workspace, class_embeddings, version_vectors, class_facts, live_version, *services]
 
 
 def _live_version(folder: Path) -> tuple[Entity, FeatureView]:

@@ -28,6 +28,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import bentoml
 import httpx
 import psutil
 import pytest
@@ -248,7 +249,7 @@ def test_all_doors_give_the_same_answers(
     trained: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The door of programs, the command line, the workspace's edge, and the Bento, over HTTP and opened."""
+    """The door of programs, the command line, the workspace's edge, the Bento, over HTTP and opened, and BentoML's client."""
     given = [*photos[:10], full_precision / "params.yaml"]
     sent = [(str(photo), photo.read_bytes()) for photo in given]
     opened = shotline.open(full_precision).classify(given)
@@ -256,8 +257,12 @@ def test_all_doors_give_the_same_answers(
     edge = ask_edge(full_precision, sent, monkeypatch)
     status, served = service.post_photos(sent)
 
+    with bentoml.SyncHTTPClient(f"http://127.0.0.1:{service.port}") as client:
+        client._temp_dir.cleanup()  # it leaves it to the garbage collector, which warns
+        by_bentoml = client.classify(images=given)
+
     assert status == 200
-    for answers in (opened.to_json(), bento.to_json(), edge, served):
+    for answers in (opened.to_json(), bento.to_json(), edge, served, by_bentoml):
         assert len(answers) == len(given)
         for answer, other in zip(answers[:10], classified[:10], strict=True):
             assert_same_answer(answer, other)
