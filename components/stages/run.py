@@ -11,7 +11,6 @@ from typing import Any
 from components.errors import UserInputError
 from components.files import write_json
 from components.stages.reporter import Reporter
-from components.stages.settings import check_parameters
 from components.workspace import Workspace, check_stage_versions, keep_digest
 
 __all__ = ["STAGES", "run_stage"]
@@ -38,6 +37,10 @@ def run_stage(
     Raises:
         UserInputError: there is no such stage, it is of another version than the workspace's, a slip in `params.yaml`, or something that it reads cannot be used.
     """
+    from components.stages.settings import (
+        check_parameters,  # imports every room's; `shotline status` needs STAGES alone
+    )
+
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
     check_stage_versions(workspace, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
 from feast.types import Array, Bool, Bytes, Float32, Int32, String
@@ -17,6 +17,7 @@ TAG = "shotline"
 """Of `image_embeddings`: a digest of all definitions, by which the registry is seen to hold these."""
 
 Definition: TypeAlias = Entity | FeatureView | FeatureService
+_Source = TypeVar("_Source", FileSource, PushSource)
 
 
 def definitions(root: Path) -> list[Definition]:
@@ -158,8 +159,14 @@ def _entity(name: str, key: str, description: str) -> Entity:
 
 
 def _over(name: str, path: Path) -> FileSource:
-    return FileSource(name=name, path=str(path), timestamp_field="event_timestamp")
+    return _undated(FileSource(name=name, path=str(path), timestamp_field="event_timestamp"))
 
 
 def _pushed(name: str, folder: Path) -> PushSource:
-    return PushSource(name=f"{name}_push", batch_source=_over(name, folder / f"{name}.parquet"))
+    return _undated(PushSource(name=f"{name}_push", batch_source=_over(name, folder / f"{name}.parquet")))
+
+
+def _undated(source: _Source) -> _Source:
+    """Without the time at which this process made it, by which the same definitions would be others each time."""
+    source.created_timestamp = source.last_updated_timestamp = None
+    return source

@@ -1,5 +1,6 @@
 """Checks handed to Great Expectations, and its answers in plain types."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +13,15 @@ from components.validate.checks import Check, Severity
 
 __all__ = ["ExpectationResult", "Suite", "run_suite", "shown"]
 
+_log = logging.getLogger(__name__)
+
 _KEYS = {
     "photos": ["path", "class"],
     "files": ["path", "class"],
     "sample": ["path", "role"],
     "classes": ["class"],
     "own": ["path", "class"],
+    "stored": ["path", "class"],
 }
 _SEVERITIES: dict[Severity, str] = {"critical": "critical", "bad": "warning", "warning": "info"}
 """Ours in Great Expectations' own words: what its actions and its viewers sort by."""
@@ -50,13 +54,14 @@ class Suite:
     result: Any = field(repr=False)
 
 
-def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
+def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check], actions: Sequence[Any] = ()) -> Suite:
     """Check a frame.
 
     Args:
         name: of the suite.
         frame: what `frames` laid out.
         checks: of all suites; those of this one are made.
+        actions: of Great Expectations, done where a check does not hold; see `own_actions`. One that fails is logged.
 
     Raises:
         ShotlineError: a check could not be made (a column is missing); never because one did not hold.
@@ -91,10 +96,19 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
         .add_batch_definition_whole_dataframe("all")
     )
     definition = gx.ValidationDefinition(name=name, data=batch, suite=context.suites.add(suite))
-    result = context.validation_definitions.add(definition).run(
-        batch_parameters={"dataframe": frame},
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": keys},
-    )
+    definition = context.validation_definitions.add(definition)
+    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": keys}
+    result = definition.run(batch_parameters={"dataframe": frame}, result_format=result_format)
+    if actions and not result.success:
+        checkpoint = context.checkpoints.add(
+            gx.Checkpoint(
+                name=name, validation_definitions=[definition], actions=list(actions), result_format=result_format
+            )
+        )
+        try:
+            checkpoint.run(batch_parameters={"dataframe": frame})
+        except Exception as error:  # noqa: BLE001 (whatever keeps a message back, the verdict stands)
+            _log.warning("an action of data/actions.json failed: %s", error)
     by_code = {one["expectation_config"]["meta"]["code"]: one for one in result.to_json_dict()["results"]}
     answers = [
         _answer(check, by_code[check.code], keys, len(frame))

@@ -110,6 +110,7 @@ def validate(
     shots: int,
     settings: ValidateSettings,
     own: Path | None = None,
+    actions: Sequence[Any] = (),
 ) -> Verdict:
     """Check the photos with Great Expectations.
 
@@ -123,6 +124,7 @@ def validate(
         shots: support photos a class that were asked for; 0 means all.
         settings: the section `validate` of params.yaml.
         own: a person's own suite, see `own_checks`; None: there is none.
+        actions: see `own_actions`.
 
     Raises:
         UserInputError: that suite cannot be read.
@@ -143,9 +145,9 @@ def validate(
         "sample": sample_frame(sample, manifest),
     }
     own_suite = [] if own is None else own_checks(own, list(frames["photos"].columns))
-    suites = [run_suite(name, frame, checks) for name, frame in frames.items()]
+    suites = [run_suite(name, frame, checks, actions) for name, frame in frames.items()]
     if own_suite:
-        suites.append(run_suite("own", frames["photos"], own_suite))
+        suites.append(run_suite("own", frames["photos"], own_suite, actions))
     bad = _bad_rows(suites)
     kept = pc.invert(pc.is_in(manifest["path"], value_set=pa.array(sorted(bad), pa.string())))
     dropped = manifest.filter(pc.invert(kept))
@@ -154,7 +156,7 @@ def validate(
     # A class that was never learnt from is gone with its rows; one that lost all its shots must be seen to fail.
     learnt = set(sample.filter(pc.equal(sample["role"], "support"))["class"].to_pylist())
     classes = classes_frame({label: names.get(label, label) for label in learnt}, drawn)
-    suites.append(run_suite("classes", classes, checks))
+    suites.append(run_suite("classes", classes, checks, actions))
     return Verdict(
         manifest=validated,
         quarantine=_with_bad(quarantine, dropped, bad),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,10 +67,9 @@ def copy_of_trained(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "copy", symlinks=True))
 
 
-@pytest.fixture(scope="module")  # idle, it takes a tenth of a core
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real Prefect server's API."""
-    folder = tmp_path_factory.mktemp("prefect-server")
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A real Prefect server that keeps its database in `folder`; the address of its API, and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -85,10 +85,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     try:
         until_it_answers()
-        yield api
+        yield api, process
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="module")  # idle, it takes a tenth of a core
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Prefect server's API."""
+    with prefect_server(tmp_path_factory.mktemp("prefect-server")) as (api, _):
+        yield api
 
 
 def tree_digest(folder: Path) -> dict[str, str]:

@@ -35,12 +35,13 @@ import pytest
 import torch
 
 import shotline
-from components.backbone import load_backbone
+from components.backbone import BackboneSettings, load_backbone
 from components.classifier import Bundle
 from components.ingest import Limits, load_image
+from components.packaging.bento import build_bento
 from components.workspace import Workspace
 from tests.components.serving.edge.test_hostile import hostile_bodies, hostile_photos
-from tests.journeys.conftest import Run
+from tests.journeys.conftest import Run, tree_digest
 
 
 class Service:
@@ -300,6 +301,13 @@ def test_a_request_that_is_spread_over_batches_gets_its_own_answers(
 
     with ThreadPoolExecutor(8) as pool:  # 8 x 32 photos, of which a batch takes 64
         list(pool.map(send, range(8)))
+
+
+def test_one_process_builds_the_same_bento_again(trained: Path, tmp_path: Path) -> None:
+    tags = [build_bento(trained / "models", tmp_path / name, BackboneSettings()) for name in ("first", "second")]
+
+    assert tags[0] == tags[1]
+    assert tree_digest(tmp_path / "first") == tree_digest(tmp_path / "second")
 
 
 def test_the_bento_names_all_that_serving_imports(trained: Path) -> None:
