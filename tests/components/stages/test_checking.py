@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,14 @@ def test_arrivals_and_pool_are_looked_at_and_what_was_removed_is_not(
         write([LedgerEntry("add", "anna", "2026-01-01T00:00:00+00:00", "", name=name, photos=(photo,))])
     write([LedgerEntry("remove", "anna", "2026-01-02T00:00:00+00:00", "", name="dent")])
     content = photo_of(tmp_path, 7)
-    pooled = PooledPhoto(sha256_bytes(content), "7.jpg", "folder", "2026-01-01T00:00:00+00:00", len(content), "")
+    pooled = PooledPhoto(
+        sha256_bytes(content),
+        "7.jpg",
+        "folder",
+        "2026-01-01T00:00:00+00:00",
+        len(content),
+        b64encode(bytes(256)).decode(),
+    )
     Pool(workspace.pool).keep([pooled], [content])
     seen: list[StoredPhoto] = []
     monkeypatch.setattr(checking, "check_stored", lambda photos, *others: seen.extend(photos) or [])
