@@ -146,6 +146,7 @@ def listen(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> N
     """
     inbox, _ = open_inbox(workspace, folder)
     _require_named_server()
+    automate_crashes()  # a run that stayed Running would keep its photos from being announced again
     tell(f"listening at {server_url()} for photos in {inbox.folder}; Ctrl-C ends it")
     with temporary_settings(_SERVING), Note(workspace, inbox.folder, "serves").kept():
         serve(deployment(workspace, inbox.folder), limit=1, print_starting_message=False)

@@ -65,10 +65,11 @@ def copy_of_trained(trained: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def prefect_server(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A real Prefect server that keeps its database in `folder`; the address of its API, and its process."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
     command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", str(port)]

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -172,6 +172,33 @@ def test_what_listens_ends_though_its_server_is_gone(copy_of_trained: Path, tmp_
             process.wait()
             began = time.monotonic()
         assert time.monotonic() - began < 5, log.read_text()
+
+
+@pytest.mark.soak
+def test_a_server_that_is_restarted_in_the_middle_loses_no_arrival(copy_of_trained: Path, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    with ExitStack() as first, ExitStack() as second:
+        api, process = first.enter_context(prefect_server(tmp_path))
+        log = second.enter_context(watching(copy_of_trained, inbox, api=api, command="listen"))
+        second.enter_context(watching(copy_of_trained, inbox, "--announce", api=api))
+        draw(tmp_path / "teal", 128)
+        (tmp_path / "teal").rename(inbox / "teal")
+        wait_for(lambda: [run for run in runs(api, "add-class") if run["state_type"] == "RUNNING"], log, limit_s=300)
+        process.kill()
+        process.wait()
+        draw(tmp_path / "lime", 75)
+        (tmp_path / "lime").rename(inbox / "lime")
+        with prefect_server(tmp_path, int(api.split(":")[2].partition("/")[0])):
+            wait_for(
+                lambda: not any(path.is_dir() and path.name[0] != "." for path in inbox.iterdir()), log, limit_s=600
+            )
+            second.close()
+
+    live = LiveWorkspace(Workspace(copy_of_trained))
+    entries = live.ledger.entries()
+    assert sorted(live.versions.load(live.versions.in_use())[1].names) == ["lime", "teal"]
+    assert sorted(entry.name for entry in entries) == ["lime", "teal"]
 
 
 class Messages(HTTPServer):
