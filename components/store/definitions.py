@@ -85,20 +85,7 @@ def _live_definitions(folder: Path) -> list[Definition]:
         online=True,
         description="The vector that stands for a class of a version, and what its calibrated logit needs.",
     )
-    version_vectors = FeatureView(
-        name="version_vectors",
-        entities=[version],
-        ttl=timedelta(0),
-        schema=[
-            Field(name="version", dtype=String),
-            Field(name="class_names", dtype=Array(String)),
-            Field(name="offsets", dtype=Array(Float32)),
-            Field(name="embeddings", dtype=Bytes),
-        ],
-        source=_pushed("version_vectors", folder),
-        online=True,
-        description="All classes of a version at once: names, offsets, vectors as little-endian float32, row after row.",
-    )
+    version_vectors = _version_vectors(version, folder)
     # By itself: SQLite reads a view whole, whichever of its features are asked for.
     class_facts = FeatureView(
         name="class_facts",
@@ -129,6 +116,23 @@ def _live_definitions(folder: Path) -> list[Definition]:
         ),
     ]
     return [version, name, workspace, class_embeddings, version_vectors, class_facts, live_version, *services]
+
+
+def _version_vectors(version: Entity, folder: Path) -> FeatureView:
+    return FeatureView(
+        name="version_vectors",
+        entities=[version],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="version", dtype=String),
+            Field(name="class_names", dtype=Array(String)),
+            Field(name="offsets", dtype=Array(Float32)),
+            Field(name="embeddings", dtype=Bytes),
+        ],
+        source=_pushed("version_vectors", folder),
+        online=True,
+        description="All classes of a version at once: names, offsets, vectors as little-endian float32, row after row.",
+    )
 
 
 def _live_version(folder: Path) -> tuple[Entity, FeatureView]:

@@ -139,11 +139,7 @@ def validate(
         has_query="query" in roles,
         n_classes=len(names),
     )
-    frames = {
-        "photos": photos_frame(manifest, sample),
-        "files": files_frame(manifest, quarantine),
-        "sample": sample_frame(sample, manifest),
-    }
+    frames = _frames(manifest, quarantine, sample)
     own_suite = [] if own is None else own_checks(own, list(frames["photos"].columns))
     suites = [run_suite(name, frame, checks, actions) for name, frame in frames.items()]
     if own_suite:
@@ -164,6 +160,15 @@ def validate(
         classes=classes,
         suites=tuple(suites),
     )
+
+
+def _frames(manifest: pa.Table, quarantine: pa.Table, sample: pa.Table) -> dict[str, pd.DataFrame]:
+    """What each suite looks at, but for the classes, which are what the others leave of them."""
+    return {
+        "photos": photos_frame(manifest, sample),
+        "files": files_frame(manifest, quarantine),
+        "sample": sample_frame(sample, manifest),
+    }
 
 
 def row_text(row: dict[str, Any]) -> str:

@@ -158,12 +158,7 @@ def deploy(
         str | None, typer.Option(metavar="CRON", help="Consolidate the added classes by itself.")
     ] = None,
     notify: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BLOCK",
-            help="Send a message where photos are refused or unlike the known ones, by this notification block of the "
-            "server: TYPE/NAME.",
-        ),
+        str | None, typer.Option(metavar="BLOCK", help="Send messages by this notification block: TYPE/NAME.")
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
