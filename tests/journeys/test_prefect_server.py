@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from components.live.opening import LiveWorkspace
@@ -137,7 +138,7 @@ def test_fifty_arrivals_at_once_are_live_or_refused_and_announced_once(
         for name in names:
             (tmp_path / "drawn" / name).rename(inbox / name)
         began = datetime.now().astimezone()
-        wait_for(lambda: not list(inbox.glob("[!.]*/*")), log, limit_s=600)
+        wait_for(lambda: is_empty(inbox), log, limit_s=600)
 
     live = LiveWorkspace(Workspace(copy_of_trained))
     entries = live.ledger.entries()
@@ -155,6 +156,11 @@ def test_fifty_arrivals_at_once_are_live_or_refused_and_announced_once(
         f"{by}: {len(entries)} live, {len(refused)} refused; seconds to live: {seconds[0]:.1f} to {seconds[-1]:.1f}\n"
     )
     sys.stdout.write(told)
+
+
+def is_empty(inbox: Path) -> bool:
+    """Whether no class's folder holds a file; folders may go meanwhile."""
+    return not any(files for here, _, files in os.walk(inbox) if here != str(inbox) and f"{inbox}/." not in here)
 
 
 @contextmanager
@@ -190,13 +196,44 @@ def test_a_server_that_is_restarted_in_the_middle_loses_no_arrival(copy_of_train
         draw(tmp_path / "lime", 75)
         (tmp_path / "lime").rename(inbox / "lime")
         with prefect_server(tmp_path, int(api.split(":")[2].partition("/")[0])):
-            wait_for(lambda: not list(inbox.glob("[!.]*/*")), log, limit_s=600)
+            wait_for(lambda: is_empty(inbox), log, limit_s=600)
             second.close()
 
     live = LiveWorkspace(Workspace(copy_of_trained))
     entries = live.ledger.entries()
     assert sorted(live.versions.load(live.versions.in_use())[1].names) == ["lime", "teal"]
     assert sorted(entry.name for entry in entries) == ["lime", "teal"]
+
+
+@pytest.mark.soak
+def test_a_schedule_fires_and_a_run_that_is_killed_is_called_crashed(
+    server: str, copy_of_trained: Path, tmp_path: Path
+) -> None:
+    Workspace(copy_of_trained).set_parameters({"ldc.epochs": 2000, "ingest.seed": 3})  # long enough to be killed
+    (tmp_path / "inbox").mkdir()
+    before = {run["id"] for run in runs(server, "train")}
+    with deployed(server, copy_of_trained, tmp_path / "inbox", "--train-cron", "* * * * *", ends=False) as (
+        log,
+        process,
+    ):
+
+        def scheduled() -> list[dict[str, Any]]:
+            return [run for run in runs(server, "train") if run["id"] not in before and run["state_type"] == "RUNNING"]
+
+        (run,) = wait_for(scheduled, log, limit_s=300)[:1]
+        alive = {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "resource": {"id": [f"prefect.flow-run.{run['id']}"]},
+        }
+        wait_for(lambda: ask(server, "events/filter", filter=alive)["events"], log, limit_s=120)
+        for each in (*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)):
+            each.kill()  # all of them: nobody is left who could tell the server
+        killed = time.monotonic()
+        wait_for(lambda: state_of(server, run["id"]) == "CRASHED", log, limit_s=240)
+        seconds = time.monotonic() - killed
+    sys.stdout.write(f"called crashed after {seconds:.0f} s; run {run['name']} by {run['created_by']['type']}\n")
+    assert run["auto_scheduled"]
+    assert seconds < 150  # three heartbeats, and what a busy machine adds
 
 
 class Messages(HTTPServer):
@@ -245,7 +282,7 @@ def test_events_start_flows_and_send_messages_and_the_servers_commands_show_them
     webhook(server, f"http://127.0.0.1:{messages.server_port}")
     environment = {"PREFECT_API_URL": server}
     with (
-        deployed(server, copy_of_trained, inbox, "--notify", "custom-webhook/shotline") as log,
+        deployed(server, copy_of_trained, inbox, "--notify", "custom-webhook/shotline") as (log, _),
         watching(copy_of_trained, inbox, "--announce", api=server),
     ):
         draw(tmp_path / "drawn", 128)
@@ -268,8 +305,10 @@ def test_events_start_flows_and_send_messages_and_the_servers_commands_show_them
 
 
 @contextmanager
-def deployed(api: str, workspace: Path, inbox: Path, *options: str) -> Iterator[Path]:
-    """`shotline deploy INBOX`, serving; its log."""
+def deployed(
+    api: str, workspace: Path, inbox: Path, *options: str, ends: bool = True
+) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """`shotline deploy INBOX`, serving; its log, and its process, which the story ends itself where `ends` is False."""
     log = inbox.with_name("deploy.log")
     environment = {**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(inbox.with_name("home"))}
     program = [str(Path(sys.executable).with_name("shotline")), "deploy", str(inbox), *options]
@@ -277,9 +316,9 @@ def deployed(api: str, workspace: Path, inbox: Path, *options: str) -> Iterator[
         process = subprocess.Popen(program, cwd=workspace, env=environment, stdout=file, stderr=file)
     try:
         wait_for(lambda: "serving them" in log.read_text(), log, process)
-        yield log
+        yield log, process
     finally:
-        process.terminate()
+        (process.terminate if ends else process.kill)()
         process.wait(60)
 
 
