@@ -299,7 +299,7 @@ class Shotline:
         """The classes that answers can name, trained ones first.
 
         Returns:
-            One object a class, as `shotline classes --json` gives: `class`, `kind` (`trained`, `added`), `since` (ISO
+            One object per class, as `shotline classes --json` gives: `class`, `kind` (`trained`, `added`), `since` (ISO
             8601; None for trained ones), `photos`; of a workspace also `waiting`, the photos that wait for consolidation.
 
         Raises:

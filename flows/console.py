@@ -15,7 +15,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class ConsoleReporter:
-    """A `components.stages.Reporter`: a line a stage, a bar for what takes a while."""
+    """A `components.stages.Reporter`: a line per stage, a bar for what takes a while."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None

@@ -1,7 +1,7 @@
-"""The rule from a photo's features to an answer: one, wherever somebody asks.
+"""The one rule from a photo's features to an answer.
 
-`classify`, the service, the gate, `evaluate`, exports and Feast's online classes all answer by it, so that what is
-measured and judged is what people get.
+`classify`, the service, the gate, `evaluate`, exports and Feast's online classes all answer by it, so that people get
+the same answers that are measured and judged.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ __all__ = ["Answering", "Answers", "threshold_beside"]
 
 @dataclass(frozen=True)
 class Answers:
-    """What is said of n photos.
+    """The answers to n photos.
 
     Attributes:
         probabilities: (n, C + K) float32, calibrated; trained classes first, then the added ones.
         abstained: (n,) bool; the photo is probably none of the classes.
-        likely: (n, C + K) bool; the classes that hold the right one for nine in ten photos, see `components.bank.likely`.
+        likely: (n, C + K) bool; the classes among which the right one is for nine in ten photos, see
+            `components.bank.likely`.
     """
 
     probabilities: Tensor
@@ -37,18 +38,18 @@ class Answers:
 
     @property
     def classes(self) -> Tensor:
-        """(n,) int64: the class that each photo is taken for, -1 where the answer is "unknown"."""
+        """(n,) int64: the class that each photo is taken for, -1 if the answer is "unknown"."""
         return torch.where(self.abstained, -1, self.probabilities.argmax(1))
 
     @property
     def likely_places(self) -> list[list[int]]:
-        """Of each photo the numbers of its likely classes, most probable first."""
+        """For each photo the numbers of its likely classes, most probable first."""
         return likely_places(self.probabilities, self.likely)
 
 
 @dataclass(frozen=True)
 class Answering:
-    """A bundle and the bank beside it, as they answer.
+    """A bundle with the bank beside it, which together answer.
 
     Attributes:
         bundle: the trained classes.
@@ -60,7 +61,7 @@ class Answering:
 
     @classmethod
     def of(cls, bundle: Bundle, bank: Bank | None = None) -> Answering:
-        """The same; without a bank the bundle answers alone."""
+        """A bundle with its bank; without a bank the bundle answers alone."""
         return cls(bundle, Bank.empty(bundle) if bank is None else bank)
 
     @cached_property
@@ -84,8 +85,10 @@ class Answering:
         return Answers(probabilities, abstained, likely_classes(probabilities, abstained, self.likely_threshold))
 
     def to_known_photos(self) -> Answers:
-        """The answers to the photos of `bank.known`, in their order, as `classify` gives them: by heads and columns that
-        have learnt from them."""
+        """The answers to the photos of `bank.known`, in their order, as `classify` gives them.
+
+        Heads and columns have learnt from these photos.
+        """
         bundle, bank = self.bundle, self.bank
         known, n_trained = bank.known, bank.n_trained
         n_support = len(bundle.support.labels)
@@ -96,24 +99,24 @@ class Answering:
 
 
 def threshold_beside(threshold: float | None, known: KnownClasses, n_trained: int) -> float | None:
-    """The threshold of trained classes beside added ones; the very same as long as nothing was added.
+    """The threshold of trained classes beside added ones; unchanged while nothing is added.
 
-    Each added class takes a little probability from every photo: on easy classes, whose photos are all about equally
-    sure, the old threshold would then make nearly all of them unknown. It is therefore lowered until as many held-out
-    photos of the trained classes are answered as before, but no further than to a quarter of what K more classes leave
-    where they are like the C trained ones: of its odds (C - 1) / (C - 1 + K). A class that takes more than that shares
-    its photos with a trained one; these are better unknown, and the gate counts them. It is never raised, so that what
-    is answered by trained classes alone goes on being answered.
+    Each added class takes a little probability from every photo. On easy classes all photos are about equally sure, and
+    the old threshold would make nearly all of them unknown. So the threshold is lowered until as many held-out photos
+    of the trained classes are answered as before. There is a limit: K classes that are like the C trained ones would
+    leave its odds times (C - 1) / (C - 1 + K), and it is not lowered beyond a quarter of that. A class that takes more
+    shares its photos with a trained class; such photos are better unknown, and the gate counts them. The threshold is
+    never raised, so that a photo that the trained classes alone answer stays answered.
 
     Args:
-        threshold: of the trained classes alone; None: no photo is unknown, then and now.
+        threshold: of the trained classes alone; None: no photo is unknown, with or without added classes.
         known: trained and added classes with their photos, trained ones first.
         n_trained: C.
     """
     if threshold is None or known.n_classes == n_trained:
         return threshold
     rows = known.labels < n_trained
-    if (rows & known.held_out).any():  # else one photo a class: all have been learnt from
+    if (rows & known.held_out).any():  # else there is one photo per class, and all of them were learnt from
         rows = rows & known.held_out
     logits = known.logits[rows].double()
     alone = torch.softmax(logits[:, :n_trained], 1).max(1).values

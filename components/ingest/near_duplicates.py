@@ -16,7 +16,7 @@ _SIDE = 16
 THUMBNAIL_BYTES = _SIDE * _SIDE
 _FLAT = 2.0  # grey levels; a standard deviation below this is noise, and correlates with any other noise
 _BLOCK_ROWS = 512
-_ROUNDING = 1e-12  # a picture correlates with itself by 1, which roots and products miss by a last bit
+_ROUNDING = 1e-12  # a picture's correlation with itself is 1, but rounding may change its last bit
 
 
 def thumbnail_of(grey: Image.Image) -> bytes:
@@ -25,7 +25,7 @@ def thumbnail_of(grey: Image.Image) -> bytes:
 
 
 def groups_of(thumbnails: list[bytes], threshold: float) -> np.ndarray:
-    """Which group of near-duplicates each photo belongs to; most are alone in theirs.
+    """The group of near-duplicates of each photo; most groups have one photo.
 
     Groups are closed under resemblance: if a resembles b and b resembles c, all three are one group. All pairs are
     compared, in blocks: 0.6 s for 8,000 photos, growing with the square.

@@ -1,7 +1,7 @@
-"""LDC: logits deconfusion (CVPR 2025), as published and as it does best, trained from cached features.
+"""LDC: logits deconfusion (CVPR 2025), as published and in our improved form, trained from cached features.
 
 In: a `Support` with levels and the backbone's `Projector`, and `LdcSettings`. Out: the head `ldc`, its out-of-fold
-logits, what was tried, and a line of loss an epoch.
+logits, the trials of its search, and a line of loss per epoch.
 """
 
 from typing import TYPE_CHECKING

@@ -38,7 +38,7 @@ class ClassEmbedding:
         offset: added to its score.
         form: that made it.
         name_means_something: the name took part; without it photos spoke alone.
-        name_score: z-score of the name on the photos; NaN where no vocabulary was at hand.
+        name_score: z-score of the name on the photos; NaN if no vocabulary was at hand.
         recall: share of its left-out photos answered rightly; NaN with one photo.
         explanation: for people.
     """
@@ -224,7 +224,7 @@ def try_forms(
     """The one of several settings of a form that has the lowest log-loss on left-out photos.
 
     Of the form `embedding` each start is tried at the middle stiffness, then the better one at the others. With one
-    photo a class nothing is left out, and what known classes say when they play new ones decides.
+    photo per class nothing is left out, and what known classes say when they play new ones decides.
     """
     bearable = own_offset(known, new, settings, most_drop)
 

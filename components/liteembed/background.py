@@ -74,7 +74,7 @@ class WholeVocabulary:
             self._beside("json").unlink(missing_ok=True)
 
     def progress(self) -> tuple[int, int] | None:
-        """How many words of how many a builder has encoded; None where nobody builds."""
+        """How many words of how many a builder has encoded; None if nobody builds."""
         if (turn := self._take_turn()) is not None:
             turn.close()
             return None

@@ -29,14 +29,14 @@ class KnownClasses:
 
     Attributes:
         names: of the classes, as words.
-        embeddings: (n, d) float32, unit length, one row a photo.
+        embeddings: (n, d) float32, unit length, one row per photo.
         labels: (n,) int64, every class has a photo.
         logits: (n, C) float32, calibrated (their softmax is the live answer), from heads that had not seen the photo
             where `held_out` says so.
         held_out: (n,) bool. Where no photo is held out (one shot a class), known classes look better than they are,
             and new ones are held back.
         logit_scale: what the backbone multiplies cosines with.
-        text_embeddings: (C, d) float32, unit length; zero for a name that means nothing; None where the backbone has no
+        text_embeddings: (C, d) float32, unit length; zero for a name that means nothing; None if the backbone has no
             words.
         covariance: (d, d), the backbone's generic within-class covariance, any scale, or None.
         hidden: (n,) bool, photos that columns are not to learn from because they will be judged on them; None: none.
@@ -84,7 +84,7 @@ class KnownClasses:
             names: of the C classes.
             embeddings: (n, d) of the support photos.
             labels: (n,) int64.
-            out_of_fold: (n, C) uncalibrated logits from heads that had not seen the photo; NaN where there is none.
+            out_of_fold: (n, C) uncalibrated logits from heads that had not seen the photo; NaN if there is none.
             seen: (n, C) uncalibrated logits of the fitted head itself; they stand in where the others are NaN.
             temperature: logits divided by it are calibrated.
             logit_scale: see the class.
@@ -218,10 +218,10 @@ class NewClasses:
 
     Attributes:
         names: of the classes, as words.
-        embeddings: (m, d) float32, unit length, one row a photo.
+        embeddings: (m, d) float32, unit length, one row per photo.
         labels: (m,) int64, 0 to K - 1; every class has a photo.
         known_logits: (m, C) float32, what the live classifier says of the photos, calibrated.
-        text_embeddings: (K, d) float32, unit length, of the names; zero for a name that means nothing; None where the
+        text_embeddings: (K, d) float32, unit length, of the names; zero for a name that means nothing; None if the
             backbone has no words.
     """
 

@@ -47,7 +47,7 @@ class Evidence:
         base_drop: what that has lost by them.
         new: share of the new photos answered rightly, each by columns that had not seen it.
         harmonic: harmonic mean of base and new.
-        log_loss: nats a photo, mean of known and of left-out new photos, classes alike; lower is better; NaN for
+        log_loss: nats per photo, mean of known and of left-out new photos, classes alike; lower is better; NaN for
             `prior`.
         n_new: how many new photos were left out.
     """
@@ -74,7 +74,7 @@ class Tried:
         on_new: (m, K) scores of the new photos at that offset, from columns that had not seen the photo; where a class
             has one photo, from those that have.
         evidence: see `Evidence`.
-        recall: (K,) share of each new class's left-out photos answered rightly; NaN where none was left out.
+        recall: (K,) share of each new class's left-out photos answered rightly; NaN if none was left out.
     """
 
     form: str

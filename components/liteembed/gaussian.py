@@ -50,7 +50,7 @@ def fit_known_gaussian(embeddings: Tensor, labels: Tensor, n_classes: int, gener
     """`Sigma = 0.7 P + 0.3 (tr P / d) I`, `P` the pooled covariance blended with the generic one (see MAP-LR).
 
     Args:
-        embeddings: (n, d), one row a photo.
+        embeddings: (n, d), one row per photo.
         labels: (n,) int64, every class present.
         n_classes: C.
         generic: (d, d) within-class covariance of the backbone, any scale; the identity where None.
@@ -63,7 +63,7 @@ def fit_known_gaussian(embeddings: Tensor, labels: Tensor, n_classes: int, gener
     a = trust / (trust + max(freedom, 0))
     size = S.trace() / d
     means = class_means(rows, labels, n_classes)
-    if size <= 1e-12:  # one photo a class: the spread between classes is all there is
+    if size <= 1e-12:  # one photo per class: the spread between classes is all there is
         a, size = 1.0, (means - means.mean(0)).square().sum() / (max(n_classes - 1, 1) * d)
     sigma = (1 - _ISOTROPIC_SHARE) * ((1 - a) * S + a * size * S0) + _ISOTROPIC_SHARE * size.clamp_min(1e-9) * identity
     precision = torch.linalg.inv(sigma)

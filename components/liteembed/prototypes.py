@@ -67,7 +67,7 @@ class Loudness:
         photos: weight of the prototype.
         name: weight of the words; 0 without words.
         level: puts that beside the known classes' live logits where as many classes are new as in the arrival.
-        gain: nats a photo that prototype and name together are better than the name alone; infinite without words.
+        gain: nats per photo that prototype and name together are better than the name alone; infinite without words.
     """
 
     photos: float
@@ -114,14 +114,14 @@ class Rehearsal:
 
 
 def rehearse(embeddings: Tensor, labels: Tensor, n_classes: int, covariance: Tensor | None, shots: int) -> Rehearsal:
-    """Prototypes of `shots` photos a class, fewer where a class has not twice as many, in turns.
+    """Prototypes of `shots` photos per class, fewer where a class has not twice as many, in turns.
 
     Args:
         embeddings: (n, d) of the known photos.
         labels: (n,) int64, every class present.
         n_classes: C.
         covariance: the backbone's generic one, or None.
-        shots: photos a class of the arrival.
+        shots: photos per class of the arrival.
     """
     counts = torch.bincount(labels, minlength=n_classes)[labels]
     place = torch.empty_like(labels)

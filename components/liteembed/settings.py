@@ -23,9 +23,9 @@ class EmbeddingSettings:
         starts: candidates, of which left-out photos choose: `name`, or `prototype`, which is name and photos together,
             each as loud as it should be where known classes play the new ones.
         stiffness: candidates, of which left-out photos choose; higher moves less. The first is taken where there is one
-            photo a class and it starts at the name; a prototype of one photo does not move.
-        name_is_enough: nats a photo by which the prototype must beat the name as a start, by left-out photos, or with one
-            photo a class by known classes that play new ones.
+            photo per class and it starts at the name; a prototype of one photo does not move.
+        name_is_enough: nats per photo by which the prototype must beat the name as a start, on left-out photos, or with
+            one photo per class on known classes that play new ones.
         coarse: times the stiffness along the first axes of the vocabulary ("what kind of thing"); infinite, they
             stay where the name puts them.
         fine: the same along the others.

@@ -166,7 +166,7 @@ def best_vocabulary(backbone: _TextBackbone, folder: Path, *, template: str = "a
 def read_vocabulary(
     identity: BackboneIdentity, folder: Path, *, kind: Kind = "full", template: str = "a photo of a {}."
 ) -> Vocabulary | None:
-    """What `build_vocabulary` wrote for this very backbone; None where there is none, or none that can be read."""
+    """What `build_vocabulary` wrote for this very backbone; None if there is none, or none that can be read."""
     path = vocabulary_path(identity, folder, kind, template)
     try:
         with safe_open(path, "pt") as file:

@@ -21,7 +21,7 @@ class BundleVerdict:
 
     Attributes:
         n_photos: how many there are; 0 leaves nothing to compare, and nothing to refuse.
-        right_before: share of them that what is live answers rightly, mean over classes, 0 to 1; NaN where there are none.
+        right_before: share of them that what is live answers rightly, mean over classes, 0 to 1; NaN if there are none.
         right_after: the same of the new bundle with its bank.
         refusals: why not, one sentence each; empty: it passes.
     """

@@ -221,7 +221,7 @@ class Changes:
             return Change(target, now.version)
 
     def adopt(self, bundle_folder: Path, stamp: Stamp) -> Change | None:
-        """Make a bundle live, with the bank that the ledger gives beside it; None where it is live already.
+        """Make a bundle live, with the bank that the ledger gives beside it; None if it is live already.
 
         Whoever trains wants what came of it, so the gate is asked and does not refuse.
         """

@@ -31,7 +31,7 @@ _started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not co
 
 
 def keep_online(workspace: Workspace) -> str | None:
-    """Start the process where the online store is behind what is live; why the last one failed, None where it did not."""
+    """Start the process where the online store is behind what is live; why the last one failed, None if it did not."""
     online = OnlineClasses(workspace)
     wanted = workspace.parameters.section("feature_store", StoreSettings).online and online.is_behind()
     if not wanted or importlib.util.find_spec("feast") is None:  # a Bento's environment has none

@@ -35,7 +35,7 @@ def live_class_rows(versions: Versions, ledger: Path) -> list[dict[str, Any]]:
 
 
 def differences(versions: Versions, before: Version, after: Version) -> list[dict[str, Any]]:
-    """How the classes of two versions differ, one object a class; no model is loaded.
+    """How the classes of two versions differ, one object per class; no model is loaded.
 
     Returns:
         `change` and `class`: `renamed` (with `new_name`), `removed`, `added` (with `kind`, `photos`), `changed` (with

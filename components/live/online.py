@@ -44,7 +44,7 @@ class OnlineClasses:
         return pointer is not None and (noted.get("moved"), noted.get("layout")) != (pointer.moved, _LAYOUT)
 
     def failure(self) -> str | None:
-        """Why the last attempt failed; None where it did not."""
+        """Why the last attempt failed; None if it did not."""
         return self._noted().get("failed")
 
     def note_failure(self, reason: str) -> None:
@@ -52,7 +52,7 @@ class OnlineClasses:
         write_json(self._state, {**self._noted(), "failed": reason})
 
     def bring_up_to_date(self) -> str | None:
-        """Write what is live, until the pointer has not moved meanwhile; the version's name, None where nothing was behind.
+        """Write what is live until the store has caught up; returns the version's name, None if nothing was behind.
 
         One process does this at a time, and a version that is older than the one in the store is never written.
         """

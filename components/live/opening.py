@@ -190,7 +190,7 @@ class LiveWorkspace:
         return "starter"
 
     def words_to_come(self, bundle: Bundle) -> tuple[int, int] | None:
-        """How many words of how many are encoded while the full vocabulary is being built; None where it is not."""
+        """How many words of how many are encoded while the full vocabulary is being built; None if it is not."""
         if bundle.text_embeddings is None or self._settings.vocabulary == "starter":
             return None
         return self.whole_vocabulary(bundle).progress()

@@ -55,7 +55,7 @@ class ReviewItem:
         photo: SHA-256 of its bytes.
         name: what its file was called.
         path: where it lies in the pool.
-        likely: the likeliest classes, each with its probability, highest first; empty where nothing is trained yet.
+        likely: the likeliest classes, each with its probability, highest first; empty if nothing is trained yet.
         abstained: the answer is "unknown".
         uncertainty: 0 to 1; see `components.pool.Ranked`.
         typical: 0 to 1; likewise.
@@ -91,7 +91,7 @@ class Word:
     Attributes:
         said: the class, or `none`, or `bad`.
         photos: SHA-256 of the photos that it was said of.
-        before: version that was live before; empty where no class was given.
+        before: version that was live before; empty if no class was given.
         after: version that is live now; likewise. The same as before: the photos wait for consolidation.
     """
 
@@ -305,7 +305,7 @@ class LabelToCheck:
 
 
 def labels_to_check(live: LiveWorkspace, workspace: Workspace, top: int) -> list[LabelToCheck]:
-    """The trained classes' labels that are most probably wrong, most doubtful first; none with one photo a class.
+    """The trained classes' labels that are most probably wrong, most doubtful first; none with one photo per class.
 
     Raises:
         UserInputError: nothing is live yet, or the list of photos is missing.

@@ -35,8 +35,8 @@ class LiveStanding:
         head: of its bundle.
         trained: how many classes the bundle knows.
         added: how many stand beside it.
-        top1: fraction of the photos that measured which it answered rightly; None where it was not measured.
-        evidence: `query` or `out_of_fold`; empty where it was not measured.
+        top1: fraction of the photos that measured which it answered rightly; None if it was not measured.
+        evidence: `query` or `out_of_fold`; empty if it was not measured.
         measured: how many photos.
     """
 
@@ -64,7 +64,7 @@ class InboxStanding:
 
     Attributes:
         path: the folder.
-        trouble: why it cannot be read; empty where it can.
+        trouble: why it cannot be read; empty if it can.
         photos: that wait in it.
         classes: folders that they lie in.
         done: what was taken.
@@ -86,12 +86,12 @@ class Behind:
     """What does not follow what is live yet.
 
     Attributes:
-        feast: the online store does not hold what is live; empty where it does, else why, as far as that is known.
-        unpublished: version of the bundle that `dvc repro` left in `models/bundle`; empty where it is live.
+        feast: the online store does not hold what is live; empty if it does, else why, as far as that is known.
+        unpublished: version of the bundle that `dvc repro` left in `models/bundle`; empty if it is live.
         stage_versions: what `shotline upgrade` would bring up to date, a line each.
         untracked: files and folders that DVC was not told of.
         stages: stages that would run anew.
-        dvc: why DVC could not be asked; empty where it was.
+        dvc: why DVC could not be asked; empty if it was.
     """
 
     feast: str = ""
@@ -109,7 +109,7 @@ class Standing:
     Attributes:
         workspace: its folder.
         identity: see `Workspace.identity`.
-        live: None where nothing is.
+        live: None if nothing is.
         training: `none`, `starting`, `running`, `done`, `failed` or `stopped`; of the last one.
         stage: that it is in, where it runs.
         to_consolidate: photos that are not in `data/raw`, by class.
@@ -186,7 +186,7 @@ def _live(workspace: Workspace, versions: Versions, version: Version) -> LiveSta
 
 
 def _measured(workspace: Workspace, versions: Versions, version: Version) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`shipped` and `data` of `reports/metrics.json`, empty where they are not of that version."""
+    """`shipped` and `data` of `reports/metrics.json`, empty if they are not of that version."""
     folder = versions.path(version)
     try:
         banks = [(each / BANK_FACTS).read_bytes() for each in (folder / "bank", workspace.bank)]
@@ -223,7 +223,7 @@ def _inbox(path: str, known: Sequence[Watcher]) -> InboxStanding:
 
 
 def filed(folder: Path) -> Filed:
-    """What lies under `folder`, at any depth; nothing where it is not there."""
+    """What lies under `folder`, at any depth; nothing if it is not there."""
     sizes = [
         os.lstat(os.path.join(here, name)).st_size  # noqa: PTH118 (a hundred thousand of them)
         for here, _, files in os.walk(folder)

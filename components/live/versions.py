@@ -83,7 +83,7 @@ class Versions:
         self._loaded: tuple[str, Bundle, Bank] | None = None
 
     def current(self) -> Version | None:
-        """What the pointer names, None where nothing is live yet.
+        """What the pointer names, None if nothing is live yet.
 
         Raises:
             UserInputError: the pointer names a version that is not there.
@@ -110,14 +110,14 @@ class Versions:
         return None if pointer is None else pointer.version
 
     def entry(self) -> int:
-        """Number of the last ledger entry that the pointer has seen; 0 where nothing is live."""
+        """Number of the last ledger entry that the pointer has seen; 0 if nothing is live."""
         pointer = self.pointer()
         return 0 if pointer is None else pointer.entry
 
     def not_live(self, bundle_folder: Path) -> str | None:
         """Version of the bundle that the stages wrote there after their last one was made live, as `dvc repro` does.
 
-        None where there is none, or nothing is live: then theirs answers anyway. A rollback leaves theirs behind on
+        None if there is none, or nothing is live: then theirs answers anyway. A rollback leaves theirs behind on
         purpose, and is no reason to speak of it.
         """
         pointer = self.pointer()
@@ -209,7 +209,7 @@ class Versions:
         Args:
             version: see `all`.
             entry: number of the last ledger entry, which this version is the outcome of.
-            stages: see `Pointer`; None where it stays as it is.
+            stages: see `Pointer`; None if it stays as it is.
         """
         old = self.pointer() or Pointer("", 0)
         before = old.before if old.version == version.name else old.version
@@ -223,7 +223,7 @@ class Versions:
         write_json(self.folder / _POINTER, asdict(pointer))
 
     def pointer(self) -> Pointer | None:
-        """What the pointer says, None where nothing is live yet.
+        """What the pointer says, None if nothing is live yet.
 
         Raises:
             UserInputError: it cannot be read.

@@ -31,7 +31,7 @@ class PooledPhoto:
 
     Attributes:
         photo: SHA-256 of its bytes.
-        name: what its file was called, with the folder that was given; empty where it came without a name.
+        name: what its file was called, with the folder that was given; empty if it came without a name.
         origin: `folder`, or `service` for photos that were sent to be classified.
         time: when it came, ISO 8601 in UTC; its event time.
         size: in bytes.

@@ -53,8 +53,8 @@ def rank(
 
     Args:
         embeddings: (p, d), unit length, of the pool.
-        probabilities: (p, C) calibrated answers; None where nothing answers yet.
-        labelled: (n, d), unit length, of photos that have a label; None where there are none.
+        probabilities: (p, C) calibrated answers; None if nothing answers yet.
+        labelled: (n, d), unit length, of photos that have a label; None if there are none.
         top: how many.
         seed: which photos stand for a pool of more than 4,000.
     """

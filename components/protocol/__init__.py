@@ -1,7 +1,7 @@
 """The field's protocol: heads on many labelled sets, several numbers of shots and seeds, one table.
 
 In: a folder of photo sets (CoOp's eleven layouts, or any folder of class folders), a workspace that says which backbone.
-Out: `results.jsonl`, a line a task as soon as it is measured; `table.md` and `accuracy.png` of all lines.
+Out: `results.jsonl`, a line per task as soon as it is measured; `table.md` and `accuracy.png` of all lines.
 """
 
 from typing import TYPE_CHECKING

@@ -37,7 +37,7 @@ class Task:
 
     Attributes:
         setting: `all`, or `base` for the first half of the classes.
-        shots: labelled photos a class.
+        shots: labelled photos per class.
         seed: which are drawn.
     """
 
@@ -54,7 +54,7 @@ class Protocol:
         workspace: whose backbone, parameters and features cache.
         backbone: it.
         heads: their names.
-        shots: labelled photos a class, each in turn.
+        shots: labelled photos per class, each in turn.
         seeds: drawings, each in turn.
         base_to_new: measure half of the classes against the other half too.
     """
@@ -80,7 +80,7 @@ def measure(
         found: the set.
         protocol: what is measured.
         results: a task that is there already is not measured again.
-        told: hears a line a task.
+        told: hears a line per task.
         shifts: the folder of sets that shift it, for ImageNet.
 
     Returns:

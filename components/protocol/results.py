@@ -18,12 +18,12 @@ class Measured:
         of: digest of all that the figures depend on: photos, backbone, heads, settings.
         set: its name.
         setting: `all` classes; `base` the first half, `new` the other; or the name of a set that shifts ImageNet.
-        shots: labelled photos a class.
+        shots: labelled photos per class.
         seed: which were drawn.
         classes: how many.
         query: photos that measured.
         top1: of each head, 0 to 1.
-        shipped: the head that the support folds chose; empty where nothing was chosen.
+        shipped: the head that the support folds chose; empty if nothing was chosen.
     """
 
     of: str

@@ -35,7 +35,7 @@ def run_protocol(
         folder: of the sets.
         output: where to write.
         heads: their names.
-        shots: labelled photos a class.
+        shots: labelled photos per class.
         seeds: drawings.
         only: sets to measure, by name; None: all.
         base_to_new: see `Protocol`.

@@ -38,7 +38,7 @@ SHIFTS = {
 """Folder to name, and to where its class folders lie, of the sets that only measure what ImageNet taught."""
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_IMAGENET_POOL = 64  # of 1,300 training photos a class, from which shots are drawn: the others are not opened
+_IMAGENET_POOL = 64  # of 1,300 training photos per class, from which shots are drawn: the others are not opened
 
 
 @dataclass(frozen=True)

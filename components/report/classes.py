@@ -29,7 +29,7 @@ class ClassRow:
         unknown: of its measured photos, how many are "unknown".
         taken_for: what its other photos are taken for, most often first, with counts.
         examples: paths of photos that were learnt from.
-        more: what more photos of it would bring, in words; empty where nothing can be said.
+        more: what more photos of it would bring, in words; empty if nothing can be said.
     """
 
     name: str

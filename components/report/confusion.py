@@ -74,7 +74,7 @@ class Moved:
 
 
 def confusion_of(sources: Sources, most_pairs: int = 8) -> Confusion | None:
-    """None where nothing was measured."""
+    """None if nothing was measured."""
     shipped = sources.metrics["shipped"]["head"]
     columns = sources.by_head
     if not sources.answers or shipped not in columns:

@@ -73,7 +73,7 @@ class Sources:
         measured: the photos that measure; empty where figures are out of fold.
         pool: (p, d) float32, unit length: embeddings of the photos without a label that training took.
         versions: live ones, oldest first.
-        live: name of the one in use; None where nothing is live.
+        live: name of the one in use; None if nothing is live.
         timings: `reports/timings.json`.
         ldc: the rows of LDC's log.
     """

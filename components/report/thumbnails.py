@@ -32,7 +32,7 @@ class Thumbnails:
         self.left_out = 0
 
     def __call__(self, path: str) -> str:
-        """`data:image/jpeg;base64,...`; empty where the photo cannot be read or the budget is spent.
+        """`data:image/jpeg;base64,...`; empty if the photo cannot be read or the budget is spent.
 
         A thumbnail that stands in a page twice is paid for twice.
         """

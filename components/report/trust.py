@@ -20,7 +20,7 @@ class Cost:
 
     Attributes:
         wanted: the share.
-        coverage: share of photos that would be answered; None where it is not reached by as many as 20.
+        coverage: share of photos that would be answered; None if it is not reached by as many as 20.
         right: those answered rightly.
     """
 
@@ -34,13 +34,13 @@ class Trust:
     """Calibration and coverage.
 
     Attributes:
-        before: (confidence, accuracy, photos) of each bin, uncalibrated; empty where that was not kept.
+        before: (confidence, accuracy, photos) of each bin, uncalibrated; empty if that was not kept.
         after: the same, calibrated.
         coverage: (share answered, share of those right), most confident photos first.
         answered: share that is answered at the threshold, and rightly so.
         costs: of wanted accuracies.
         threshold: under which a photo is unknown; None: no photo is.
-        threshold_why: what was said of a wanted accuracy; empty where none was wanted.
+        threshold_why: what was said of a wanted accuracy; empty if none was wanted.
         covered: photos whose class is among the likely ones.
         size: mean number of likely classes of the photos that have one.
         sizes: how many photos have so many likely classes; the last one stands for that many and more.
@@ -60,7 +60,7 @@ class Trust:
 
 
 def trust_of(sources: Sources) -> Trust | None:
-    """None where nothing was measured."""
+    """None if nothing was measured."""
     answers = sources.answers
     if not answers:
         return None

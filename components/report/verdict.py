@@ -58,7 +58,7 @@ class HeadRow:
         name: for people.
         shipped: it is the one that answers.
         right: photos that it answers rightly.
-        nll: nats a photo, lower is better.
+        nll: nats per photo, lower is better.
         ece: calibration error, lower is better.
         against: p-value of the paired test against what is shipped; None for that one itself.
     """
@@ -81,7 +81,7 @@ def verdict(sources: Sources, classes: Sequence[ClassRow]) -> Verdict:
     answers = sources.answers
     where = "test photos" if sources.on_query else "training photos, each by heads that had not seen it,"
     if not answers:
-        told = "Nothing could be measured: there are no test photos, and one photo a class leaves none to hold out."
+        told = "Nothing could be measured: there are no test photos, and one photo per class leaves none to hold out."
         return Verdict(f"It knows {counted(len(classes), 'class').replace('classs', 'classes')}.", told, [])
     right = Share(sum(photo.right for photo in answers), len(answers))
     good = (

@@ -47,7 +47,7 @@ class Photos:
     """The photos that the last training drew (support, validation and query), and those of added classes.
 
     Attributes:
-        table: a row a photo: `id` (SHA-256 of its bytes), `path`, `class`.
+        table: a row per photo: `id` (SHA-256 of its bytes), `path`, `class`.
         embeddings: (n, d) float32, unit length, of the clean view of each.
         backbone: what made them.
         not_drawn: how many more photos `data/raw` has, which the training did not draw and so never encoded.
@@ -96,7 +96,7 @@ class Photos:
         ]
 
     def embedding_of(self, image_id: str) -> NDArray[np.float32] | None:
-        """(d,), of the photo with that SHA-256; None where it is not among them."""
+        """(d,), of the photo with that SHA-256; None if it is not among them."""
         row = pc.index(self.table["id"], image_id).as_py()
         return None if row < 0 else self.embeddings[row]
 

@@ -107,7 +107,7 @@ def _orders(classes: Sequence[SampleClass], photos_per_class: Mapping[str, int],
     ]
     if not orders:
         raise UserInputError(
-            f"the sample set would be empty: {len(classes)} classes, photos a class {dict(photos_per_class)}",
+            f"the sample set would be empty: {len(classes)} classes, photos per class {dict(photos_per_class)}",
             on="photos_per_class",
             remedy="ask for at least one class and one photo",
         )

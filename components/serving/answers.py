@@ -188,7 +188,7 @@ class PhotoClassifier:
         return class_rows(self._served.bundle, self._served.bank)
 
     def answer(self, photos: Sequence[Photo]) -> list[Answer | PhotoError]:
-        """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
+        """One answer per photo, in order; a photo that cannot be read gives its error, and the rest go on."""
         served = self._served
         return self._each(photos, partial(self._answers, served=served), served)
 

@@ -41,7 +41,7 @@ class NotTrainedError(BentoMLException):  # type: ignore[misc]  # BentoML ships 
 
 
 def _without_stack(record: logging.LogRecord) -> bool:
-    """What is no fault of ours (more to do than is done in time, nothing trained yet) BentoML logs in 40 lines a request."""
+    """Drops BentoML's 40 lines per request about states that are no fault: overload, and nothing trained yet."""
     if record.exc_info and isinstance(record.exc_info[1], ServiceUnavailable | NotTrainedError):
         record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
         record.exc_info = None
@@ -82,7 +82,7 @@ class Classifier:
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def classify(self, photos: list[bytes]) -> list[dict[str, Any]]:
-        """One object a photo: an answer, or `error` with what is wrong with the photo."""
+        """One object per photo: an answer, or `error` with what is wrong with the photo."""
         from components.serving.answers import Answer
 
         classifier = self._followed()
@@ -94,7 +94,7 @@ class Classifier:
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def embed(self, photos: list[bytes]) -> list[dict[str, Any]]:
-        """One object a photo: its unit vector, or `error` with what is wrong with the photo."""
+        """One object per photo: its unit vector, or `error` with what is wrong with the photo."""
         from components.ingest import PhotoError
 
         classifier = self._followed()
@@ -105,7 +105,7 @@ class Classifier:
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def embed_texts(self, texts: list[str]) -> list[dict[str, Any]]:
-        """One object a text: its unit vector."""
+        """One object per text: its unit vector."""
         classifier = self._followed()
         return [_embedded(each, classifier) for each in classifier.backbone.encode_texts(texts).tolist()]
 

@@ -49,7 +49,7 @@ def end_with_parent() -> None:
 
 
 def warm(root: Path) -> None:
-    """Load what the first change would wait for; nothing where nothing is live yet."""
+    """Load what the first change would wait for; nothing if nothing is live yet."""
     live = live_part(root)
     if live.versions.current_name() is not None:
         live.warm()

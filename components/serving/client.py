@@ -24,7 +24,7 @@ class ServiceError(ShotlineError):
 
     Attributes:
         code: one word, such as `no_images`; `away` where there was no answer.
-        status: of HTTP; 0 where there was no answer.
+        status: of HTTP; 0 if there was no answer.
     """
 
     def __init__(self, what: str, *, on: str, remedy: str, code: str = "", status: int = 0) -> None:

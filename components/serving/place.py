@@ -33,7 +33,7 @@ class Place:
         return cls(Path(__file__).resolve().parents[2] / "models", None)
 
     def live_name(self) -> str | None:
-        """The version that answers, read off the disk; None where nothing was trained yet."""
+        """The version that answers, read off the disk; None if nothing was trained yet."""
         from components.classifier.facts import saved_version
         from components.live.versions import Versions
 

@@ -1,4 +1,4 @@
-"""What was asked about photos, as programs are given it: a line or a row a photo, in the order of the photos."""
+"""What was asked about photos, as programs are given it: a line or a row per photo, in the order of the photos."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def answer_line(path: str | None, answer: Answer | PhotoError) -> dict[str, Any]
 
 
 class Answers(list["Answer | PhotoError"]):
-    """One answer a photo, in the order of the photos; in the place of a photo that cannot be read, its error.
+    """One answer per photo, in the order of the photos; in the place of a photo that cannot be read, its error.
 
     Attributes:
         paths: of each photo its path as it was given; None if it did not come as a path.
@@ -57,8 +57,8 @@ class Answers(list["Answer | PhotoError"]):
         return [answer_line(path, answer) for path, answer in zip(self.paths, self, strict=True)]
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a photo: `path`, `class`, `probability`, `second`, `second_probability`, `likely`, `abstained`, `bank`,
-        `error`.
+        """One row per photo, with the columns `path`, `class`, `probability`, `second`, `second_probability`, `likely`,
+        `abstained`, `bank`, `error`.
 
         Probabilities are fractions from 0 to 1; `likely` holds names with `|` between them. What a photo does not have is
         missing: an error has no class, and where there is one class there is no second.
@@ -72,7 +72,7 @@ class FoundPhotos(list["SimilarPhoto"]):
     """Photos that resemble a query, most alike first."""
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a photo: `path` (relative to the workspace), `class`, `similarity` (cosine, -1 to 1)."""
+        """A row per photo: `path` (relative to the workspace), `class`, `similarity` (cosine, -1 to 1)."""
         import pandas as pd
 
         return pd.DataFrame([found.to_json() for found in self], columns=_FOUND_COLUMNS)

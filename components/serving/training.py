@@ -27,7 +27,7 @@ def start_training(workspace: Workspace, *, shots: int | None = None, seed: int 
 
     Args:
         workspace: what is trained: `data/raw` as it is.
-        shots: labelled photos a class, 0 takes all; None: as `params.yaml` says.
+        shots: labelled photos per class, 0 takes all; None: as `params.yaml` says.
         seed: which photos are drawn; None likewise.
 
     Raises:

@@ -23,7 +23,7 @@ __all__ = ["answered_by"]
 def answered_by(workspace: Workspace, folder: Path, reporter: Reporter) -> list[AnsweredPhoto]:
     """A row a query photo of the workspace that the classifier has not learnt from and whose class it knows.
 
-    Without a query split: a row a photo that it held out when it was made, answered by heads that had not seen it.
+    Without a query split: a row per photo that it held out when it was made, answered by heads that had not seen it.
 
     Args:
         workspace: whose photos.

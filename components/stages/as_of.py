@@ -48,7 +48,7 @@ class AsOf:
         bundle: version of the bundle.
         photos: known then in `data/raw`.
         added: added classes of then.
-        live: the live version that has the very same bundle and bank; empty where none has.
+        live: the live version that has the very same bundle and bank; empty if none has.
         live_bundle: whether a live version has the very same bundle.
     """
 

@@ -21,7 +21,7 @@ __all__ = ["run"]
 
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
-    """Write to `models/ldc`: the candidate, log.csv (a loss an epoch), trials.csv, deconfused.csv.
+    """Write to `models/ldc`: the candidate, log.csv (a loss per epoch), trials.csv, deconfused.csv.
 
     Where LDC is not wanted, or the backbone is none that it reads, there is no candidate and the tables are empty. No
     query image is read here.

@@ -74,13 +74,13 @@ def read_rows(
 
 
 def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head] | None = ()) -> Query | None:
-    """The photos that only measure, levels as in `read_rows`; None where there are none."""
+    """The photos that only measure, levels as in `read_rows`; None if there are none."""
     views, features, labels = _read(workspace, "query", reporter, heads)
     return Query(features, labels, tuple(view.image_id for view in views)) if views else None
 
 
 def read_pool(workspace: Workspace) -> Tensor | None:
-    """Embeddings (p, d) of the photos without a label that training may learn from; None where there are none."""
+    """Embeddings (p, d) of the photos without a label that training may learn from; None if there are none."""
     recorded = FeatureKeys.read(workspace.features, ["pool"])
     if not recorded.views:
         return None

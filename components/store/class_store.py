@@ -122,7 +122,7 @@ class ClassStore:
         )
 
     def live(self, workspace: str) -> LiveRow | None:
-        """What the workspace of that identity has live; None where it is not there."""
+        """What the workspace of that identity has live; None if it is not there."""
         features = ("version", "bundle", "moved", "classes", "logit_scale", "threshold", "backbone")
         (row,) = self._read("live_version", features, [{"workspace": workspace}])
         if row["version"] is None:
@@ -180,7 +180,7 @@ class ClassStore:
         keep_rows(source_file(self._repository, view), rows)
 
     def _read(self, view: str, features: Sequence[str], asked: list[dict[str, str]]) -> list[dict[str, Any]]:
-        """A row an entity; vectors as (d,) float32 arrays, None where there is no value."""
+        """A row per entity; vectors as (d,) float32 arrays, None if there is no value."""
         if not asked:
             return []
         # By columns: Feast would turn rows of entities into columns key by key. As protobuf: its `to_dict` makes a list of

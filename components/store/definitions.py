@@ -45,7 +45,7 @@ def definitions(root: Path) -> list[Definition]:
         ],
         source=images,
         online=False,  # what is served from memory is in the bundle; photos are looked up offline only
-        description="Unit image embeddings of the backbone, one row a view.",
+        description="Unit image embeddings of the backbone, one row per view.",
     )
     photo_states = FeatureView(
         name="photo_states",

@@ -23,7 +23,7 @@ def joined_at(
 
     Args:
         repository: the folder with `feature_store.yaml`.
-        keys: join key to its values, one an entity.
+        keys: join key to its values, one per entity.
         features: `view:feature`.
         as_of: with a time zone.
 

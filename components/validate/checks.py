@@ -74,7 +74,7 @@ def the_checks(
 
     Args:
         settings: the limits.
-        shots: support photos a class that were asked for; 0 means all.
+        shots: support photos per class that were asked for; 0 means all.
         has_splits: whether the data came with splits.
         has_held_out: whether there are validation or query photos.
         has_query: whether there are photos that only measure.

@@ -29,7 +29,7 @@ class ExpectationResult:
 
     Attributes:
         check: the check.
-        passed: whether it held; None where it does not apply.
+        passed: whether it held; None if it does not apply.
         n_rows: rows looked at.
         failing: each row that does not hold: its keys and the value found, sorted; some may fail where the check as
             a whole passes (a share is allowed).

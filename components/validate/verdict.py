@@ -120,7 +120,7 @@ def validate(
         manifest: accepted photos, as `ingest` made it.
         quarantine: files that are not used.
         sample: drawn photos.
-        shots: support photos a class that were asked for; 0 means all.
+        shots: support photos per class that were asked for; 0 means all.
         settings: the section `validate` of params.yaml.
         own: a person's own suite, see `own_checks`; None: there is none.
 

@@ -52,7 +52,7 @@ def workspace_identity(path: Path) -> str:
 
 
 def _own(path: Path) -> str | None:
-    """What the file says, where it is this workspace's own; None where it is not there, a copy's, or damaged."""
+    """What the file says, where it is this workspace's own; None if it is not there, a copy's, or damaged."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         own = facts["file"] == path.stat().st_ino or facts["path"] == str(path)

@@ -31,8 +31,8 @@ class StageChange:
 
     Attributes:
         stage: its name.
-        found: its version in the workspace; None where the workspace does not know it.
-        ours: its version here; None where this Shotline does not know it.
+        found: its version in the workspace; None if the workspace does not know it.
+        ours: its version here; None if this Shotline does not know it.
         definition: whether its entry in `dvc.yaml` is another one.
         code: whether it ships code, and the workspace knows other code than this Shotline's.
     """
@@ -53,7 +53,7 @@ class StageChange:
 
 
 def stage_changes(workspace: Workspace) -> list[StageChange]:
-    """What `upgrade_workspace` would bring up to date, in the pipeline's order; empty where there is nothing."""
+    """What `upgrade_workspace` would bring up to date, in the pipeline's order; empty if there is nothing."""
     found, ours = _versions(workspace.root), _versions(template_folder())
     here, template = _pipeline(workspace.root)["stages"], _pipeline(template_folder())["stages"]
     code = kept_digest(workspace.root) != shipped_digest()

@@ -30,11 +30,11 @@ def classify(
             "CSV or Parquet with a column path); - for paths on standard input.",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="How many classes to name; default: 3, with --json 5.")] = None,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write a CSV table, a row a photo; stopped, it goes on."),
+        typer.Option("--csv", metavar="FILE", help="Write a CSV table, a row per photo; stopped, it goes on."),
     ] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.")] = None,
     signature: Annotated[
@@ -46,7 +46,7 @@ def classify(
     ] = False,
     sort_into: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Copy the photos into a folder a class, unknown ones into a folder apart."),
+        typer.Option(metavar="DIR", help="Copy the photos into a folder per class, unknown ones into a folder apart."),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Sort by hard links where they are possible.")] = False,
     contact_sheet: Annotated[
@@ -96,7 +96,7 @@ def classify(
 def search(
     query: Annotated[str, typer.Argument(metavar="TEXT | IMAGE", help="What to look for: words, or a photo.")],
     top: Annotated[int, typer.Option(min=1, help="How many photos at most.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Find the photos of the last training, and of added classes, that resemble a text or a photo."""

@@ -28,7 +28,7 @@ commands = typer.Typer()
 
 @commands.command()
 def classes(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the classes that are live, and where each comes from."""
@@ -78,7 +78,7 @@ def review(
     labels: Annotated[
         bool, typer.Option("--labels", help="Instead: labels of trained photos that are probably wrong.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say which photos of the pool are most worth a label: uncertain, unlike each other, and like many others."""
@@ -99,7 +99,7 @@ def review(
         then = (
             "move what lies in the wrong folder, then the folders into the inbox, or: shotline add-class NAME FOLDER"
             if begun
-            else "sort them into a folder a class, then: shotline train FOLDER"
+            else "sort them into a folder per class, then: shotline train FOLDER"
         )
         console.print(
             f"  {counted(len(items), 'photo')} copied to {into}; {then}", style="dim", markup=False, soft_wrap=True
@@ -264,7 +264,7 @@ def rollback(
 
 @commands.command()
 def versions(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
@@ -286,7 +286,7 @@ def diff(
     first: Annotated[str, typer.Argument(metavar="V1", help="A live version.")],
     second: Annotated[str, typer.Argument(metavar="V2", help="Another.")],
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, for the bundle and each class that differs.")
+        bool, typer.Option("--json", help="One JSON object per line, for the bundle and each class that differs.")
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`classify` of many photos: into a table, a folder a class, a page of thumbnails; with progress, and going on after a stop."""
+"""`classify` of many photos: into a table, a folder per class, a page of thumbnails; it resumes after a stop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Outputs:
         kind: `csv` or `parquet`.
         signature: the CSV begins with the mark by which Excel knows UTF-8.
         anew: answers that are there are made again.
-        sort_into: the folder that gets a folder a class.
+        sort_into: the folder that gets a folder per class.
         link: by hard links in place of copies.
         contact_sheet: the page of thumbnails.
         only_unsure: leave out answers that no person needs to look at.

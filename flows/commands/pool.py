@@ -59,7 +59,7 @@ def add(
 
 @commands.command("list")
 def list_photos(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the pool's photos, oldest first."""

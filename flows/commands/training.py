@@ -27,7 +27,7 @@ def train(
             help="A folder with a folder per class, or a CSV, Parquet or CoOp split file. Default: data/raw as it is.",
         ),
     ] = None,
-    shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos a class; 0 takes all.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos per class; 0 takes all.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Which photos are drawn.")] = None,
     backbone: Annotated[
         str | None,

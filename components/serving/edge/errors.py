@@ -107,7 +107,7 @@ class ErrorForm:
         try:
             await self._app(scope, receive, examine)
         finally:
-            if not answered:  # BentoML's limit of time says nothing where an exception came first
+            if not answered:  # BentoML's limit of time says nothing if an exception came first
                 await status_response(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
 
 

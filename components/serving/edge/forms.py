@@ -53,9 +53,9 @@ class Form:
     """A request's form, read.
 
     Attributes:
-        photos: of the fields `images` and `image`, in order: the file's name (None where none was sent) and its bytes.
+        photos: of the fields `images` and `image`, in order: the file's name (None if none was sent) and its bytes.
         texts: of the fields `texts` and `text`, in order, without the blank ones.
-        top: the field `top`, None where there is none.
+        top: the field `top`, None if there is none.
         others: the names of fields that are not read here.
         values: single fields that some routes read, by name: `name`, `new_name`, `version`, `force`, `shots`, `seed`, `code`, and those of
             a review's word.

@@ -51,7 +51,7 @@ class Gathering:
         self._running: set[asyncio.Task[None]] = set()
 
     async def ask(self, inputs: Sequence[Any]) -> list[Any]:
-        """One answer an input, in order.
+        """One answer per input, in order.
 
         Raises:
             TimeoutError: there was none in time.

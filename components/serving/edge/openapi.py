@@ -178,7 +178,7 @@ def _teaching() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "Train on data/raw, in a process of its own",
                 {
-                    "shots": {"type": "integer", "minimum": 0, "description": "photos a class; 0 takes all"},
+                    "shots": {"type": "integer", "minimum": 0, "description": "photos per class; 0 takes all"},
                     "seed": {"type": "integer", "minimum": 0, "description": "which photos are drawn"},
                 },
                 {"$ref": "#/components/schemas/Training"},
@@ -338,10 +338,10 @@ def _post(
 
 
 def _with_archive(operation: dict[str, Any]) -> dict[str, Any]:
-    """The same, which takes a zip archive too, and then answers with a line of JSON a photo as they are answered."""
+    """The operation, which takes a zip archive too and then answers with one line of JSON per photo, as they come."""
     content = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
     operation["description"] = (
-        "A zip archive (up to 10,000 photos) is answered with application/x-ndjson: a line a photo, in the order of their "
+        "A zip archive (up to 10,000 photos) is answered with application/x-ndjson: a line per photo, ordered by their "
         "paths, as they are answered; one that cannot be used has `error`."
     )
     operation["requestBody"]["content"] |= content

@@ -167,7 +167,7 @@ class _Routes:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     async def _rows(self, batch: list[Member]) -> str:
-        """A line a photo, with its answer or its error."""
+        """A line per photo, with its answer or its error."""
         photos = [content for _, content in batch if isinstance(content, bytes)]
         answers = await self._gatherings["classify"].ask(photos) if photos else []
         count_answers(answers)

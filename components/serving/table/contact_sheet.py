@@ -45,7 +45,7 @@ def write_contact_sheet(
     limits: Limits,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the page: a heading a class, most photos first, then the unknown ones and those without an answer.
+    """Write the page: a heading per class, most photos first, then the unknown ones and those without an answer.
 
     Args:
         path: of the page.

@@ -1,7 +1,7 @@
 """The table's file: rows are noted as they come, so that a run that was stopped goes on where it was.
 
-Until the end rows lie in `FILE.part`, a JSON object a line, each written at once; a line that was cut off is discarded.
-At the end they become `FILE`, which is written beside and renamed: what is called FILE is whole.
+Until the end rows lie in `FILE.part`, a JSON object per line, each written at once; a line that was cut off is
+discarded. At the end they become `FILE`, which is written beside and renamed: a file named FILE is complete.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A row a photo: the columns, and how a row is told in CSV and Parquet."""
+"""A row per photo: the columns, and how a row is told in CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Row", "csv_line", "csv_rows", "is_unsure", "row_of"]
 
 Row = dict[str, Any]
-"""`COLUMNS` to values; None where a photo does not have one."""
+"""`COLUMNS` to values; None if a photo does not have one."""
 
 COLUMNS = (
     *("path", "class", "probability", "second", "second_probability"),

@@ -1,4 +1,4 @@
-"""Photos into a folder a class, by their answers: copies or links; the photos themselves stay where they are."""
+"""Photos into a folder per class, by their answers: copies or links; the photos themselves stay where they are."""
 
 from __future__ import annotations
 

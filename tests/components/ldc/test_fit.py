@@ -1,4 +1,4 @@
-"""Fitting: honest evidence, what the search may change, what is there with one photo a class."""
+"""Fitting: honest evidence, what the search may change, what is there with one photo per class."""
 
 from __future__ import annotations
 

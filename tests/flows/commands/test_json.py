@@ -1,4 +1,4 @@
-"""What commands tell programs: one JSON object a line on standard output, and nothing else."""
+"""What commands tell programs: one JSON object per line on standard output, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sorted photos: a folder a class, unknown ones apart, nothing lost and nothing twice."""
+"""Sorted photos: a folder per class, unknown ones apart, nothing lost and nothing twice."""
 
 from __future__ import annotations
 
