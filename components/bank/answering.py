@@ -18,11 +18,11 @@ from components.classifier import Bundle, threshold_between
 from components.features import Features
 from components.liteembed import KnownClasses
 
-__all__ = ["Answering", "Answers", "threshold_beside"]
+__all__ = ["AnswerBatch", "Answering", "threshold_beside"]
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswerBatch:
     """The answers to n photos.
 
     Attributes:
@@ -74,17 +74,17 @@ class Answering:
         """The probability from which on a class is likely; see the function of that name."""
         return likely_threshold(self.bank.known)
 
-    def answer(self, features: Features) -> Answers:
+    def answer(self, features: Features) -> AnswerBatch:
         """Answers to photos, levels as the bundle's head reads them."""
         return self.of_logits(self.bank.logits(self.bundle, features))
 
-    def of_logits(self, logits: Tensor) -> Answers:
+    def of_logits(self, logits: Tensor) -> AnswerBatch:
         """The answers that calibrated logits (n, C + K) come to."""
         probabilities = torch.softmax(logits, 1)
         abstained = probabilities.double().max(1).values < (0.0 if self.threshold is None else self.threshold)
-        return Answers(probabilities, abstained, likely_classes(probabilities, abstained, self.likely_threshold))
+        return AnswerBatch(probabilities, abstained, likely_classes(probabilities, abstained, self.likely_threshold))
 
-    def to_known_photos(self) -> Answers:
+    def to_known_photos(self) -> AnswerBatch:
         """The answers to the photos of `bank.known`, in their order, as `classify` gives them.
 
         Heads and columns have learnt from these photos.

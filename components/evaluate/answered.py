@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from components.artefacts import AnsweredPhoto
-from components.bank import Answers
+from components.bank import AnswerBatch
 from components.evaluate.evaluation import Evaluation
 
 __all__ = ["answered", "answered_by_head", "answered_photos"]
@@ -18,14 +18,14 @@ def answered(evaluation: Evaluation, path_of: Callable[[str], str]) -> list[Answ
         evaluation: with the photos' ids.
         path_of: gives the path of a photo by its SHA-256.
     """
-    answers = Answers(evaluation.probabilities, evaluation.abstained, evaluation.likely)
+    answers = AnswerBatch(evaluation.probabilities, evaluation.abstained, evaluation.likely)
     names = evaluation.class_names
     actual = [names[label] for label in evaluation.labels.tolist()] if evaluation.photos else []
     return answered_photos(answers, names, [path_of(photo) for photo in evaluation.photos], actual, evaluation.version)
 
 
 def answered_photos(
-    answers: Answers, names: Sequence[str], paths: Sequence[str], actual: Sequence[str], version: str
+    answers: AnswerBatch, names: Sequence[str], paths: Sequence[str], actual: Sequence[str], version: str
 ) -> list[AnsweredPhoto]:
     """A row per photo.
 

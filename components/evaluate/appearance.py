@@ -19,7 +19,7 @@ from torch import Tensor, bincount, float64, tensor, zeros
 from components.evaluate.shift import LEVEL, further_off
 from components.ingest import blur_of
 
-__all__ = ["Appearance", "Change", "appearance_of", "changes"]
+__all__ = ["Appearance", "AppearanceChange", "appearance_of", "changes"]
 
 _SIDE = 256  # larger photos are reduced to this
 _CLEARLY = 0.75  # from this chance on a person sees the change
@@ -59,7 +59,7 @@ class Appearance:
 
 
 @dataclass(frozen=True)
-class Change:
+class AppearanceChange:
     """A figure that differs in new photos.
 
     Attributes:
@@ -95,7 +95,7 @@ def changes(
     home: Sequence[Appearance],
     new: Sequence[Appearance],
     classes: tuple[Sequence[int], Sequence[int]] | None = None,
-) -> list[Change]:
+) -> list[AppearanceChange]:
     """What has clearly changed, the clearest first; empty if the photos look as they did. A change is an alarm.
 
     Args:
@@ -116,7 +116,7 @@ def changes(
         p = min(1.0, p * len(names))
         if p < LEVEL and max(higher, 1 - higher) >= _CLEARLY:
             medians = _median(before[:, place]), _median(after[:, place])
-            found.append(Change(name, _WORDS[name][higher > 0.5], *medians, higher, p))
+            found.append(AppearanceChange(name, _WORDS[name][higher > 0.5], *medians, higher, p))
     return sorted(found, key=lambda change: -abs(change.higher - 0.5))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from components.artefacts import Pair
-from components.bank import Answering, Answers
+from components.bank import AnswerBatch, Answering
 from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
@@ -94,8 +94,7 @@ def evaluate(
         answering: the bundle, whose head is one of them, with its bank.
         support: what they were fitted on.
         query: None or empty if every photo is support.
-        ldc_pairs: pairs that LDC separates and leaves confused, out of fold; used if LDC is shipped and there is no
-            query.
+        ldc_pairs: LDC's confused pairs, out of fold; used if LDC is shipped and there is no query.
     """
     bundle, bank = answering.bundle, answering.bank
     shipped, n_trained = bundle.head.state().name, len(bundle.class_names)
@@ -156,7 +155,7 @@ class _Asked:
 
     logits: dict[str, Tensor]
     labels: Tensor
-    answers: Answers
+    answers: AnswerBatch
     alone: Tensor
     photos: tuple[str, ...]
 

@@ -22,7 +22,7 @@ from components.features.shard_store import ShardStore
 from components.ingest import Limits
 from components.threads import one_thread
 
-__all__ = ["LoadBackbone", "Round", "Work", "encode_partition", "until_committed"]
+__all__ = ["EncodingWork", "LoadBackbone", "Round", "encode_partition", "until_committed"]
 
 _ROUNDS = 3  # after so many rounds in a row that finish nothing, the work is given up
 _STALLED_S = 1800.0  # after so long without a new marker, the rest is handed out again
@@ -47,7 +47,7 @@ class LoadBackbone:
 
 
 @dataclass(frozen=True)
-class Work:
+class EncodingWork:
     """What a worker needs beside a partition; small, and plain data that can be sent.
 
     Attributes:
@@ -71,7 +71,7 @@ class Round(Protocol):
         """What went wrong in it, one line; empty if nothing is known."""
 
 
-def encode_partition(work: Work, partition: Partition, store: ShardStore) -> int:
+def encode_partition(work: EncodingWork, partition: Partition, store: ShardStore) -> int:
     """A worker's task: `extract`, with weights that are loaded once per process.
 
     Returns:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.ldc.shape import FORMS, Form, Shape, shape_for
     from components.ldc.sources import HeldViews, LiveViews
     from components.ldc.training import EpochLoss, Training, train_ldc
-    from components.ldc.work import TrainingProgress
+    from components.ldc.work import FitProgress
 
 __all__ = [
     "FORMS",
@@ -32,6 +32,7 @@ __all__ = [
     "TERMS",
     "AdamW",
     "EpochLoss",
+    "FitProgress",
     "Form",
     "HeldViews",
     "LdcFit",
@@ -42,7 +43,6 @@ __all__ = [
     "Recipe",
     "Shape",
     "Training",
-    "TrainingProgress",
     "Trial",
     "cosine_rate",
     "deconfused",

@@ -21,17 +21,17 @@ from components.ldc.start import StoredStart, check_projector
 from components.ldc.training import EpochLoss
 from components.ldc.work import (
     PRIOR_MIX,
+    FitProgress,
     Progress,
+    SupportTrainings,
     Trained,
-    TrainingProgress,
-    Work,
     joined_outputs,
     losses_of,
     mix_of,
 )
 from components.threads import one_thread
 
-__all__ = ["LdcFit", "TrainingProgress", "Trial", "fit_ldc"]
+__all__ = ["FitProgress", "LdcFit", "Trial", "fit_ldc"]
 
 _NOTHING_TO_GAIN = 0.01  # nats per photo: a fit with so low a loss needs no further trial
 _FIRST_LOOK = 3  # after this fraction of the epochs (one over it), all changes but the best are dropped
@@ -104,13 +104,13 @@ def fit_ldc(
     """
     check_projector(support)
     with one_thread():
-        work = Work(support, settings or LdcSettings(), progress, validation)
+        work = SupportTrainings(support, settings or LdcSettings(), progress, validation)
         if not out_of_fold and work.validation is not None:
             work.fold_numbers = []
         return _fit(work)
 
 
-def _fit(work: Work) -> LdcFit:
+def _fit(work: SupportTrainings) -> LdcFit:
     settings, recipe = work.settings, base_recipe(work.settings, work.support)
     parts: list[int | None] = [*work.fold_numbers, None]
     done: dict[int | None, Trained] = {}
@@ -134,7 +134,7 @@ def _fit(work: Work) -> LdcFit:
     return _with_evidence(work, done, trials)
 
 
-def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Trial]) -> LdcFit:
+def _with_evidence(work: SupportTrainings, done: dict[int | None, Trained], trials: list[Trial]) -> LdcFit:
     """The fit of a model trained on all photos (None) and of models trained without each fold."""
     final, support = done[None], work.support
     by_fold = {fold: done[fold] for fold in work.fold_numbers}
@@ -155,7 +155,7 @@ def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Tri
 
 
 def _search(
-    work: Work, judged: int | None, recipe: Recipe, changes: list[dict[str, Any]]
+    work: SupportTrainings, judged: int | None, recipe: Recipe, changes: list[dict[str, Any]]
 ) -> tuple[Trained, list[Trial]]:
     """Take the change that lowers the judging photos' log-loss most, if the gain exceeds its standard error.
 
@@ -196,7 +196,9 @@ def _search(
     return (first if best is None else rivals[best]).trained(), trials
 
 
-def _on_grids(work: Work, judged: int | None, best: Trained, trials: list[Trial]) -> tuple[Trained, list[Trial]]:
+def _on_grids(
+    work: SupportTrainings, judged: int | None, best: Trained, trials: list[Trial]
+) -> tuple[Trained, list[Trial]]:
     """Compare the best recipe on pooled levels with the same on grids, which take several times as long."""
     work.plan(best.recipe, [judged])
     finer = work.trained(judged, replace(best.recipe, level_mode="grid"))

@@ -28,11 +28,11 @@ from components.ldc.training import EpochLoss, Training, epochs_of, outputs_of, 
 
 __all__ = [
     "PRIOR_MIX",
+    "FitProgress",
     "Judging",
     "Running",
+    "SupportTrainings",
     "Trained",
-    "TrainingProgress",
-    "Work",
     "joined_outputs",
     "losses_of",
     "mix_of",
@@ -43,12 +43,12 @@ PRIOR_MIX = (0.4, 0.4, 0.2, 0.2)
 
 _ROWS_FOR_MIX = 2000  # held-out rows beyond which four weights no longer change
 
-Progress = Callable[["TrainingProgress"], None]
+Progress = Callable[["FitProgress"], None]
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class TrainingProgress:
+class FitProgress:
     """The progress of a fit, which takes several trainings.
 
     Attributes:
@@ -96,7 +96,7 @@ class Judging:
     labels: Tensor
 
 
-class Work:
+class SupportTrainings:
     """The fit of one support set: the photos and start logits of its trainings, and their common progress.
 
     Args:
@@ -174,7 +174,7 @@ class Work:
         with self._lock:
             self._done += 1
             if self._progress is not None:
-                self._progress(TrainingProgress(self._done, max(self._done, self._planned), epoch))
+                self._progress(FitProgress(self._done, max(self._done, self._planned), epoch))
 
     def uncount(self, epochs: int) -> None:
         """Note that so many planned epochs are dropped."""
@@ -216,7 +216,7 @@ class Work:
 class Running:
     """A training that can be paused, judged and continued."""
 
-    work: Work
+    work: SupportTrainings
     held_out: int | None
     start: ZeroShotStart | StoredStart
     training: Training

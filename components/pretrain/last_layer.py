@@ -1,5 +1,4 @@
-"""The image tower's last layer: pictures are put where their classes' names lie, those of classes without pictures too, and
-the directions that no text uses are given to what else the trunk has found."""
+"""The image tower's last layer: it maps pictures to their classes' names, and fills unused directions."""
 
 from __future__ import annotations
 

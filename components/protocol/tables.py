@@ -1,4 +1,4 @@
-"""Tables and plot of what is measured, made anew from `results.jsonl`: the same lines give the same files."""
+"""Tables and plot of the results, made from `results.jsonl`: the same lines give the same files."""
 
 from __future__ import annotations
 

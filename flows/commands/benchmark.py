@@ -20,7 +20,7 @@ class _SeveralValues(TyperCommand):
     """A command whose options take several values: `--shots 1 4 16` is `--shots 1 --shots 4 --shots 16`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Say the option's name before each of its values."""
+        """Repeat the option's name before each of its values."""
         told, name = [], ""
         for argument in args:
             if argument.startswith("-"):

@@ -93,7 +93,7 @@ def review(
     items = next_photos(live_workspace(workspace), place, top)
     if not items:
         console.print("  the pool has no photo without a word: shotline pool add FOLDER", style="dim")
-    begun = not items or bool(items[0].likely)  # else nothing is trained yet
+    begun = not items or bool(items[0].likely)  # without one nothing is trained yet
     if into is not None:
         into_folders(items, into)
         then = (
@@ -207,7 +207,7 @@ def consolidate(
     place = checked_workspace(workspace)
     run: Callable[..., dict[str, Any]]
     with place.turn():
-        # Every mistake is told before a Prefect server is started.
+        # Every mistake is reported before a Prefect server is started.
         if plain:
             from flows.consolidation import check_consolidation, consolidate_classes
 
@@ -234,7 +234,7 @@ def publish(workspace: WorkspaceOption = None) -> None:
     from flows.pipeline import told_of_bundle
 
     place = Workspace.find(workspace)
-    with place.turn():  # a training may be writing it
+    with place.turn():  # a training may be writing the bundle
         live = live_workspace(workspace)
         live.consolidation.require_settled()
         before = live.versions.current_name()
@@ -323,7 +323,7 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
 
 
 def _difference(found: dict[str, Any]) -> str:
-    """One of `differences` in words."""
+    """One row of `differences` in words."""
     if found["change"] == "bundle":
         return f"bundle: {found['before']} -> {found['after']}"
     name = found["class"]
@@ -338,7 +338,7 @@ def _difference(found: dict[str, Any]) -> str:
 
 
 def _show_doubtful(place: Any, live: Any, top: int, as_json: bool) -> None:
-    """Labels that are probably wrong, a line each."""
+    """Print labels that are probably wrong, one line each."""
     from components.live.review import labels_to_check
     from flows.console import console
 
@@ -367,10 +367,10 @@ def _reviewable(item: Any) -> str:
 
 
 def _check_arrival(name: str, images: list[Path]) -> None:
-    """Refuse what can be seen at once, without waiting for a model.
+    """Refuse mistakes that can be seen at once, before a model is loaded.
 
     Raises:
-        UserInputError: a name that cannot be, or not one of the paths is there.
+        UserInputError: a name is not valid, or none of the paths exists.
     """
     from components.bank import class_name
     from components.errors import UserInputError

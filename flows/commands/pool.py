@@ -1,4 +1,4 @@
-"""Commands for photos without a label: into the pool, out of it, what it holds, which of them to label next."""
+"""Commands for photos without a label: add, drop, list, and describe the pool."""
 
 from __future__ import annotations
 

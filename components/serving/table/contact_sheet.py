@@ -52,7 +52,7 @@ def write_contact_sheet(
         title: its heading.
         rows: of the photos to show.
         photos: by the name in their rows; one that is not there any more is shown by its name alone.
-        limits: what a photo may be.
+        limits: limits of a photo's size.
         progress: called with (photos done, photos in all).
     """
     by_class: dict[str, list[Row]] = defaultdict(list)
@@ -91,7 +91,7 @@ def _head(title: str, parts: list[tuple[str, list[Row]]]) -> Iterator[str]:
 
 def _entries(rows: list[Row], photos: Mapping[str, NamedPhoto], limits: Limits) -> Iterator[str]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, len(rows), _AT_ONCE):  # not all at once: a thumbnail that waits is memory
+        for start in range(0, len(rows), _AT_ONCE):  # not all at once: waiting thumbnails take memory
             yield from pool.map(partial(_entry, photos=photos, limits=limits), rows[start : start + _AT_ONCE])
 
 

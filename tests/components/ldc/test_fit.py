@@ -17,7 +17,7 @@ from components.heads.pooling import pool_weights
 from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.start import CrossFits, StoredStart, start_from_state
-from components.ldc.work import TrainingProgress, Work
+from components.ldc.work import FitProgress, SupportTrainings
 from tests.components.heads.drawn import drawn_support
 from tests.components.ldc.drawn import drawn
 
@@ -44,7 +44,7 @@ def test_what_is_said_of_a_held_out_photo_does_not_depend_on_its_label() -> None
     other = replace(support, labels=scrambled)
     other.__dict__["folds"] = support.folds  # drawn by labels; the same ones here
 
-    said = [Work(each, QUICK).trained(1, base_recipe(QUICK, each)).outputs for each in (support, other)]
+    said = [SupportTrainings(each, QUICK).trained(1, base_recipe(QUICK, each)).outputs for each in (support, other)]
 
     assert torch.equal(said[0].alf, said[1].alf)
     assert torch.equal(said[0].clip, said[1].clip)
@@ -109,7 +109,7 @@ def test_no_rows_give_no_scores() -> None:
 
 def test_every_epoch_of_every_training_is_told_and_the_kept_one_s_are_logged() -> None:
     for shots, validation in ((1, None), (4, None), (4, drawn(3, 2))):
-        heard: list[TrainingProgress] = []
+        heard: list[FitProgress] = []
         fit = fit_ldc(drawn(3, shots), QUICK, validation=validation, progress=heard.append)
 
         assert [each.done for each in heard] == list(range(1, heard[-1].planned + 1))

@@ -15,7 +15,7 @@ from components.classifier import Bundle
 from components.files import sha256_bytes, write_json
 from components.live.standing import Behind, standing_of
 from components.live.standing_told import explain_standing
-from components.live.watchers import Note, watchers
+from components.live.watchers import WatcherNote, watchers
 from components.pool import Pool, PooledPhoto
 from components.workspace import Workspace
 from tests.components.classifier.saved import drawn_bundle
@@ -85,7 +85,7 @@ def test_what_waits_in_inbox_and_pool_is_counted(workspace: Workspace, tmp_path:
 
 def test_a_watcher_is_seen_while_it_lives_and_named_when_it_is_silent(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
-    note = Note(workspace, tmp_path / "inbox", "takes")
+    note = WatcherNote(workspace, tmp_path / "inbox", "takes")
     with note.kept():
         note.beat()
         (watcher,) = watchers(workspace)
