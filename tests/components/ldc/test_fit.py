@@ -18,10 +18,8 @@ from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.start import CrossFits, StoredStart, start_from_state
 from components.ldc.work import FitProgress, SupportTrainings
-from tests.components.heads.drawn import drawn_support
-from tests.components.ldc.drawn import drawn
-
-QUICK = LdcSettings(epochs=4)
+from tests.support.drawn_levels import QUICK, drawn
+from tests.support.drawn_rows import drawn_support
 
 
 def test_out_of_fold_logits_are_what_the_classifier_takes() -> None:

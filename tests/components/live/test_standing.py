@@ -18,10 +18,10 @@ from components.live.standing_told import explain_standing
 from components.live.watchers import WatcherNote, watchers
 from components.pool import Pool, PooledPhoto
 from components.workspace import Workspace
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import Place, photos_of, stamp
-from tests.flows.drawn_workspace import draw
+from tests.support.drawn_rows import drawn_support
+from tests.support.drawn_workspace import draw
+from tests.support.live_place import Place, photos_of, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture(scope="module")

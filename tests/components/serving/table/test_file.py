@@ -21,9 +21,9 @@ from components.serving.table.file import SCHEMA, TableFile
 from components.serving.table.making import answers_to
 from components.serving.table.named import named_photos
 from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows, is_unsure, row_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
 from tests.conftest import FakeBackbone, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 
 def answer(*ranked: tuple[str, float], likely: tuple[str, ...] = ("cat",)) -> Answer:

@@ -14,10 +14,10 @@ from components.live.versions import Versions
 from components.workspace import Workspace
 from flows import consolidation, pipeline
 from flows.dvc import Pipeline
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import fitter_for
 from tests.conftest import REPOSITORY, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import fitter_for
+from tests.support.saved_bundle import drawn_bundle
 
 
 class Notes:
