@@ -16,7 +16,7 @@ from flows.consolidation import consolidate_classes
 from flows.pipeline import walk
 from tests.conftest import draw_photo
 from tests.support import drawn_workspace
-from tests.support.drawn_workspace import Notes
+from tests.support.notes import Notes
 from tests.support.stories import tree_digest
 
 

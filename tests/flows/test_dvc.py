@@ -16,7 +16,7 @@ from components.workspace import Workspace
 from flows import pipeline
 from flows.dvc import Pipeline
 from flows.photo_links import refuse_links_into_cache
-from tests.support.drawn_workspace import Notes
+from tests.support.notes import Notes
 from tests.support.stories import tree_digest
 
 OURS = {"ingest": {"cmd": "shotline stage ingest", "deps": ["data/raw"], "outs": ["data/ingest"]}}

@@ -17,23 +17,8 @@ from flows.dvc import Pipeline
 from tests.conftest import REPOSITORY, draw_photo
 from tests.support.drawn_rows import drawn_support
 from tests.support.live_place import fitter_for
+from tests.support.notes import Notes
 from tests.support.saved_bundle import drawn_bundle
-
-
-class Notes:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def begin(self, stage: str) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def end(self, stage: str, seconds: float) -> None: ...
 
 
 def draw(root: Path) -> Workspace:
