@@ -32,8 +32,9 @@ def add_class(inbox: str, name: str, workspace: str = ".") -> State[dict[str, An
         name: which of its folders.
         workspace: a folder in the workspace.
 
-    Returns: See `taken_json`. The run's state is called `Refused` if everything was refused, and `Nothing` if no photo
-        was left.
+    Returns:
+        See `taken_json`. The run's state is called `Refused` if everything was refused, and `Nothing` if no photo was
+        left.
     """
     place = Workspace.find(Path(workspace))
     taken = take_settled(place, Path(inbox), [name], run_as_task)

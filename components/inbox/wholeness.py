@@ -23,7 +23,7 @@ def what_is_missing(content: bytes) -> str | None:
     """Why these bytes look like an unfinished file; None if they do not.
 
     It is a reason to wait, not to refuse: some complete photos look like this too, such as a TIFF that is black at its
-        end.
+    end.
     """
     if not content:
         return "the file is empty"

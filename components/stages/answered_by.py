@@ -24,7 +24,7 @@ def answered_by(workspace: Workspace, folder: Path, reporter: Reporter) -> list[
     """One row per query photo of the workspace that the classifier has not learnt from and whose class it knows.
 
     Without a query split: one row per photo that was held out when it was made, answered by heads that had not learnt
-        from it.
+    from it.
 
     Args:
         workspace: has the photos.

@@ -61,7 +61,7 @@ def read_rows(
     """The rows of photos with that role, in the order of `FeatureKeys`.
 
     Levels are pooled unless one of `heads` reads finer ones. If `heads` is None they are as cached, and mapped from
-        disk.
+    disk.
     """
     views, features, labels = _read(workspace, role, reporter, heads)
     image_ids = [view.image_id for view in views]

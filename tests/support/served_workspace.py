@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -21,19 +22,27 @@ TOKEN = "an-admin-token-of-enough-letters"
 class serving:  # noqa: N801 (a context manager)
     """`shotline serve` of a workspace, from its first answer on; it is told to stop by Ctrl-C."""
 
-    def __init__(self, workspace: Path, folder: Path, *options: str) -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        folder: Path,
+        *options: str,
+        programs: Path = Path(sys.executable).parent,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self._workspace, self._log, self._options = workspace, folder / "log", options
+        self._program, self._environment = programs / "shotline", environment
 
     def __enter__(self) -> tuple[str, Path]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port), *self._options]
+        command = [str(self._program), "serve", "--port", str(port), *self._options]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._workspace,
-                env={**os.environ, "SHOTLINE_ADMIN_TOKEN": TOKEN},
+                env={**self._environment, "SHOTLINE_ADMIN_TOKEN": TOKEN},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
