@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
@@ -58,26 +59,33 @@ class DrawnBackbone:
     class_tokens: bool = False
 
     def preprocess(self, image: Image.Image) -> Tensor:
+        """(3, 8, 8), 0 to 1."""
         return torch.from_numpy(np.asarray(image.resize((8, 8)), np.float32).transpose(2, 0, 1) / 255)
 
     def encode_images(self, pixels: Tensor, *, levels: bool = False) -> Encoded:
+        """Embeddings alone."""
         mixing = torch.randn(192, WIDTH, generator=torch.Generator().manual_seed(1))
         return Encoded(F.normalize((pixels.flatten(1) - 0.5) @ mixing, dim=-1))
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
+        """Drawn, one a text."""
         return F.normalize(torch.randn(len(texts), WIDTH, generator=torch.Generator().manual_seed(2)), dim=-1)
 
 
 class Silent:
     """A reporter that tells nobody."""
 
-    def begin(self, stage: str) -> None: ...
+    def begin(self, stage: str) -> None:
+        """A stage begins."""
 
-    def progress(self, done: int, total: int, what: str) -> None: ...
+    def progress(self, done: int, total: int, what: str) -> None:
+        """So much of it is done."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """It says something."""
 
-    def end(self, stage: str, seconds: float) -> None: ...
+    def end(self, stage: str, seconds: float) -> None:
+        """It has ended."""
 
 
 def main() -> None:
@@ -106,15 +114,15 @@ def measured(root: Path, photos: int, classes: int) -> dict[str, tuple[float, fl
     draw(workspace.raw, photos, classes)
     taken = {}
     for stage in STAGES:
-        work = report if stage == "report" else lambda workspace, stage=stage: run_stage(stage, workspace, Silent())  # type: ignore[misc]
-        with mock.patch.object(features, "load_workspace_backbone", lambda _: DrawnBackbone()):
+        work = write_report if stage == "report" else partial(_stage, stage)
+        with mock.patch.object(features, "load_workspace_backbone", return_value=DrawnBackbone()):
             taken[stage] = in_a_process(work, workspace)
         print(f"{photos} photos, {stage}: {taken[stage][0]:.1f} s, {taken[stage][1]:.0f} MiB", flush=True)
     return taken
 
 
-def report(workspace: Workspace) -> object:
-    return write_report(workspace)
+def _stage(name: str, workspace: Workspace) -> object:
+    return run_stage(name, workspace, Silent())
 
 
 def draw(raw: Path, photos: int, classes: int) -> None:
