@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.conftest import draw_photo
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-CLASSES = ("amber", "green", "violet", "blue", "red")
+from tests.support.prefect_servers import prefect_server
+from tests.support.stories import CLASSES, Run
 
 
 @pytest.fixture(scope="session")
@@ -64,42 +54,8 @@ def copy_of_trained(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "copy", symlinks=True))
 
 
-@contextmanager
-def prefect_server(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A real Prefect server that keeps its database in `folder`; the address of its API, and its process."""
-    with socket.socket() as free:
-        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        free.bind(("127.0.0.1", port))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
-    command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    api = f"http://127.0.0.1:{port}/api"
-
-    @retry(retry=retry_if_exception_type(OSError), wait=wait_fixed(0.2), stop=stop_after_delay(120), reraise=True)
-    def until_it_answers() -> None:
-        urllib.request.urlopen(f"{api}/health", timeout=2).close()
-
-    try:
-        until_it_answers()
-        yield api, process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 @pytest.fixture(scope="module")  # idle, it takes a tenth of a core
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Prefect server's API."""
     with prefect_server(tmp_path_factory.mktemp("prefect-server")) as (api, _):
         yield api
-
-
-def tree_digest(folder: Path) -> dict[str, str]:
-    """Each file under `folder` with the hash of its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }

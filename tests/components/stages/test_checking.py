@@ -16,7 +16,7 @@ from components.stages import checking
 from components.validate import StoredPhoto
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.flows.drawn_workspace import draw
+from tests.support.drawn_workspace import draw
 
 
 class Silent:
