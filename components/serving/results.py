@@ -26,6 +26,7 @@ ANSWER_COLUMNS = (
     "abstained",
     "bank",
     "error",
+    "flaw",
 )
 """Of a table of answers; `likely` holds names with `|` between them."""
 
@@ -58,7 +59,7 @@ class Answers(list["Answer | PhotoError"]):
 
     def to_frame(self) -> pd.DataFrame:
         """A row a photo: `path`, `class`, `probability`, `second`, `second_probability`, `likely`, `abstained`, `bank`,
-        `error`.
+        `error`, `flaw` (what is wrong with the photo's file although it has an answer).
 
         Probabilities are fractions from 0 to 1; `likely` holds names with `|` between them. What a photo does not have is
         missing: an error has no class, and where there is one class there is no second.
@@ -79,7 +80,7 @@ class FoundPhotos(list["SimilarPhoto"]):
 
 
 def _row(line: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error") if key in line}
+    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error", "flaw") if key in line}
     if "likely" in line:
         row["likely"] = joined_names(line["likely"])
     names = (("class", "probability"), ("second", "second_probability"))

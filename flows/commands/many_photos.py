@@ -127,7 +127,7 @@ class _Rows:
         self._photos, self._classifier, self._file = photos, classifier, file
         self._made: list[Row] = []
         self._seconds, self._n_made = 0.0, 0
-        self.broken = self._unknown = self._answered = 0
+        self.broken = self._unknown = self._answered = self._flawed = 0
 
     def make(self) -> None:
         """Answer what has no row yet."""
@@ -164,14 +164,16 @@ class _Rows:
                 self.broken += bool(row["error"])
                 self._unknown += bool(row["abstained"])
                 self._answered += not row["error"] and not row["abstained"]
+                self._flawed += bool(row["flaw"])
                 yield row
 
     def tell(self) -> None:
         """Say how many photos there were, how fast, and what came of them."""
+        flawed = f"; {counted(self._flawed, 'photo')} with something wrong in the file (flaw)" if self._flawed else ""
         rate = f" in {self._seconds:.1f} s ({self._n_made / self._seconds:,.1f} a second)" if self._n_made else ""
         console.print(
             f"{counted(self._n_made, 'photo')} answered now{rate}; of all {len(self._photos):,}: "
-            f"{self._answered:,} with a class, {self._unknown:,} unknown, {self.broken:,} without an answer",
+            f"{self._answered:,} with a class, {self._unknown:,} unknown, {self.broken:,} without an answer{flawed}",
             markup=False,
             soft_wrap=True,
         )

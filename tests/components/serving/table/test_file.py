@@ -38,10 +38,14 @@ BROKEN = row_of("c.jpg", PhotoError("it is empty", on="c.jpg", remedy="copy it",
 def test_the_columns_are_those_that_others_rely_on() -> None:
     assert (
         *("path", "class", "probability", "second", "second_probability", "likely", "abstained", "bank", "error"),
+        "flaw",  # last: who reads columns by their numbers reads what they always did
     ) == COLUMNS
     assert TORN["likely"] == ["cat", "dog"]
     assert BROKEN["error"] == "it is empty; copy it"
     assert [is_unsure(row) for row in (SURE, TORN, BROKEN)] == [False, True, True]
+    damaged = row_of("d.jpg", dataclasses.replace(answer(("cat", 0.95)), flaw="a part is missing"))
+    assert (damaged["class"], damaged["error"], damaged["flaw"]) == ("cat", None, "a part is missing")
+    assert (SURE["flaw"], BROKEN["flaw"]) == (None, None)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "'=", "''-"])
