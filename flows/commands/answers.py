@@ -75,6 +75,13 @@ def classify(
         contact_sheet,
         only_unsure,
     )
+    if as_json and outputs.files:
+        raise UserInputError(
+            "--json prints answers, and what else is asked for writes files",
+            on=str(outputs.files[0]),
+            remedy="ask for one",
+        )
+    outputs.require_places()
     if not any(map(_may_be_there, names)):  # seen at once, without waiting for a model
         if outputs.files or not names:
             raise UserInputError(

@@ -55,6 +55,14 @@ class Outputs:
         table = [] if self.table is None else [self.table, self.table.with_name(f"{self.table.name}.part")]
         return table + [path for path in (self.sort_into, self.contact_sheet) if path is not None]
 
+    def require_places(self) -> None:
+        """See that the files can be written; raises UserInputError."""
+        from components.serving.table.file import require_place
+
+        for path in (self.table, self.contact_sheet):
+            if path is not None:
+                require_place(path)
+
 
 def names_given(arguments: Sequence[str]) -> list[str]:
     """The names, with those on standard input in the place of `-`."""
@@ -78,7 +86,11 @@ def photos_given(names: Sequence[str], outputs: Outputs, limits: Any) -> list[Na
 
     photos = named_photos(names, limits, leave_out=outputs.files)
     if not photos:
-        raise UserInputError("there is no photo", on=", ".join(names[:3]) or "standard input", remedy="name photos")
+        raise UserInputError(
+            "there is no photo",
+            on=", ".join(names[:3]),
+            remedy="name photos, or a folder, an archive or a list that has some",
+        )
     return photos
 
 

@@ -20,7 +20,7 @@ from components.errors import UserInputError
 from components.files import atomic_path
 from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows
 
-__all__ = ["SCHEMA", "TableFile"]
+__all__ = ["SCHEMA", "TableFile", "require_place"]
 
 SCHEMA = pa.schema(
     [
@@ -65,12 +65,7 @@ class TableFile:
     ) -> None:
         self.path, self.kind, self._bank, self._signature = path, kind, bank, signature
         self.part = path.with_name(f"{path.name}.part")
-        if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-            raise UserInputError(
-                "no file can be written there",
-                on=str(path),
-                remedy="name a file in a folder that is there and that you may write to",
-            )
+        require_place(path)
         if anew:
             self.part.unlink(missing_ok=True)
         elif self.part.is_file():
@@ -149,6 +144,22 @@ class TableFile:
                 file.write(csv_line(row))
                 written += 1
         return written
+
+
+def require_place(path: Path) -> None:
+    """See that a file can be written at `path`.
+
+    Raises:
+        UserInputError: it is a folder, or lies in none that is there and may be written to.
+    """
+    if path.is_dir():
+        raise UserInputError("it is a folder", on=str(path), remedy="name a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserInputError(
+            "no file can be written there",
+            on=str(path),
+            remedy="name a file in a folder that is there and that you may write to",
+        )
 
 
 def _no_rows(part: Path) -> UserInputError:
