@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from components.backbone.open_clip_import import import_open_clip
 from components.bank import Answering, Bank
 from components.classifier import HEADS, Bundle
 from components.errors import ShotlineError, UserInputError
@@ -221,6 +223,25 @@ def test_an_export_that_answers_otherwise_is_refused_and_not_written(
         write_onnx(tmp_path / "model.onnx", bundle, bank, REPOSITORY, task[0], card="")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_averages_behind_a_padding_of_timm_can_be_exported(tmp_path: Path) -> None:
+    import_open_clip()  # what timm needs beside a torch for CPUs alone
+    from timm.layers.conv2d_same import Conv2dSame
+
+    model = torch.nn.Sequential(Conv2dSame(3, 4, 3, stride=2), torch.nn.AdaptiveAvgPool2d((3, 7))).eval()
+    photos = torch.randn(2, 3, 20, 21)
+
+    with graph._spelt_out_pooling(), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (photos,), tmp_path / "m.onnx", dynamo=False, input_names=["photos"])
+
+    [pooled] = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, {"photos": photos.numpy()})
+    torch.testing.assert_close(torch.from_numpy(pooled), model(photos).detach(), rtol=0, atol=1e-6)
+    for size, n in ((7, 7), (24, 6), (25, 13), (5, 1)):
+        row = torch.randn(1, 1, size, 1)
+        averaged = torch.nn.functional.adaptive_avg_pool2d(row, (n, 1))
+        torch.testing.assert_close(graph._windows(size, n) @ row, averaged)
 
 
 def test_what_cannot_be_exported_says_why(
