@@ -134,6 +134,19 @@ def test_answers_of_two_versions_are_not_mixed_and_a_foreign_file_is_not_overwri
     assert TableFile(path, "v2", anew=True).done == set()
 
 
+def test_where_nothing_can_be_written_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for place in ("folder", "nowhere/a.csv"):
+        with pytest.raises(UserInputError, match=r"folder|be written"):
+            TableFile(tmp_path / place, "v1")
+    part = tmp_path / "a.csv.part"
+    for foreign in ("my,own\n1,2\nhalf", "[1, 2]\n"):
+        part.write_text(foreign)
+        with pytest.raises(UserInputError, match="no rows of answers"):
+            TableFile(tmp_path / "a.csv", "v1")
+        assert part.read_text() == foreign
+
+
 def test_killed_at_any_batch_and_gone_on_with_the_file_is_the_same(tmp_path: Path) -> None:
     bundle = dataclasses.replace(drawn_bundle(drawn_support(d=32), ["map_lr"])[0], limits=Limits())
     classifier = PhotoClassifier(bundle, FakeBackbone(), top=10)  # type: ignore[arg-type]
