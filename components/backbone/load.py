@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from components.backbone.folding import fold_norms
 from components.backbone.hub import hub_model, is_hub_name
@@ -138,7 +139,7 @@ def _tokenizer(open_clip: Any, artefact: _Artefact, name: str) -> Any:
 def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
     architecture = _architecture(open_clip, artefact)
     prepare(architecture)
-    with _errors_told(name), warnings.catch_warnings(), _quiet_logging():
+    with _errors_told(name), warnings.catch_warnings(), _quiet_logging(), _NothingDrawn():
         warnings.filterwarnings("error", _OTHER_ACTIVATION, UserWarning)  # open_clip would only warn of it
         return open_clip.create_model(
             artefact.model_name,
@@ -148,6 +149,16 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
             force_quick_gelu=_needs_quick_gelu(open_clip, artefact),
             **local_text_settings(architecture, artefact.folder),
         )
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Modules are made without drawing their first weights: all of them are loaded, and drawing takes longer than that."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _artefact(name: str, models: Path, on: str = _NAMED_IN) -> _Artefact:

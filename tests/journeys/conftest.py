@@ -1,4 +1,4 @@
-"""One workspace that was trained by the flow, shared by the stories that only look at it."""
+"""One trained workspace, shared by the stories that only look at it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from tests.conftest import draw_photo
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 CLASSES = ("amber", "green", "violet", "blue", "red")
-TEMPORARY_SERVER = {"PREFECT_API_URL": ""}
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +42,7 @@ def trained(
     tmp_path_factory: pytest.TempPathFactory,
     worker_id: str,
 ) -> Path:
-    """A workspace after `shotline train PHOTOS --shots 4` with Prefect's temporary server. Not to be changed.
+    """A workspace after `shotline train PHOTOS --shots 4 --plain`. Not to be changed.
 
     Test processes that run side by side share it: the first makes it, the others wait.
     """
@@ -52,9 +51,7 @@ def trained(
     with FileLock(f"{where}.lock"):
         if not where.is_file():
             workspace = make_workspace()
-            done = run_command(
-                "shotline", "train", photo_folder, "--shots", "4", cwd=workspace, env=TEMPORARY_SERVER, timeout_s=900
-            )
+            done = run_command("shotline", "train", photo_folder, "--shots", "4", "--plain", cwd=workspace)
             (workspace / "reports/printed.txt").write_text(done.stdout)
             where.write_text(str(workspace))
         return Path(where.read_text())

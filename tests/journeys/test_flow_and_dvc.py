@@ -65,9 +65,15 @@ def test_after_dvc_repro_the_flow_skips_every_stage(reproduced: Path, run_comman
 
 
 @pytest.mark.soak
-def test_two_clean_clones_one_by_flow_and_one_by_repro_are_the_same(trained: Path, reproduced: Path) -> None:
-    assert tree_digest(trained / "models/bundle") == tree_digest(reproduced / "models/bundle")
-    assert (trained / "dvc.lock").read_text() == (reproduced / "dvc.lock").read_text()
+def test_clean_clones_by_prefect_without_it_and_by_repro_are_the_same(
+    trained: Path, reproduced: Path, make_workspace: Callable[[], Path], run_command: Run, photo_folder: Path
+) -> None:
+    by_prefect = make_workspace()
+    run_command("shotline", "train", photo_folder, "--shots", "4", cwd=by_prefect, env={"PREFECT_API_URL": ""})
+
+    for other in (by_prefect, reproduced):
+        assert tree_digest(trained / "models/bundle") == tree_digest(other / "models/bundle")
+        assert (trained / "dvc.lock").read_text() == (other / "dvc.lock").read_text()
 
 
 def test_stages_that_dvc_repro_runs_leave_what_the_flow_left(
