@@ -72,14 +72,16 @@ def test_every_head_with_an_added_class_answers_in_onnx_as_it_does_here(
     model = onnx_model(bundle, bank, backbone)
     session = onnxruntime.InferenceSession(model.SerializeToString())
 
-    # Heads read levels in half precision: of noise, one that rounds to its neighbour moves an answer by up to some 1e-4.
-    tolerance = 1e-3 if bundle.head.needs_levels else PRECISIONS["fp32"]
     drawn = np.random.default_rng(0)
     side = session.get_inputs()[0].shape[1]
     for batch in (1, 2, 32):
         photos = drawn.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
         embedding, probabilities = session.run(["embedding", "probabilities"], {"photos": photos})
-        assert np.abs(probabilities - expected(bundle, bank, photos)).max() <= tolerance
+        own = expected(bundle, bank, photos)
+        # Levels are rounded to half precision, and of noise one may round to its neighbour: the classifier itself then
+        # answers a photo otherwise alone than among others. More than that no export is off.
+        alone = np.concatenate([expected(bundle, bank, photos[place : place + 1]) for place in range(batch)])
+        assert np.abs(probabilities - own).max() <= PRECISIONS["fp32"] + np.abs(alone - own).max()
         assert np.abs(np.linalg.norm(embedding, axis=1) - 1).max() < 1e-5
     facts = json.loads(session.get_modelmeta().custom_metadata_map["shotline"])
     assert [each["kind"] for each in facts["classes"]] == ["trained"] * 4 + ["added"]
