@@ -59,6 +59,43 @@ def test_files_are_short_or_say_why_not() -> None:
     assert all((REPOSITORY / name).is_file() for name in LONG_FILES)
 
 
+def borrowed(text: str) -> Iterator[str]:
+    """Modules of the tests that are imported although they are neither support nor the fixtures that all share."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""] if node.module != "tests" else [f"tests.{alias.name}" for alias in node.names]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (
+            name
+            for name in names
+            if name.split(".")[0] == "tests" and name != "tests.conftest" and not name.startswith("tests.support")
+        )
+
+
+def test_no_test_file_imports_from_another() -> None:
+    found = {
+        str(path.relative_to(REPOSITORY)): names
+        for path in sources()
+        if (names := list(borrowed(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from tests.components.a.test_b import c", ["tests.components.a.test_b"]),
+        ("import tests.flows.test_b", ["tests.flows.test_b"]),
+        ("from tests import components", ["tests.components"]),
+        ("def f():\n    from tests.journeys.conftest import Run", ["tests.journeys.conftest"]),
+        ("from tests.support.drawn_rows import drawn_task\nfrom tests.conftest import draw_photo", []),
+    ],
+)
+def test_what_a_test_file_borrows_is_seen(text: str, found: list[str]) -> None:
+    assert list(borrowed(text)) == found
+
+
 @pytest.mark.parametrize(
     ("before", "n_lines", "named"),
     [

@@ -1,4 +1,4 @@
-"""The model card: what a classifier was made from, what was measured, and its limits, from what really happened."""
+"""The model card: what a classifier was made from, what was measured, and its limits, all from its own records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONFUSED = 5
 _EVIDENCE = {
     "out_of_fold": "held-out folds of the support photos",
     "validation": "validation photos",
-    "prior": "nothing: with one photo a class there are no folds, and prior knowledge of the heads decided",
+    "prior": "nothing: with one photo per class there are no folds, and prior knowledge of the heads decided",
 }
 
 
@@ -32,8 +32,8 @@ def model_card(bundle: Bundle, bank: Bank, figures: dict[str, Any] | None, licen
     Args:
         bundle: the classifier.
         bank: the classes added beside it.
-        figures: what was measured of this bundle (`reports/metrics.json`); None where nothing was.
-        licence: what is known of the licence of the backbone's weights, in sentences.
+        figures: the measurements of this bundle (`reports/metrics.json`); None if it was not measured.
+        licence: sentences about the licence of the backbone's weights.
     """
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False, trim_blocks=False
@@ -75,8 +75,9 @@ def card_of(bundle: Bundle, bank: Bank, models: Path, metrics: dict[str, Any] | 
     Args:
         bundle: the classifier.
         bank: the classes added beside it.
-        models: the workspace's; the figures are used if they were measured of this very bundle, which lies there then.
-        metrics: of the last training; None where nothing was measured.
+        models: the workspace's `models/`; the figures are used only if they were measured on the bundle that lies
+            there.
+        metrics: of the last training; None if nothing was measured.
     """
     measured = metrics if saved_version(models / "bundle") == bundle.version else None
     return model_card(bundle, bank, measured, _licence(bundle, models))
@@ -91,7 +92,7 @@ def write_card(path: Path, text: str) -> bool:
 
 
 def _licence(bundle: Bundle, models: Path) -> str:
-    """What a card beside the backbone's weights says of data and licences; else who has to be asked."""
+    """What the card beside the backbone's weights says of data and licences; without one, whom to ask."""
     name = bundle.backbone["name"]
     for folder in (models / "backbone", models / name, models / "checkpoints" / name):
         readme = folder / "README.md"
@@ -107,5 +108,5 @@ def _licence(bundle: Bundle, models: Path) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its cell of a table, and is no markup."""
+    """The text escaped, so that it stays in its cell of a table and is not read as markup."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

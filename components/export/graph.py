@@ -1,7 +1,7 @@
 """From pixels to probabilities as one PyTorch module, and that module as an ONNX graph.
 
 The module calls the very code that answers everywhere else (`Backbone.encode_images`, `level_features`, the head, the
-bank's columns); heads that look at their numbers while they compute are told here in a form that a graph can hold.
+bank's columns); heads whose steps depend on their input's numbers are written here in a form that a graph can hold.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PixelsToAnswer(nn.Module):
         self._backbone, self._bundle, self._bank = backbone, bundle, bank
         self._head = copy.deepcopy(bundle.head)
         if isinstance(self._head, LdcHead):
-            self._head.model_.requires_grad_(False)  # a graph holds numbers, not what could still be learnt
+            self._head.model_.requires_grad_(False)  # a graph holds constants, no trainable parameters
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         """(n, height, width, 3) uint8 to embeddings (n, d), unit length, and probabilities (n, C + K)."""
@@ -72,7 +72,7 @@ class PixelsToAnswer(nn.Module):
 
 
 def _scores(head: Head, features: Features) -> Tensor:
-    """`head.scores` without a step that depends on the numbers or on how many rows there are."""
+    """`head.scores` without steps that depend on the numbers or on the number of rows."""
     match head:
         case LdcHead():
             start = head.start_
@@ -156,7 +156,7 @@ def traced_graph(module: PixelsToAnswer, side_px: tuple[int, int]) -> ModelProto
         _spelt_out_pooling(),
         tempfile.NamedTemporaryFile(suffix=".onnx") as file,
     ):
-        # The tracer notes each value that Python looks at; whether one of them mattered is seen by trying other batches.
+        # The tracer warns of each value that Python reads; trying other batches shows whether one of them mattered.
         # It is also the older of PyTorch's two exporters, and says so: the newer one takes twenty times as long for the
         # same graph.
         warnings.simplefilter("ignore", TracerWarning)

@@ -70,7 +70,7 @@ class Agreement:
 
 
 def require_onnx() -> None:
-    """See that the libraries of the extra `onnx` are there.
+    """Check that the libraries of the extra `onnx` are installed.
 
     Raises:
         UserInputError: they are not.
@@ -90,7 +90,8 @@ def backbone_for_export(bundle: Bundle, models: Path) -> Backbone:
     """The bundle's backbone in single precision on the CPU.
 
     Raises:
-        UserInputError: a second encoder stands beside it, which the graph has no place for; and as `matching_backbone`.
+        UserInputError: a second encoder stands beside it, which the graph has no place for; and as `matching_backbone`
+            raises.
     """
     if beside := bundle.backbone.get("beside"):
         raise UserInputError(
@@ -114,7 +115,7 @@ def onnx_model(bundle: Bundle, bank: Bank, backbone: Backbone, precision: str = 
 
     Raises:
         UserInputError: the backbone's photos are prepared in a way that the recipe beside the export has no words for.
-        ShotlineError: the head or the backbone holds a step that ONNX has no operator for.
+        ShotlineError: the head or the backbone has a step for which ONNX has no operator.
     """
     from components.export.graph import OPSET, PixelsToAnswer, traced_graph
 
@@ -171,14 +172,14 @@ def write_onnx(
         bundle: the classifier.
         bank: the classes added beside it.
         models: where its backbone lies.
-        photos: that it was made from, on which it is checked.
+        photos: those that the classifier was made from; the export is checked on them.
         card: text of its model card.
         precision: one of `PRECISIONS`.
         progress: called with (photos checked, photos to check).
 
     Raises:
-        UserInputError: a library is missing, there is no photo to check it on, or as `onnx_model` does.
-        ShotlineError: the export answers otherwise than the classifier; nothing is written.
+        UserInputError: a library is missing, there is no photo to check it on, or as `onnx_model` raises.
+        ShotlineError: the export's answers differ from the classifier's; nothing is written.
     """
     require_onnx()
     if precision not in PRECISIONS:
@@ -204,11 +205,11 @@ def checked(
     tolerance: float,
     progress: Progress = lambda done, total: None,
 ) -> Agreement:
-    """How the export compares with the classifier on photos, each prepared as the recipe does.
+    """Compares the export with the classifier on photos, each prepared as the recipe prepares it.
 
     Raises:
         UserInputError: there is no photo.
-        ShotlineError: a first answer is another, or a probability further off than `tolerance`.
+        ShotlineError: a first answer differs, or a probability differs by more than `tolerance`.
     """
     import onnxruntime
 
@@ -243,7 +244,7 @@ def checked(
 
 
 def support_photos(bundle: Bundle, bank: Bank, listed: Mapping[str, Path]) -> list[Path]:
-    """The files of the photos behind trained and added classes, of those that are there.
+    """The files of the photos of trained and added classes; photos that are not there are left out.
 
     Args:
         bundle: names the photos by their SHA-256.
@@ -270,7 +271,7 @@ def _side_px(preprocessing: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def facts_of(bundle: Bundle, bank: Bank, backbone: Backbone) -> dict[str, Any]:
-    """What a program needs to know of the export besides its numbers."""
+    """The facts that a program needs to use the export."""
     words = (*bundle.display_names, *bank.names)
     return {
         "version": _VERSION,

@@ -1,4 +1,4 @@
-"""The *Try* page as a folder: the classifier runs in the browser, so that any web host will do and no photo leaves a device."""
+"""The *Try* page as a folder: the classifier runs in the browser; any web host works, no photo leaves a device."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def write_page(
     """Write the page; weights are stored in half precision, and the model is checked before anything is written.
 
     Args:
-        folder: made; must be empty or hold a page from before.
+        folder: made if missing; it must be empty or hold an earlier page.
         bundle: the classifier.
         bank: the classes added beside it.
         models: where its backbone lies.
-        photos: that it was made from, on which it is checked.
+        photos: those that the classifier was made from; the page's model is checked on them.
         card: text of its model card.
         runtime: see `copy_runtime`.
         progress: called with (photos checked, photos to check).

@@ -1,4 +1,4 @@
-"""From a photo's bytes to an answer; the one path that the command line and the service share."""
+"""From a photo's bytes to an answer; command line and service share this path."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from components.threads import threads_for
 if TYPE_CHECKING:
     from components.serving.saved import Saved
 
-__all__ = ["Answer", "Photo", "PhotoClassifier", "Ranked"]
+__all__ = ["Answer", "Photo", "PhotoClassifier", "RankedClass"]
 
 T = TypeVar("T")
 
 Photo = bytes | Path | Image.Image
-"""A photo as it is asked about: a file's bytes, a file, or an image that a program has opened or made."""
+"""A photo to classify: a file's bytes, a file, or an image that a program has opened or made."""
 
 _BATCH = 32
 _BATCHES_AHEAD = 2  # loaded and decoded while one is encoded
-_PIXELS_AT_ONCE = 128_000_000  # decoded, two of the largest photos that are allowed by default: 0.5 to 2.5 GB
+_PIXELS_AT_ONCE = 128_000_000  # decoded pixels at once, two of the largest photos allowed by default: 0.5 to 2.5 GB
 
 _BACKBONE_REMEDY = "put the backbone back as it was (git checkout, dvc checkout), train again, or build the Bento again"
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedClass:
     """A class and its calibrated probability (0 to 1).
 
     Attributes:
         class_name: as in the data.
-        display_name: the same as words, for people.
+        display_name: its name in words, for people.
     """
 
     class_name: str
@@ -61,19 +61,19 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one photo.
+    """The answer to one photo.
 
     Attributes:
         top: the most probable classes, best first.
-        abstained: the photo is probably none of the classes.
-        likely: names of the classes that hold the right one for nine in ten photos, most probable first; the answer is
-            among them, and a photo that is unknown may have none.
+        abstained: whether the photo is probably of none of the classes.
+        likely: names of the classes among which the right one is for nine in ten photos, most probable first. They
+            include the answer; an unknown photo may have none.
         bank: the version of the classifier that made this answer.
         flaw: what was wrong with the photo's file although its pixels came out, such as a part that is missing; None if
             nothing was.
     """
 
-    top: tuple[Ranked, ...]
+    top: tuple[RankedClass, ...]
     abstained: bool
     bank: str
     likely: tuple[str, ...] = ()
@@ -92,12 +92,12 @@ class PhotoClassifier:
     Args:
         bundle: the saved classifier.
         backbone: the CLIP that it was made with.
-        bank: the classes added beside it; none where None.
+        bank: the classes added beside it; None: no classes.
         top: how many classes an answer names.
-        pixels_at_once: how much may be decoded at once.
+        pixels_at_once: how many pixels may be decoded at once.
 
     Attributes:
-        on_step: told the seconds of each `decode`, `encode` and `head`.
+        on_step: called with the seconds of each `decode`, `encode` and `head`.
     """
 
     def __init__(
@@ -118,13 +118,12 @@ class PhotoClassifier:
 
     @classmethod
     def load(cls, models: Path, settings: BackboneSettings | None = None, *, top: int = 5) -> PhotoClassifier:
-        """The classifier of a folder `models`: what is live there, else `bundle/` with `bank/` beside it.
+        """The classifier of a folder `models`: the live version there, else `bundle/` with `bank/`.
 
         Args:
             models: the workspace's or the Bento's `models/`.
-            settings: device and precision to answer with; the backbone itself is named by the bundle. Another device
-                or precision than the bundle was made with is no mistake: a classifier trained on a GPU answers on a
-                CPU, alike but for the last bits.
+            settings: device and precision to answer with; the backbone itself is named by the bundle. They may differ
+                from those of the training: a classifier trained on a GPU answers on a CPU, equal but for the last bits.
             top: how many classes an answer names.
 
         Raises:
@@ -141,21 +140,21 @@ class PhotoClassifier:
 
     @classmethod
     def of_outputs(cls, models: Path, settings: BackboneSettings) -> PhotoClassifier:
-        """What the stages wrote to `models`, whether or not it is live; raises as `load` does."""
+        """The classifier that the stages wrote to `models`, live or not; raises as `load` does."""
         bundle, bank = _read(models)
         return cls(bundle, _matching_backbone(bundle, models, models, settings), bank)
 
     @classmethod
     def of_saved(cls, saved: Saved, settings: BackboneSettings, *, top: int = 5) -> PhotoClassifier:
-        """A saved classifier, which stays as it is; arguments and errors as of `load`."""
+        """A saved classifier, which is never reloaded; arguments and errors as of `load`."""
         bundle = Bundle.load(saved.bundle)
         bank = Bank.empty(bundle) if saved.bank is None else Bank.load(saved.bank, bundle)
         return cls(bundle, _matching_backbone(bundle, saved.bundle.parent, saved.models, settings), bank, top=top)
 
     def follow(self) -> bool:
-        """Take what is live now, where that has changed since; whether it has.
+        """Switch to the version that is live now; returns whether it has changed.
 
-        An answer that is being made goes on with the version that it began with.
+        An answer that is under way is finished with the version with which it began.
         """
         if self._source is None:
             return False
@@ -189,18 +188,18 @@ class PhotoClassifier:
         return self._served.backbone
 
     def classes(self) -> list[dict[str, Any]]:
-        """The classes that answers can name; see `class_rows`."""
+        """The classes that an answer can have; see `class_rows`."""
         return class_rows(self._served.bundle, self._served.bank)
 
     def answer(self, photos: Sequence[Photo]) -> list[Answer | PhotoError]:
-        """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
+        """One answer per photo, in order; a photo that cannot be read has its error instead."""
         served = self._served
         with self._step("decode"):
             pixels = self._decoded(photos, served)
         return self._answered(pixels, served)
 
     def embed(self, photos: Sequence[Photo]) -> list[torch.Tensor | PhotoError]:
-        """One unit vector (d,) float32 a photo, in order; a photo that cannot be read gives its error."""
+        """One unit vector (d,) float32 per photo, in order; a photo that cannot be read has its error instead."""
         served = self._served
 
         def embeddings(pixels: torch.Tensor) -> list[torch.Tensor]:
@@ -221,13 +220,13 @@ class PhotoClassifier:
     def answer_batches(
         self, batches: Iterable[Sequence[Callable[[], bytes | Path]]]
     ) -> Iterator[list[Answer | PhotoError]]:
-        """The answers to batch after batch of photos that are loaded when they are needed.
+        """The answers to batches of photos, which are loaded when needed.
 
-        While one batch is encoded the next ones are loaded and decoded; no more than three are in memory, however many
-        there are. All are answered by the version that is served when the first one is asked for.
+        While one batch is encoded, the next ones are loaded and decoded; at most three are in memory. All are answered
+        by the version that is served when the first answer is asked for.
 
         Args:
-            batches: what loads each photo; it may raise PhotoError. A batch is encoded in one forward pass.
+            batches: of functions that load a photo and may raise PhotoError. A batch is encoded in one forward pass.
         """
         served = self._served
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -297,7 +296,7 @@ class PhotoClassifier:
         return [
             Answer(
                 tuple(
-                    Ranked(names[place], words[place], float(value))
+                    RankedClass(names[place], words[place], float(value))
                     for place, value in zip(places, values, strict=True)
                 ),
                 abstained,
@@ -325,7 +324,7 @@ class _Pixels:
 def _in_their_places(
     pixels: list[_Pixels | PhotoError], of_batch: Callable[[torch.Tensor], list[T]]
 ) -> list[T | PhotoError]:
-    """What `of_batch` makes of the photos that could be read, in their places; errors stay in theirs."""
+    """The results of `of_batch` for the readable photos, in their places; errors keep their places."""
     readable = [photo.tensor for photo in pixels if isinstance(photo, _Pixels)]
     made: list[T] = []
     for start in range(0, len(readable), _BATCH):
@@ -336,7 +335,7 @@ def _in_their_places(
 
 @dataclass(frozen=True)
 class _Served:
-    """What one answer is made by, from its first step to its last."""
+    """The bundle, bank and version that one answer uses from its first step to its last."""
 
     bundle: Bundle
     bank: Bank

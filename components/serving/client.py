@@ -1,4 +1,4 @@
-"""The service, spoken to from Python: the same questions and changes, typed, with our errors raised as exceptions."""
+"""A client of the service in Python: its questions and changes, typed, with its errors raised as exceptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 
 from components.errors import RefusedByGateError, ShotlineError, UserInputError
 
-__all__ = ["AnsweredPhoto", "Client", "ServiceError"]
+__all__ = ["Client", "ServedAnswer", "ServiceError"]
 
 SentPhoto = str | Path | bytes
 """A photo as a client sends it: a file, or a file's bytes."""
@@ -23,11 +23,11 @@ _PIECE_BYTES = 1_000_000
 
 
 class ServiceError(ShotlineError):
-    """The service refused, or could not answer; catch it to look at its code.
+    """The service refused, or could not answer; catch it to read its code.
 
     Attributes:
         code: one word, such as `no_images`; `away` where there was no answer.
-        status: of HTTP; 0 where there was no answer.
+        status: of HTTP; 0 if there was no answer.
     """
 
     def __init__(self, what: str, *, on: str, remedy: str, code: str = "", status: int = 0) -> None:
@@ -40,14 +40,14 @@ class ServiceError(ShotlineError):
 
 
 @dataclass(frozen=True)
-class AnsweredPhoto:
-    """What the service says of a photo.
+class ServedAnswer:
+    """The service's answer to a photo.
 
     Attributes:
         path: the file's name; None for bytes.
         top: class names and their calibrated probabilities (0 to 1), best first; empty if the photo cannot be read.
-        likely: names of the classes that hold the right one for nine in ten photos, most probable first.
-        abstained: the photo is probably none of the classes.
+        likely: names of the classes among which the right one is for nine in ten photos, most probable first.
+        abstained: whether the photo is probably of none of the classes.
         bank: the version of the classifier that made this answer.
         error: why the photo has no answer; None if it has one.
         flaw: what is wrong with the photo's file although it has an answer; None if nothing is.
@@ -66,10 +66,10 @@ class Client:
     """A running service; use it in a `with` block, or `close` it.
 
     Args:
-        url: where it is, such as `http://localhost:3000`.
+        url: its address, such as `http://localhost:3000`.
         token: the admin token, for changes, versions and photos.
-        timeout_s: what an answer may take.
-        retries: how often what is refused for a moment (429, 503) is asked again, after the pause that the service names.
+        timeout_s: how long an answer may take.
+        retries: how often a request that is refused for the moment (429, 503) is repeated, after the service's pause.
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout_s: float = 120.0, retries: int = 3) -> None:
@@ -90,8 +90,8 @@ class Client:
         """Close its connections."""
         self._http.close()
 
-    def classify(self, photos: SentPhoto | Sequence[SentPhoto]) -> list[AnsweredPhoto]:
-        """Say what is on photos, at most 64 at once; one that cannot be read has an `error`, and the rest go on.
+    def classify(self, photos: SentPhoto | Sequence[SentPhoto]) -> list[ServedAnswer]:
+        """Classify photos, at most 64 at once; a photo that cannot be read has an `error` instead of an answer.
 
         Raises:
             ServiceError: the service refused or could not answer.
@@ -103,10 +103,10 @@ class Client:
             cause = error.__cause__
             if len(sent) != 1 or not isinstance(cause, ServiceError) or cause.status != 422:
                 raise
-            return [AnsweredPhoto(sent[0][1][0], error=cause)]
+            return [ServedAnswer(sent[0][1][0], error=cause)]
         return [_answered(answer) for answer in answers]
 
-    def classify_zip(self, archive: str | Path | bytes) -> Iterator[AnsweredPhoto]:
+    def classify_zip(self, archive: str | Path | bytes) -> Iterator[ServedAnswer]:
         """Say what is on the photos of a zip archive, at most 10,000, each as soon as the service has answered it.
 
         Photos come in the order of their paths in the archive, which `path` gives; one that cannot be read has an `error`,
@@ -122,7 +122,7 @@ class Client:
         sent = _archive(archive)
         response = self._request("POST", "classify", sent, stream=True)
 
-        def answers() -> Iterator[AnsweredPhoto]:
+        def answers() -> Iterator[ServedAnswer]:
             try:
                 for line in response.iter_lines():
                     yield _answered(json.loads(line))
@@ -148,17 +148,19 @@ class Client:
         return vectors
 
     def search(self, query: SentPhoto, top: int = 20) -> list[dict[str, Any]]:
-        """The workspace's photos most alike to a text (str) or a photo (Path or bytes): `path`, `class`, `similarity`."""
+        """The workspace's photos most similar to a text (str) or a photo (Path or bytes): `path`, `class`,
+        `similarity`.
+        """
         if isinstance(query, str):
             return list(self._post("search", json={"text": query, "top": top}))
         return list(self._post("search", files=_files(query), data={"top": str(top)}))
 
     def classes(self) -> list[dict[str, Any]]:
-        """The classes that answers can name: `class`, `kind`, `since`, `photos`."""
+        """The classes that an answer can have: `class`, `kind`, `since`, `photos`."""
         return list(self._get("classes"))
 
     def versions(self) -> list[dict[str, Any]]:
-        """What was live, oldest first; needs the token."""
+        """The versions that were live, oldest first; needs the token."""
         return list(self._get("versions"))
 
     def add_class(self, name: str, photos: SentPhoto | Sequence[SentPhoto], *, force: bool = False) -> dict[str, Any]:
@@ -172,11 +174,11 @@ class Client:
         return dict(self._post("add_class", files=_files(photos), data={"name": name, "force": str(force).lower()}))
 
     def remove_class(self, name: str) -> dict[str, Any]:
-        """Take an added class out again; `version` and `before`. Needs the token; raises as `add_class`."""
+        """Remove an added class; `version` and `before`. Needs the token; raises as `add_class`."""
         return dict(self._post("remove_class", json={"name": name}))
 
     def rename_class(self, name: str, new_name: str) -> dict[str, Any]:
-        """Call an added class otherwise; `version` and `before`. Needs the token; raises as `add_class`."""
+        """Rename an added class; `version` and `before`. Needs the token; raises as `add_class`."""
         return dict(self._post("rename_class", json={"name": name, "new_name": new_name}))
 
     def rollback(self, version: str | None = None) -> dict[str, Any]:
@@ -184,12 +186,12 @@ class Client:
         return dict(self._post("rollback", json={} if version is None else {"version": version}))
 
     def train(self, *, shots: int | None = None, seed: int | None = None) -> dict[str, Any]:
-        """Begin a training on the workspace's `data/raw`; how far it is, see `training`. Needs the token."""
+        """Begin a training on the workspace's `data/raw`; `training` gives its progress. Needs the token."""
         given = {name: value for name, value in (("shots", shots), ("seed", seed)) if value is not None}
         return dict(self._post("train", json=given))
 
     def training(self) -> dict[str, Any]:
-        """How far the training is: `state`, `stages`, `notes`, `error`. Needs the token."""
+        """Progress of the training: `state`, `stages`, `notes`, `error`. Needs the token."""
         return dict(self._get("train"))
 
     def ready(self) -> bool:
@@ -227,7 +229,7 @@ class Client:
         try:
             told = response.json()
             refused = _error(told, response.status_code, path)
-        except (ValueError, KeyError, TypeError):  # something between us and the service
+        except (ValueError, KeyError, TypeError):  # an answer of something between client and service
             raise ServiceError(
                 f"the answer has the status {response.status_code}",
                 on=str(response.url),
@@ -247,7 +249,7 @@ def _away(error: httpx.TransportError, url: str) -> ServiceError:
 
 
 def _as_ours(refused: ServiceError) -> ShotlineError:
-    """The class that the same mistake has without a service between."""
+    """The exception class that the same mistake raises without a service."""
     if refused.code == "refused_by_gate":
         return RefusedByGateError(refused.what, on=refused.on, remedy=refused.remedy)
     if refused.status in (400, 422):
@@ -259,11 +261,11 @@ def _error(told: dict[str, str], status: int, on: str) -> ServiceError:
     return ServiceError(told["message"], on=on, remedy=told["remedy"], code=told["code"], status=status)
 
 
-def _answered(answer: dict[str, Any]) -> AnsweredPhoto:
+def _answered(answer: dict[str, Any]) -> ServedAnswer:
     if "error" in answer:
-        return AnsweredPhoto(answer["path"], error=_error(answer["error"], 422, answer["path"] or "the photo"))
+        return ServedAnswer(answer["path"], error=_error(answer["error"], 422, answer["path"] or "the photo"))
     top = tuple((each["class"], each["probability"]) for each in answer["top"])
-    return AnsweredPhoto(
+    return ServedAnswer(
         answer["path"], top, tuple(answer["likely"]), answer["abstained"], answer["bank"], flaw=answer.get("flaw")
     )
 

@@ -1,4 +1,4 @@
-"""Commands that write what is live for elsewhere: vectors, one ONNX file, a page for a browser, the model card."""
+"""Commands that export the live classifier: vectors, one ONNX file, a page for a browser, the model card."""
 
 from __future__ import annotations
 

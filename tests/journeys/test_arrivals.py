@@ -33,8 +33,9 @@ from components.live.outcome import Taken
 from components.live.telling import explain_taken, taken_json
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.prefect_server import ask
-from tests.journeys.test_serving import Service
+from tests.support.prefect_record import ask
+from tests.support.services import Service
+from tests.support.watched import wait_for, watching
 
 TEAL, LIME = 128, 75  # hues that nobody trained on
 _number = iter(range(5000, 10**6))
@@ -341,39 +342,6 @@ def test_an_inbox_is_not_where_the_workspace_keeps_photos(copy_of_trained: Path)
     for folder in (workspace.raw, workspace.arrivals, copy_of_trained):
         with pytest.raises(Exception, match="lie in one another"):
             open_inbox(workspace, folder)
-
-
-@contextmanager
-def watching(workspace: Path, inbox: Path, *options: str, api: str = "", command: str = "watch") -> Iterator[Path]:
-    """`shotline watch INBOX`, warm; its log. Ends as a service manager ends it, and must end well."""
-    log = inbox.with_name(f"{command}{''.join(options)}.log")
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("shotline")), command, str(inbox), *options],
-            cwd=workspace,
-            env={**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(inbox.with_name("prefect"))},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(lambda: "Ctrl-C ends it" in log.read_text() or "announcing" in log.read_text(), log, process)
-        yield log
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, log.read_text()
-        if command == "watch":
-            assert "stopped" in log.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(holds: Callable[[], Any], log: Path, process: subprocess.Popen[bytes] | None = None) -> Any:
-    deadline = time.monotonic() + 120
-    while not (found := holds()):
-        assert process is None or process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    return found
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The forms of what the service answers, for its OpenAPI document, each with an example."""
+"""The schemas of the service's answers, for its OpenAPI document, each with an example."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The table's file: rows are noted as they come, so that a run that was stopped goes on where it was.
+"""The table's file: rows are written as they come, so that a stopped run can continue.
 
-Until the end rows lie in `FILE.part`, a JSON object a line, each written at once; a line that was cut off is discarded.
-At the end they become `FILE`, which is written beside and renamed: what is called FILE is whole.
+Until the end rows lie in `FILE.part`, a JSON object per line, each written at once; a line that was cut off is
+discarded. At the end they become `FILE`, which is written beside and renamed: a file named FILE is complete.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class TableFile:
         path: the file; `.parquet` for Parquet.
         bank: the version that answers.
         kind: `csv` or `parquet`.
-        signature: begin CSV with the mark by which Excel knows UTF-8.
-        anew: forget the rows that are there.
+        signature: begin CSV with the mark by which Excel recognises UTF-8.
+        anew: discard the existing rows.
 
     Attributes:
         done: the photos that have a row.
 
     Raises:
-        UserInputError: the file is none that was written here, or holds rows of another version.
+        UserInputError: the file is no table of answers, or it has rows of another version.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class TableFile:
         self._journal: IO[str] | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Note rows; they outlive this process."""
+        """Write rows durably."""
         if self._journal is None:
             self._journal = self.part.open("a", encoding="utf-8")
         for row in rows:
@@ -85,13 +85,13 @@ class TableFile:
         self._journal.flush()
 
     def close(self) -> None:
-        """Stop writing; what was noted waits in `FILE.part`."""
+        """Stop writing; the rows so far stay in `FILE.part`."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
     def finish(self, keep: Callable[[Row], bool] | None = None) -> int:
-        """Write the file from the rows that `keep` accepts (None: all), in the order in which they were made; how many."""
+        """Write the file from the rows that `keep` accepts (None: all), in their order; returns how many."""
         self.close()
         with atomic_path(self.path) as beside:
             rows = (row for row in self.rows() if keep is None or keep(row))
@@ -100,7 +100,7 @@ class TableFile:
         return written
 
     def rows(self) -> Iterator[Row]:
-        """The rows so far, in the order in which they were made; raises as the class does."""
+        """The rows so far, in their order; raises as the class does."""
         if not self.part.is_file():
             return
         with self.part.open(encoding="utf-8") as lines:
@@ -121,7 +121,7 @@ class TableFile:
             )
 
     def _take_over(self) -> None:
-        """Note the rows of a file that an earlier run has finished."""
+        """Take over the rows of a file that an earlier run has finished."""
         try:
             with atomic_path(self.part) as beside, beside.open("w", encoding="utf-8") as journal:
                 for row in _parquet_rows(self.path) if self.kind == "parquet" else _csv_file_rows(self.path):
@@ -210,7 +210,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _cut_to_whole_lines(path: Path) -> None:
-    """Discard what was being written when a process was killed; a file that did not begin as ours stays as it is."""
+    """Discard an incomplete last line, which a killed process has left; a file that did not begin as ours stays as it is."""
     with path.open("rb+") as file:
         if file.read(1) not in (b"", _BEGIN):
             raise _no_rows(path)

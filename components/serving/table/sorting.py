@@ -1,4 +1,4 @@
-"""Photos into a folder a class, by their answers: copies or links; the photos themselves stay where they are."""
+"""Photos into a folder per class, by their answers: copies or links; the photos themselves stay where they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from components.wording import printable
 __all__ = ["UNKNOWN", "Sorter"]
 
 UNKNOWN = "unknown"
-_BESIDE_A_CLASS = "unknown (no class)"  # where a class is called unknown
+_BESIDE_A_CLASS = "unknown (no class)"  # used if a class is called unknown
 
 
 class Sorter:
@@ -28,7 +28,7 @@ class Sorter:
     A second run changes nothing. A photo of the same name and other content gets a number.
 
     Args:
-        folder: the target; made.
+        folder: the target; made if missing.
         class_names: that answers can name.
         link: make hard links where the file system has them, which take no room.
         sources: the folders that photos come from.
@@ -58,7 +58,7 @@ class Sorter:
             )
 
     def put(self, photo: NamedPhoto, row: Row) -> Path | None:
-        """Where the photo is now; None of one without an answer."""
+        """Put a photo into its folder; returns its new path, None if it has no answer."""
         if row["error"]:
             return None
         folder = self._folder / self._folders[None if row["abstained"] else row["class"]]
@@ -96,6 +96,6 @@ def _same(photo: Path | bytes, there: Path) -> bool:
 
 
 def _folder_name(class_name: str) -> str:
-    """The class's name as one folder, whatever letters it has."""
+    """A folder's name for the class, for any letters in its name."""
     name = printable(class_name).replace("/", "_").replace("\\", "_").replace("\0", "_").strip()
     return f"_{name}" if name.startswith(".") or not name else name

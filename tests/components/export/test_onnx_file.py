@@ -35,10 +35,10 @@ from components.export.onnx_file import (
 from components.export.recipes.answer import prepared, upright_rgb
 from components.features import level_features
 from components.ingest import load_image
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.export.small import draw_task, small_backbone, small_classifier
-from tests.components.heads.drawn import drawn_support
 from tests.conftest import REPOSITORY, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
+from tests.support.small_export import draw_task, small_backbone, small_classifier
 
 # One head of each kind: an export takes seconds, the others' are soak.
 IN_EVERY_RUN = ("zero_shot", "linear_probe_levels", "map_lr", "ldc")

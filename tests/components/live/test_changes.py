@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from components.classifier import Bundle
 from components.errors import RefusedByGateError, UserInputError
 from components.live import GateSettings, Versions
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import Place, photos_of, stamp
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import Place, photos_of, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from components.classifier import Bundle
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
 from components.serving.answers import Answer, PhotoClassifier
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
 from tests.conftest import REPOSITORY, FakeBackbone, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 FP32 = BackboneSettings(device="cpu", precision="fp32")
 

@@ -99,7 +99,7 @@ def test_photos_are_asked_about(url: str, photo: Path) -> None:
         one, bad, unnamed = client.classify([photo, b"no", photo.read_bytes()])
         [alone] = client.classify(b"no")
 
-        assert one == shotline.AnsweredPhoto("a.jpg", (("red", 0.9),), ("red",), False, "b")
+        assert one == shotline.ServedAnswer("a.jpg", (("red", 0.9),), ("red",), False, "b")
         assert (unnamed.path, unnamed.top) == (None, one.top)
         for each in (bad, alone):
             assert each.error is not None
@@ -134,7 +134,7 @@ def test_a_zip_is_answered_photo_by_photo(url: str, tmp_path: Path, monkeypatch:
         Classifier.busy = 1  # asked again, and sent again
         answers = client.classify_zip(tmp_path / "a.zip")
         first = next(answers)
-        assert first == shotline.AnsweredPhoto("00.jpg", (("red", 0.9),), ("red",), False, "b")
+        assert first == shotline.ServedAnswer("00.jpg", (("red", 0.9),), ("red",), False, "b")
         *_, bad, torn = answers
         assert [answer.path for answer in client.classify_zip((tmp_path / "a.zip").read_bytes())] == list(members)
         assert bad.error is not None

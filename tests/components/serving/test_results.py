@@ -2,11 +2,11 @@
 
 from components.ingest import PhotoError
 from components.retrieval import SimilarPhoto
-from components.serving.answers import Answer, Ranked
+from components.serving.answers import Answer, RankedClass
 from components.serving.results import Answers, FoundPhotos, answer_line
 
-ANSWER = Answer((Ranked("a b", "words", 0.75), Ranked("c", "c", 0.25)), False, "0123456789ab")
-ALONE = Answer((Ranked("a b", "words", 1.0),), True, "0123456789ab")
+ANSWER = Answer((RankedClass("a b", "words", 0.75), RankedClass("c", "c", 0.25)), False, "0123456789ab")
+ALONE = Answer((RankedClass("a b", "words", 1.0),), True, "0123456789ab")
 TORN = Answer(ALONE.top, False, "0123456789ab", flaw="a part is missing")
 BAD = PhotoError("the file is empty", on="x.jpg", remedy="give the whole file", reason="zero_byte")
 

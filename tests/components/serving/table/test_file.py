@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
-from components.serving.answers import Answer, PhotoClassifier, Ranked
+from components.serving.answers import Answer, PhotoClassifier, RankedClass
 from components.serving.table.file import SCHEMA, TableFile
 from components.serving.table.making import answers_to
 from components.serving.table.named import named_photos
 from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows, is_unsure, row_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
 from tests.conftest import FakeBackbone, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 
 def answer(*ranked: tuple[str, float], likely: tuple[str, ...] = ("cat",)) -> Answer:
-    return Answer(tuple(Ranked(name, name, value) for name, value in ranked), False, "v1", likely)
+    return Answer(tuple(RankedClass(name, name, value) for name, value in ranked), False, "v1", likely)
 
 
 SURE = row_of("a.jpg", answer(("cat", 0.95), ("dog", 0.05)))
