@@ -50,11 +50,11 @@ def test_a_long_stage_is_seen_and_a_short_one_is_not(server: Server) -> None:
         reporter.begin("ingest")
         reporter.progress(4, 4, "photos read")
         reporter.begin("features")
-        for done in range(1, 101):
-            server.now += 0.1
-            reporter.progress(done, 100, "views encoded")
+        for done in range(1, 21):
+            server.now += 0.5
+            reporter.progress(done, 20, "views encoded")
 
-    assert server.asked[0] == ("progress-features", 20.0, "features: 20 of 100 views encoded")
+    assert server.asked[0] == ("progress-features", 20.0, "features: 4 of 20 views encoded")
     assert [round(progress) for _, progress, _ in server.asked[1:]] == [40, 60, 80, 100]
 
 
