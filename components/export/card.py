@@ -11,11 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle, saved_version
+from components.files import write_text
 from components.live import version_name
 
-__all__ = ["CARD", "card_of", "model_card"]
+__all__ = ["CARD", "card_of", "model_card", "write_card"]
 
 CARD = "MODEL_CARD.md"
+_MADE_BY = "made by Shotline"  # in the first sentence of a card
 _CONFUSED = 5
 _EVIDENCE = {
     "out_of_fold": "held-out folds of the support photos",
@@ -79,6 +81,14 @@ def card_of(bundle: Bundle, bank: Bank, models: Path, metrics: dict[str, Any] | 
     """
     measured = metrics if saved_version(models / "bundle") == bundle.version else None
     return model_card(bundle, bank, measured, _licence(bundle, models))
+
+
+def write_card(path: Path, text: str) -> bool:
+    """Write a card beside an export; whether it was written: a file of that name that is no card of ours stays as it is."""
+    if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
+        return False
+    write_text(path, text)
+    return True
 
 
 def _licence(bundle: Bundle, models: Path) -> str:

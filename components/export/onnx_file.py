@@ -17,9 +17,9 @@ from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.errors import ShotlineError, UserInputError
-from components.export.card import CARD
+from components.export.card import CARD, write_card
 from components.features import level_features
-from components.files import write_bytes, write_text
+from components.files import write_bytes
 from components.ingest import load_image
 from components.live import version_name
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRECISIONS",
+    "RECIPE",
     "Agreement",
     "backbone_for_export",
     "checked",
@@ -43,6 +44,8 @@ PRECISIONS = {"fp32": 1e-4, "half_weights": 1e-3, "fp16": 5e-3}
 in half precision and computes in single; `fp16` computes the image tower in half too."""
 
 RECIPE = Path(__file__).with_name("recipes") / "answer.py"
+"""The program that is written beside an export."""
+
 _KEY = "shotline"
 _VERSION = 1
 _AT_ONCE = 16
@@ -131,8 +134,22 @@ def onnx_model(bundle: Bundle, bank: Bank, backbone: Backbone, precision: str = 
         model = (in_half_precision if precision == "fp16" else with_half_weights)(model)
     facts = facts_of(bundle, bank, backbone) | {"precision": precision, "opset": OPSET, "runtime": _RUNTIME}
     model.producer_name = "shotline"
-    model.metadata_props.add(key=_KEY, value=json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    for key, value in {
+        _KEY: json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False),
+        **_plain(facts),
+    }.items():
+        model.metadata_props.add(key=key, value=value)
     return model
+
+
+def _plain(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What an answer needs of the facts, for languages that have no JSON at hand: `answer.c` reads these."""
+    return {
+        "classes": "\n".join(" ".join(each["name"].splitlines()) for each in facts["classes"]),
+        "threshold": "" if facts["threshold"] is None else repr(facts["threshold"]),
+        "interpolation": facts["preprocessing"]["interpolation"],
+        "resize_mode": facts["preprocessing"]["resize_mode"],
+    }
 
 
 def write_onnx(
@@ -147,6 +164,8 @@ def write_onnx(
     progress: Progress = lambda done, total: None,
 ) -> Agreement:
     """Write `path` if it answers as the classifier does; beside it `answer.py`, which answers from it, and the model card.
+
+    A file of these names that somebody else has written stays as it is.
 
     Args:
         path: ends in `.onnx`.
@@ -171,8 +190,9 @@ def write_onnx(
     content = onnx_model(bundle, bank, backbone, precision).SerializeToString()
     agreement = checked(content, bundle, bank, backbone, photos, PRECISIONS[precision], progress)
     write_bytes(path, content)
-    shutil.copyfile(RECIPE, path.with_name("answer.py"))
-    write_text(path.with_name(CARD), card)
+    if not path.with_name(RECIPE.name).exists():
+        shutil.copyfile(RECIPE, path.with_name(RECIPE.name))
+    write_card(path.with_name(CARD), card)
     return agreement
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.bank import Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
-from components.export.card import CARD
+from components.export.card import CARD, write_card
 from components.export.onnx_file import (
     PRECISIONS,
     Agreement,
@@ -72,7 +72,7 @@ def write_page(
     for name in _COPIED:
         shutil.copyfile(_SOURCES / name, folder / name)
     write_text(folder / "look.css", look_css())
-    write_text(folder / CARD, card)
+    write_card(folder / CARD, card)
     pages = Environment(
         loader=FileSystemLoader(_SOURCES), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )

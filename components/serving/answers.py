@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
@@ -21,7 +21,8 @@ from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.features import Features, level_features
-from components.ingest import PhotoError, count_pixels, load_image, read_photo, rgb_image
+from components.ingest import PhotoError, count_pixels, read_photo, rgb_image
+from components.ingest.decode import decode
 from components.live import Versions, version_name
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
@@ -68,17 +69,21 @@ class Answer:
         likely: names of the classes among which the right one is for nine in ten photos, most probable first. They
             include the answer; an unknown photo may have none.
         bank: the version of the classifier that made this answer.
+        flaw: what was wrong with the photo's file although its pixels came out, such as a part that is missing; None if
+            nothing was.
     """
 
     top: tuple[RankedClass, ...]
     abstained: bool
     bank: str
     likely: tuple[str, ...] = ()
+    flaw: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The form that `classify --json` and `POST /classify` give."""
+        """The form that `classify --json` and `POST /classify` give; `flaw` where there is one."""
         top = [{"class": ranked.class_name, "probability": ranked.probability} for ranked in self.top]
-        return {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
+        told = {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
+        return told if self.flaw is None else {**told, "flaw": self.flaw}
 
 
 class PhotoClassifier:
@@ -189,7 +194,9 @@ class PhotoClassifier:
     def answer(self, photos: Sequence[Photo]) -> list[Answer | PhotoError]:
         """One answer per photo, in order; a photo that cannot be read has its error instead."""
         served = self._served
-        return self._each(photos, partial(self._answers, served=served), served)
+        with self._step("decode"):
+            pixels = self._decoded(photos, served)
+        return self._answered(pixels, served)
 
     def embed(self, photos: Sequence[Photo]) -> list[torch.Tensor | PhotoError]:
         """One unit vector (d,) float32 per photo, in order; a photo that cannot be read has its error instead."""
@@ -199,7 +206,9 @@ class PhotoClassifier:
             with self._step("encode"), threads_for(len(pixels)):
                 return list(served.backbone.encode_images(pixels).embedding.cpu())
 
-        return self._each(photos, embeddings, served)
+        with self._step("decode"):
+            pixels = self._decoded(photos, served)
+        return _in_their_places(pixels, embeddings)
 
     def answer_files(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Answer | PhotoError]]:
         """Each path with its answer, in order; see `answer_batches`."""
@@ -221,7 +230,7 @@ class PhotoClassifier:
         """
         served = self._served
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            ahead: deque[list[Future[torch.Tensor | PhotoError]]] = deque()
+            ahead: deque[list[Future[_Pixels | PhotoError]]] = deque()
             try:
                 for batch in batches:
                     ahead.append([pool.submit(self._loaded_pixels, load, served) for load in batch])
@@ -232,15 +241,19 @@ class PhotoClassifier:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _loaded_pixels(self, load: Callable[[], bytes | Path], served: _Served) -> torch.Tensor | PhotoError:
+    def _loaded_pixels(self, load: Callable[[], bytes | Path], served: _Served) -> _Pixels | PhotoError:
         try:
             photo = load()
         except PhotoError as error:
             return error
         return self._pixels(photo, served=served)
 
-    def _answered(self, pixels: list[torch.Tensor | PhotoError], served: _Served) -> list[Answer | PhotoError]:
-        return _in_their_places(pixels, partial(self._answers, served=served))
+    def _answered(self, pixels: list[_Pixels | PhotoError], served: _Served) -> list[Answer | PhotoError]:
+        answers = _in_their_places(pixels, partial(self._answers, served=served))
+        return [
+            replace(answer, flaw=photo.flaw) if isinstance(answer, Answer) and isinstance(photo, _Pixels) else answer
+            for photo, answer in zip(pixels, answers, strict=True)
+        ]
 
     def _answers(self, pixels: torch.Tensor, *, served: _Served) -> list[Answer]:
         with self._step("encode"), threads_for(len(pixels)):
@@ -248,17 +261,7 @@ class PhotoClassifier:
         with self._step("head"):
             return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 
-    def _each(
-        self, photos: Sequence[Photo], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
-    ) -> list[T | PhotoError]:
-        """The results of `of_batch` for photos, a batch of pixels at a time; an unreadable photo has its error
-        instead.
-        """
-        with self._step("decode"):
-            pixels = self._decoded(photos, served)
-        return _in_their_places(pixels, of_batch)
-
-    def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[torch.Tensor | PhotoError]:
+    def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[_Pixels | PhotoError]:
         if len(photos) == 1:
             return [self._pixels(photos[0], served=served)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -270,16 +273,17 @@ class PhotoClassifier:
         yield
         self.on_step(name, perf_counter() - begun)
 
-    def _pixels(self, photo: Photo, *, served: _Served) -> torch.Tensor | PhotoError:
+    def _pixels(self, photo: Photo, *, served: _Served) -> _Pixels | PhotoError:
         limits = served.bundle.limits
         name = str(photo) if isinstance(photo, Path) else "the photo"
         try:
             if isinstance(photo, Image.Image):
                 with self._decoding.hold(photo.width * photo.height):
-                    return served.backbone.preprocess(rgb_image(photo, limits, name=name))
+                    return _Pixels(served.backbone.preprocess(rgb_image(photo, limits, name=name)))
             content = read_photo(photo, limits, name=name) if isinstance(photo, Path) else photo
             with self._decoding.hold(count_pixels(content, limits, name=name)):
-                return served.backbone.preprocess(load_image(content, limits, name=name))
+                decoded = decode(content, limits, name=name)
+                return _Pixels(served.backbone.preprocess(decoded.image), decoded.flaw)
         except PhotoError as error:
             return for_asker(error)
 
@@ -309,16 +313,24 @@ class PhotoClassifier:
         ]
 
 
+@dataclass(frozen=True)
+class _Pixels:
+    """A photo as the backbone takes it, (3, s, s) float32, and the flaw of its file; see `Answer`."""
+
+    tensor: torch.Tensor
+    flaw: str | None = None
+
+
 def _in_their_places(
-    pixels: list[torch.Tensor | PhotoError], of_batch: Callable[[torch.Tensor], list[T]]
+    pixels: list[_Pixels | PhotoError], of_batch: Callable[[torch.Tensor], list[T]]
 ) -> list[T | PhotoError]:
     """The results of `of_batch` for the readable photos, in their places; errors keep their places."""
-    readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
+    readable = [photo.tensor for photo in pixels if isinstance(photo, _Pixels)]
     made: list[T] = []
     for start in range(0, len(readable), _BATCH):
         made += of_batch(torch.stack(readable[start : start + _BATCH]))
     in_order = iter(made)
-    return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
+    return [next(in_order) if isinstance(photo, _Pixels) else photo for photo in pixels]
 
 
 @dataclass(frozen=True)

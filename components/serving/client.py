@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ __all__ = ["Client", "ServedAnswer", "ServiceError"]
 
 SentPhoto = str | Path | bytes
 """A photo as a client sends it: a file, or a file's bytes."""
+
+_PIECE_BYTES = 1_000_000
 
 
 class ServiceError(ShotlineError):
@@ -46,7 +49,8 @@ class ServedAnswer:
         likely: names of the classes among which the right one is for nine in ten photos, most probable first.
         abstained: whether the photo is probably of none of the classes.
         bank: the version of the classifier that made this answer.
-        error: what is wrong with the photo; None if nothing is.
+        error: why the photo has no answer; None if it has one.
+        flaw: what is wrong with the photo's file although it has an answer; None if nothing is.
     """
 
     path: str | None
@@ -55,6 +59,7 @@ class ServedAnswer:
     abstained: bool = False
     bank: str = ""
     error: ServiceError | None = None
+    flaw: str | None = None
 
 
 class Client:
@@ -100,6 +105,33 @@ class Client:
                 raise
             return [ServedAnswer(sent[0][1][0], error=cause)]
         return [_answered(answer) for answer in answers]
+
+    def classify_zip(self, archive: str | Path | bytes) -> Iterator[ServedAnswer]:
+        """Say what is on the photos of a zip archive, at most 10,000, each as soon as the service has answered it.
+
+        Photos come in the order of their paths in the archive, which `path` gives; one that cannot be read has an `error`,
+        and the rest go on.
+
+        Args:
+            archive: its file, which is sent piece by piece, or its bytes.
+
+        Raises:
+            UserInputError: it cannot be read, is no archive, or holds no photo or too many.
+            ServiceError: the service refused or could not answer; also between two photos, where it goes away.
+        """
+        sent = _archive(archive)
+        response = self._request("POST", "classify", sent, stream=True)
+
+        def answers() -> Iterator[ServedAnswer]:
+            try:
+                for line in response.iter_lines():
+                    yield _answered(json.loads(line))
+            except httpx.TransportError as error:
+                raise _away(error, self._url) from error
+            finally:
+                response.close()
+
+        return answers()
 
     def embed(self, photos: SentPhoto | Sequence[SentPhoto] = (), *, texts: Sequence[str] = ()) -> list[list[float]]:
         """Unit vectors of photos, then of texts.
@@ -176,21 +208,24 @@ class Client:
         return self._ask("POST", path, given)
 
     def _ask(self, method: str, path: str, given: dict[str, Any]) -> Any:
+        return self._request(method, path, lambda: given).json()
+
+    def _request(
+        self, method: str, path: str, given: Callable[[], dict[str, Any]], *, stream: bool = False
+    ) -> httpx.Response:
+        """The answer to a request, which is made anew each time that it is sent; raises what was refused."""
         for attempt in range(self._retries + 1):
             try:
-                response = self._http.request(method, path, **given)
+                response = self._http.send(self._http.build_request(method, path, **given()), stream=stream)
+                if not response.is_success:
+                    response.read()
             except httpx.TransportError as error:
-                raise ServiceError(
-                    f"there is no answer: {error or type(error).__name__}",
-                    on=self._url,
-                    remedy="see whether the service runs there",
-                    code="away",
-                ) from error
+                raise _away(error, self._url) from error
             if response.status_code not in (429, 503) or attempt == self._retries:
                 break
             time.sleep(min(float(response.headers.get("retry-after", 1)), 60.0))
         if response.is_success:
-            return response.json()
+            return response
         try:
             told = response.json()
             refused = _error(told, response.status_code, path)
@@ -202,6 +237,15 @@ class Client:
                 status=response.status_code,
             ) from None
         raise _as_ours(refused) from refused
+
+
+def _away(error: httpx.TransportError, url: str) -> ServiceError:
+    return ServiceError(
+        f"there is no answer: {error or type(error).__name__}",
+        on=url,
+        remedy="see whether the service runs there",
+        code="away",
+    )
 
 
 def _as_ours(refused: ServiceError) -> ShotlineError:
@@ -221,7 +265,31 @@ def _answered(answer: dict[str, Any]) -> ServedAnswer:
     if "error" in answer:
         return ServedAnswer(answer["path"], error=_error(answer["error"], 422, answer["path"] or "the photo"))
     top = tuple((each["class"], each["probability"]) for each in answer["top"])
-    return ServedAnswer(answer["path"], top, tuple(answer["likely"]), answer["abstained"], answer["bank"])
+    return ServedAnswer(
+        answer["path"], top, tuple(answer["likely"]), answer["abstained"], answer["bank"], flaw=answer.get("flaw")
+    )
+
+
+def _archive(archive: str | Path | bytes) -> Callable[[], dict[str, Any]]:
+    """What is sent of a zip archive, made anew at each call."""
+    headers = {"content-type": "application/zip"}
+    if isinstance(archive, bytes):
+        return lambda: {"content": archive, "headers": headers}
+    path = Path(archive)
+    try:
+        with path.open("rb"):
+            headers["content-length"] = str(path.stat().st_size)
+    except OSError as error:
+        raise UserInputError(
+            f"it cannot be read: {error.strerror}", on=str(path), remedy="give the path of a zip archive"
+        ) from error
+    return lambda: {"content": _pieces(path), "headers": headers}
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
 def _files(photos: SentPhoto | Iterable[SentPhoto]) -> list[tuple[str, tuple[str | None, bytes, str]]]:

@@ -26,6 +26,7 @@ ANSWER_COLUMNS = (
     "abstained",
     "bank",
     "error",
+    "flaw",
 )
 """Columns of a table of answers; `likely` has names with `|` between them."""
 
@@ -58,7 +59,7 @@ class Answers(list["Answer | PhotoError"]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per photo, with the columns `path`, `class`, `probability`, `second`, `second_probability`, `likely`,
-        `abstained`, `bank`, `error`.
+        `abstained`, `bank`, `error`, `flaw` (what is wrong with the photo's file although it has an answer).
 
         Probabilities are fractions from 0 to 1; `likely` has names with `|` between them. Values that a photo does not
         have are missing: an error has no class, and with only one class there is no second.
@@ -79,7 +80,7 @@ class FoundPhotos(list["SimilarPhoto"]):
 
 
 def _row(line: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error") if key in line}
+    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error", "flaw") if key in line}
     if "likely" in line:
         row["likely"] = joined_names(line["likely"])
     names = (("class", "probability"), ("second", "second_probability"))

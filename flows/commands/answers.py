@@ -75,7 +75,20 @@ def classify(
         contact_sheet,
         only_unsure,
     )
-    if not outputs.files and not any(map(_may_be_there, names)):  # checked at once, before a model is loaded
+    if as_json and outputs.files:
+        raise UserInputError(
+            "--json prints answers, and what else is asked for writes files",
+            on=str(outputs.files[0]),
+            remedy="ask for one",
+        )
+    outputs.require_places()
+    if not any(map(_may_be_there, names)):  # seen at once, without waiting for a model
+        if outputs.files or not names:
+            raise UserInputError(
+                "there is no such file or folder" if names else "there is no photo",
+                on=", ".join(names[:3]) or "standard input",
+                remedy="check the path; nothing was written" if names else "name photos",
+            )
         failed = _print_answers(_not_there(names), as_json)
     else:
         from components.serving.answers import PhotoClassifier
@@ -293,7 +306,8 @@ def _readable(path: str, answer: Any) -> str:
     verdict = "unknown; nearest is " if answer.abstained else ""
     others_likely = [name for name in answer.likely if name != best.class_name]
     likely = f"; likely: {', '.join(answer.likely)}" if others_likely else ""
-    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "") + likely
+    flaw = f"; about the file: {answer.flaw}" if answer.flaw else ""
+    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "") + likely + flaw
 
 
 def _named(ranked: Any) -> str:

@@ -55,6 +55,14 @@ class AnswerOutputs:
         table = [] if self.table is None else [self.table, self.table.with_name(f"{self.table.name}.part")]
         return table + [path for path in (self.sort_into, self.contact_sheet) if path is not None]
 
+    def require_places(self) -> None:
+        """See that the files can be written; raises UserInputError."""
+        from components.serving.table.file import require_place
+
+        for path in (self.table, self.contact_sheet):
+            if path is not None:
+                require_place(path)
+
 
 def names_given(arguments: Sequence[str]) -> list[str]:
     """The names, with those on standard input instead of `-`."""
@@ -78,7 +86,11 @@ def photos_given(names: Sequence[str], outputs: AnswerOutputs, limits: Any) -> l
 
     photos = named_photos(names, limits, leave_out=outputs.files)
     if not photos:
-        raise UserInputError("there is no photo", on=", ".join(names[:3]) or "standard input", remedy="name photos")
+        raise UserInputError(
+            "there is no photo",
+            on=", ".join(names[:3]),
+            remedy="name photos, or a folder, an archive or a list that has some",
+        )
     return photos
 
 
@@ -127,7 +139,7 @@ class _Rows:
         self._photos, self._classifier, self._file = photos, classifier, file
         self._made: list[Row] = []
         self._seconds, self._n_made = 0.0, 0
-        self.broken = self._unknown = self._answered = 0
+        self.broken = self._unknown = self._answered = self._flawed = 0
 
     def make(self) -> None:
         """Answer the photos that have no row yet."""
@@ -164,14 +176,16 @@ class _Rows:
                 self.broken += bool(row["error"])
                 self._unknown += bool(row["abstained"])
                 self._answered += not row["error"] and not row["abstained"]
+                self._flawed += bool(row["flaw"])
                 yield row
 
     def tell(self) -> None:
         """Print the number of photos, the rate, and the outcomes."""
+        flawed = f"; {counted(self._flawed, 'photo')} with something wrong in the file (flaw)" if self._flawed else ""
         rate = f" in {self._seconds:.1f} s ({self._n_made / self._seconds:,.1f} a second)" if self._n_made else ""
         console.print(
             f"{counted(self._n_made, 'photo')} answered now{rate}; of all {len(self._photos):,}: "
-            f"{self._answered:,} with a class, {self._unknown:,} unknown, {self.broken:,} without an answer",
+            f"{self._answered:,} with a class, {self._unknown:,} unknown, {self.broken:,} without an answer{flawed}",
             markup=False,
             soft_wrap=True,
         )

@@ -104,6 +104,8 @@ def _entry(row: Row, *, photos: Mapping[str, NamedPhoto], limits: Limits) -> str
     else:
         likely = " or ".join(row["likely"])
         told = f"{row['probability']:.0%} " + html.escape(likely if is_unsure(row) else row["class"])
+    if row["flaw"]:
+        told += "; " + html.escape(row["flaw"])
     css = ' class="unsure"' if not row["error"] and is_unsure(row) else ""
     return f"<li{css}>{shown}{told}<br><small>{name}</small></li>\n"
 

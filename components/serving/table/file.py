@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +20,7 @@ from components.errors import UserInputError
 from components.files import atomic_path
 from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows
 
-__all__ = ["SCHEMA", "TableFile"]
+__all__ = ["SCHEMA", "TableFile", "require_place"]
 
 SCHEMA = pa.schema(
     [
@@ -32,11 +33,13 @@ SCHEMA = pa.schema(
         ("abstained", pa.bool_()),
         ("bank", pa.string()),
         ("error", pa.string()),
+        ("flaw", pa.string()),
     ]
 )
 """`COLUMNS` with their types in Parquet."""
 
 _SIGNATURE = "\ufeff"
+_BEGIN = b"["  # of each line of FILE.part
 _ROWS_AT_ONCE = 10_000
 
 
@@ -62,10 +65,7 @@ class TableFile:
     ) -> None:
         self.path, self.kind, self._bank, self._signature = path, kind, bank, signature
         self.part = path.with_name(f"{path.name}.part")
-        if path.is_dir() or not path.parent.is_dir():
-            raise UserInputError(
-                "no file can be written there", on=str(path), remedy="name a file in a folder that is there"
-            )
+        require_place(path)
         if anew:
             self.part.unlink(missing_ok=True)
         elif self.part.is_file():
@@ -105,7 +105,10 @@ class TableFile:
             return
         with self.part.open(encoding="utf-8") as lines:
             for line in lines:
-                row = dict(zip(COLUMNS, json.loads(line), strict=True))
+                try:
+                    row = dict(zip(COLUMNS, json.loads(line), strict=True))
+                except (ValueError, TypeError):
+                    raise _no_rows(self.part) from None
                 self._check_version(row)
                 yield row
 
@@ -141,6 +144,30 @@ class TableFile:
                 file.write(csv_line(row))
                 written += 1
         return written
+
+
+def require_place(path: Path) -> None:
+    """See that a file can be written at `path`.
+
+    Raises:
+        UserInputError: it is a folder, or lies in none that is there and may be written to.
+    """
+    if path.is_dir():
+        raise UserInputError("it is a folder", on=str(path), remedy="name a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserInputError(
+            "no file can be written there",
+            on=str(path),
+            remedy="name a file in a folder that is there and that you may write to",
+        )
+
+
+def _no_rows(part: Path) -> UserInputError:
+    return UserInputError(
+        "it is there, and holds no rows of answers to go on from",
+        on=str(part),
+        remedy="move it away, or add --anew to begin again",
+    )
 
 
 def _line(row: Row) -> str:
@@ -183,8 +210,10 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _cut_to_whole_lines(path: Path) -> None:
-    """Discard an incomplete last line, which a killed process has left."""
+    """Discard an incomplete last line, which a killed process has left; a file that did not begin as ours stays as it is."""
     with path.open("rb+") as file:
+        if file.read(1) not in (b"", _BEGIN):
+            raise _no_rows(path)
         at, tail = file.seek(0, 2), b""
         while at > 0 and b"\n" not in tail:
             start = max(0, at - 65536)

@@ -25,6 +25,11 @@ from components.ingest.table_files import decoded, is_table, read_table
 __all__ = ["NamedPhoto", "named_photos", "paths_in", "zip_photos"]
 
 _LISTS = (".txt", ".lst")
+_REMEDIES = {
+    "outside_root": "name it itself",
+    "missing": "put the photo back, or delete the link",
+    "bad_name": "rename it",
+}
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,15 @@ def _in_folder(folder: Path) -> Iterator[NamedPhoto]:
             path = at / name
             relative = str((root / path.relative_to(folder)).relative_to(root))
             rejected = place(root, Entry(relative, "", None))
-            if rejected is None:
-                yield NamedPhoto(str(path), partial(_itself, path), path)
+            if rejected is not None:
+                remedy = _REMEDIES.get(rejected.reason, "see to it, or delete it")
+                yield _refused(str(path), rejected.reason, rejected.detail, remedy, file=path)
+            elif path.suffix.lower() == ".zip":
+                yield _refused(
+                    str(path), "unsupported", "it is an archive, which is not opened in a folder", "name it itself"
+                )
             else:
-                yield _refused(str(path), rejected.reason, rejected.detail, "name it itself", file=path)
+                yield NamedPhoto(str(path), partial(_itself, path), path)
     for error in not_listed:
         what = f"the folder cannot be listed ({error.strerror}), so no photo in it is answered"
         yield _refused(str(error.filename), "unreadable", what, "let yourself read it")
@@ -183,6 +193,10 @@ def zip_photos(archive: Path | IO[bytes], name: str | None, limits: Limits) -> I
         if member.is_dir() or not parts or any(is_passed_over(part) for part in parts):
             continue
         shown_name = shown(member.filename) if name is None else f"{name}/{shown(member.filename)}"
+        if parts[-1].lower().endswith(".zip"):
+            what = "it is an archive within an archive, which is not opened"
+            yield _refused(shown_name, "unsupported", what, "unpack the outer one")
+            continue
         yield NamedPhoto(shown_name, partial(_unpacked, opened, member, shown_name, limits))
 
 

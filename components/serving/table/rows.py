@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 COLUMNS = (
     *("path", "class", "probability", "second", "second_probability"),
-    *("likely", "abstained", "bank", "error"),
+    *("likely", "abstained", "bank", "error", "flaw"),
 )
 
 _BETWEEN = "|"  # between likely classes, in CSV
@@ -45,6 +45,7 @@ def row_of(name: str, answer: Answer | PhotoError) -> Row:
         "abstained": answer.abstained,
         "bank": answer.bank,
         "error": None,
+        "flaw": answer.flaw,
     }
 
 

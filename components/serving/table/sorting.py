@@ -34,13 +34,17 @@ class Sorter:
         sources: the folders that photos come from.
 
     Raises:
-        UserInputError: the target lies in a folder whose photos are asked about, or two classes need the same folder.
+        UserInputError: the target is a file, or lies in a folder whose photos are asked about, or two classes need the same folder.
     """
 
     def __init__(self, folder: Path, class_names: Sequence[str], *, link: bool, sources: Sequence[Path]) -> None:
         self._folder, self._link = folder, link
         unknown = _BESIDE_A_CLASS if UNKNOWN in {name.casefold() for name in class_names} else UNKNOWN
         self._folders = {name: _folder_name(name) for name in class_names} | {None: unknown}
+        if folder.exists() and not folder.is_dir():
+            raise UserInputError(
+                "it is a file, and no folder for sorted photos", on=str(folder), remedy="name a folder"
+            )
         for source in sources:
             if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
                 raise UserInputError(
