@@ -236,7 +236,12 @@ def _looking() -> dict[str, dict[str, Any]]:
     """Operations on versions and photos."""
     return {
         "/versions": {
-            "get": _get("The versions that were live, oldest first, with their changes", _each("Version"), admin=True, more=(422,))
+            "get": _get(
+                "The versions that were live, oldest first, with their changes",
+                _each("Version"),
+                admin=True,
+                more=(422,),
+            )
         },
         "/photos": {
             "get": _get(
