@@ -120,9 +120,7 @@ class Changes:
         with self._turn(stamp) as now:
             wanted = {class_name(name, now.names): tuple(photos) for name, photos in arrival.items()}
             if len(wanted) < len(arrival):
-                raise UserInputError(
-                    "a class is given twice", on=", ".join(arrival), remedy="give all its photos at once"
-                )
+                raise UserInputError("a class is given twice", on=", ".join(arrival), remedy="give all photos at once")
             fresh = now.fresh(wanted)
             if not fresh:  # the same arrival was made before
                 return Change(
