@@ -16,9 +16,6 @@ REASON = "# Over 60 lines: "
 LONG_FILES = {
     "benchmarks/base_to_new.py": "one protocol, its methods and its tables, run as one script",
     "flows/dvc.py": "the one file that knows the inside of DVC",
-    "tests/components/live/test_changes.py": "every story changes the one place that its fixture draws",
-    "tests/journeys/test_arrivals.py": "its stories share one watcher's parts; a file's tests run in one process",
-    "tests/journeys/test_page.py": "its stories share a browser and a service; a file's tests run in one process",
     "tests/journeys/test_serving.py": "its stories share a started Bento; a file's tests run in one process",
 }
 
@@ -55,8 +52,7 @@ def test_files_are_short_or_say_why_not() -> None:
     found = {
         str(path.relative_to(REPOSITORY)) for path in sources() if path.read_bytes().count(b"\n") > MOST_LINES_OF_A_FILE
     }
-    assert found <= set(LONG_FILES)
-    assert all((REPOSITORY / name).is_file() for name in LONG_FILES)
+    assert found == set(LONG_FILES)
 
 
 def borrowed(text: str) -> Iterator[str]:

@@ -77,7 +77,7 @@ class Photos:
             ids, embeddings = ids.filter(labelled), embeddings[labelled.to_numpy(zero_copy_only=False)]
         table, not_drawn = _places(workspace, ids)
         if not _is_empty(workspace.ledger):
-            from components.retrieval.arrivals import read_arrivals  # loads torch, which the rest does not need
+            from components.retrieval.ledger_photos import read_arrivals  # loads torch, which the rest does not need
 
             added, added_embeddings = read_arrivals(workspace, table, backbone)
             table = pa.concat_tables([table, added])

@@ -24,11 +24,6 @@ from tests.support.live_place import Place, photos_of, stamp
 from tests.support.saved_bundle import drawn_bundle
 
 
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return drawn_bundle(drawn_support(shots=4), ["zero_shot", "nearest_mean", "gda"])[0]
-
-
 @pytest.fixture
 def place(tmp_path: Path, bundle: Bundle) -> Place:
     (tmp_path / "data/feature_store").mkdir(parents=True)
