@@ -105,10 +105,9 @@ class LabelSaid:
         """One sentence for people."""
         if not self.label:
             return f"{self.path}: the next training leaves it out"
-        what = {"right": "is right and not asked about again", "undo": "as before"}.get(
-            self.word.action, "next training"
-        )
-        return f"{self.path}: {self.label}, {what}"
+        if self.word.action == "right":
+            return f"{self.path}: {self.label} is right, and is not asked about again"
+        return f"{self.path}: {self.label}{' again' if self.word.action == 'undo' else ''}, from the next training on"
 
     def to_json(self) -> dict[str, Any]:
         """`photo`, `path`, `action`, `from` (as the photo folder says), `to`, `who`, `time`, and `class` from now on."""

@@ -16,8 +16,8 @@ from components.files import write_text
 __all__ = ["SHIPPED_ROOMS", "keep_digest", "kept_digest", "shipped_digest", "shipped_files"]
 
 SHIPPED_ROOMS = (
-    *("artefacts", "backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed"),
-    *("live", "look", "pool", "retrieval", "serving", "store"),
+    *("artefacts", "backbone", "bank", "classifier", "evaluate", "features", "heads", "inbox", "ingest", "ldc"),
+    *("liteembed", "live", "look", "pool", "retrieval", "serving", "store"),
     "workspace",  # the last ones are what a mounted workspace is searched and changed by
 )
 """Rooms of `components`; what lies beside the rooms is carried as well."""
