@@ -117,6 +117,7 @@ def consolidate(workspace: Workspace, photos: list[Path]) -> tuple[dict[str, Any
     return outcome, classifier
 
 
+@pytest.mark.soak
 def test_added_classes_become_trained_ones_that_dvc_has_recorded(
     added: Workspace, run_command: Run, photo_folder: Path, tmp_path: Path
 ) -> None:

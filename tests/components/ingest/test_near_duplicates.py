@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
+from scipy import sparse
 
 from components.ingest import groups_of
 from components.ingest.near_duplicates import THUMBNAIL_BYTES, thumbnail_of
@@ -48,3 +49,30 @@ def test_at_a_threshold_of_one_every_copy_is_found() -> None:
 
     assert (groups[:200] == np.arange(200)).all()
     assert (groups[200:] == np.arange(200)).all()
+
+
+def test_groups_are_those_of_comparing_all_pairs() -> None:
+    random = np.random.default_rng(2)
+    for _ in range(40):
+        scenes = random.integers(0, 256, (int(random.integers(1, 8)), THUMBNAIL_BYTES))
+        noise = random.normal(0, random.choice([0, 1, 6, 20]), (60, THUMBNAIL_BYTES))
+        pixels = np.clip(scenes[random.integers(0, len(scenes), 60)] + noise, 0, 255).astype(np.uint8)
+        pixels[random.integers(0, 60, 5)] = 7
+        threshold = float(random.choice([0.9, 0.985, 0.999]))
+
+        found = groups_of([row.tobytes() for row in pixels], threshold)
+
+        links = sparse.csr_matrix(correlation(pixels) >= threshold - 1e-12)
+        _, component = sparse.csgraph.connected_components(links)
+        first = {group: int(np.flatnonzero(component == group)[0]) for group in component}
+        assert found.tolist() == [first[group] for group in component]
+
+
+def correlation(pixels: np.ndarray) -> np.ndarray:
+    """Of all pairs; 0 with a photo that shows nothing."""
+    centred = pixels - pixels.mean(1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1)
+    shown = lengths >= 2.0 * 16
+    alike = np.eye(len(pixels))
+    alike[np.ix_(shown, shown)] = (centred[shown] @ centred[shown].T) / np.outer(lengths[shown], lengths[shown])
+    return alike
