@@ -64,6 +64,7 @@ _MAP = (8.6, 6.0)  # inches
 _LETTER, _LINE = 0.066, 0.145  # inches of a name's letter and line
 _ROUNDS = 60
 
+
 def draw_reliability(trust: Trust) -> Markup:
     """Confidence against accuracy, before and after calibration; points as large as they have photos."""
     with _Drawing("reliability", (4.2, 3.6)) as drawing:
@@ -108,7 +109,7 @@ def draw_coverage(trust: Trust) -> Markup:
 def draw_matrix(name: str, classes: Sequence[str], shares: NDArray[np.float64], *, labelled: bool) -> Markup:
     """A confusion matrix: rows are photos' classes, columns are answers; the deeper, the more often; errors stand out."""
     n = len(classes)
-    side = min(7.2, 2.2 + 0.19 * n) if labelled else 3.6
+    side = min(7.2, max(3.9, 2.2 + 0.19 * n)) if labelled else 3.6
     with _Drawing(f"matrix {name}", (side, side)) as drawing:
         axes = drawing.axes
         right = np.eye(n, dtype=bool)
