@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from components.live.outcome import Outcome
     from components.live.versions import Version
     from components.retrieval import SimilarPhoto
-    from components.serving.answers import Answer, PhotoClassifier, Ranked
-    from components.serving.client import AnsweredPhoto, Client, ServiceError
+    from components.serving.answers import Answer, PhotoClassifier, RankedClass
+    from components.serving.client import Client, ServedAnswer, ServiceError
     from components.serving.given import GivenPhoto
     from components.serving.results import Answers, FoundPhotos
     from components.serving.saved import Saved
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "AnsweredPhoto",
     "Answers",
     "Change",
     "Client",
     "FoundPhotos",
     "Outcome",
     "PhotoError",
-    "Ranked",
+    "RankedClass",
     "RefusedByGateError",
+    "ServedAnswer",
     "ServiceError",
     "Shotline",
     "ShotlineError",
@@ -299,7 +299,7 @@ class Shotline:
         """The classes that answers can name, trained ones first.
 
         Returns:
-            One object a class, as `shotline classes --json` gives: `class`, `kind` (`trained`, `added`), `since` (ISO
+            One object per class, as `shotline classes --json` gives: `class`, `kind` (`trained`, `added`), `since` (ISO
             8601; None for trained ones), `photos`; of a workspace also `waiting`, the photos that wait for consolidation.
 
         Raises:

@@ -34,7 +34,7 @@ from components.heads import Support
 from components.heads.linear_probe import LinearProbe, LinearProbeLevels
 from components.pretrain.architecture import load
 from components.pretrain.parameters import PretrainParameters, TextPlacement
-from components.pretrain.placement import Placement
+from components.pretrain.placement import TextMap
 from components.pretrain.recipe import gather_texts
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
 from components.pretrain.text import embed_texts
@@ -130,7 +130,7 @@ def text_pairs(model: Any, lexicon_path: Path, context: int, seed: int = 99) -> 
     known = set(gather_texts(PretrainParameters(), lexicon.names, ()))
     texts = [text for text in fresh if text not in known]
     names = list(lexicon.names)
-    placement = Placement(TextPlacement()).fit(names, encoder.encode(names), lexicon.cores)
+    placement = TextMap(TextPlacement()).fit(names, encoder.encode(names), lexicon.cores)
     wanted = F.normalize(placement.place(texts, encoder.encode(texts)), dim=1)
     found = F.normalize(embed_texts(model, [f"a {text}" for text in texts], context) - lexicon.mean, dim=1)
     draw = np.random.default_rng(seed)
@@ -156,7 +156,7 @@ def placement_left_out(lexicon_path: Path, seeds: int = 3) -> None:
     for seed in range(seeds):
         order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         out, rest = order[:400], order[400:]
-        placement = Placement(TextPlacement()).fit([names[i] for i in rest], sentences[rest], lexicon.cores[rest])
+        placement = TextMap(TextPlacement()).fit([names[i] for i in rest], sentences[rest], lexicon.cores[rest])
         placed = placement.place([names[i] for i in out], sentences[out])
         centre = sentences[rest].mean(dim=0)
         known = sentences[rest] - centre

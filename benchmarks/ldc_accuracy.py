@@ -41,7 +41,7 @@ from components.heads import Support
 from components.heads.map_lr import MapLR
 from components.ldc import OURS, PUBLISHED, LdcSettings, Outputs, Recipe, fit_ldc
 from components.ldc.training import outputs_of
-from components.ldc.work import Work
+from components.ldc.work import SupportTrainings
 
 ROWS = ("heads", "pooled", "grid", "full", "compact", "ablation")
 LEVELS = {"heads": "grid", "grid": "grid", "full": "full"}  # the others read pooled ones
@@ -172,7 +172,7 @@ def embedding_in_place_of_maf() -> Iterator[None]:
 
 def map_lr_on_fused(support: Support, query: Features, recipe: Recipe, seed: int) -> Tensor:
     """MAP-LR's scores on the fused features of an LDC; what that LDC was trained on is what MAP-LR learns from."""
-    done = Work(support, LdcSettings(seed=seed)).trained(None, recipe)
+    done = SupportTrainings(support, LdcSettings(seed=seed)).trained(None, recipe)
     seen, asked = (
         Features(normalize(outputs_of(done.model, each, None, done.start.scores(each), recipe.level_mode).fused, dim=1))
         for each in (support.features, query)
@@ -181,7 +181,7 @@ def map_lr_on_fused(support: Support, query: Features, recipe: Recipe, seed: int
 
 
 def trained(support: Support, query: Features, recipe: Recipe, seed: int) -> Outputs:
-    done = Work(support, LdcSettings(seed=seed)).trained(None, recipe)
+    done = SupportTrainings(support, LdcSettings(seed=seed)).trained(None, recipe)
     return outputs_of(done.model, query, None, done.start.scores(query), recipe.level_mode)
 
 

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 from components.backbone import load_backbone
 from components.features import Features
 from components.heads import Support
-from components.ldc import LdcSettings, TrainingProgress, fit_ldc
+from components.ldc import FitProgress, LdcSettings, fit_ldc
 
 CHANNELS = (96, 192, 384, 768)
 
@@ -36,7 +36,7 @@ def main() -> None:
     before = peak_gib()
     start, worked = time.perf_counter(), time.process_time()
 
-    def tell(now: TrainingProgress) -> None:
+    def tell(now: FitProgress) -> None:
         seconds, processor = time.perf_counter() - start, time.process_time() - worked
         print(
             f"epoch {now.done} of {now.planned}: loss {now.epoch.loss:.2f}, {seconds:.0f} s, "

@@ -27,7 +27,15 @@ import psutil
 from PIL import Image
 
 from components.backbone import BackboneSettings, load_with_beside
-from components.features import Distribute, FeatureCache, FeaturesSettings, LoadBackbone, View, Work, encode_missing
+from components.features import (
+    Distribute,
+    EncodingWork,
+    FeatureCache,
+    FeaturesSettings,
+    LoadBackbone,
+    View,
+    encode_missing,
+)
 from components.files import sha256_bytes
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -50,7 +58,7 @@ def main() -> None:
         views = [View(image_id) for image_id in photos]
         first: dict[str, str] | None = None
         for runner in arguments.runners:
-            work = Work(LoadBackbone(settings, MODELS))
+            work = EncodingWork(LoadBackbone(settings, MODELS))
             distribute = of(runner, FeaturesSettings(workers=arguments.workers), work)
             cache = FeatureCache(Path(folder) / runner)
             stop = killer(cache.folder, arguments) if arguments.kill and distribute else None
@@ -78,7 +86,7 @@ def main() -> None:
     sys.exit(not all(row["same_bytes"] for row in rows))
 
 
-def of(runner: str, settings: FeaturesSettings, work: Work) -> Distribute | None:
+def of(runner: str, settings: FeaturesSettings, work: EncodingWork) -> Distribute | None:
     if runner == "dask":
         from flows.clusters import on_dask
 

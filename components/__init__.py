@@ -1,4 +1,4 @@
-"""What Shotline does: plain Python, one package a room, no Prefect and no DVC.
+"""What Shotline does: plain Python, one package per room, no Prefect and no DVC.
 
 Importing it switches off the telemetry of every package that Shotline is built on, before any of them is imported;
 a value that the user has set stays.

@@ -1,6 +1,6 @@
 """Every error that a person meets: what happened, on what, and what to do.
 
-`ShotlineError` is what callers catch. Its subclasses say whose turn it is, and so decide the exit code.
+Callers catch `ShotlineError`. Its subclasses say who has to act, and so decide the exit code.
 """
 
 __all__ = ["RefusedByGateError", "ShotlineError", "UserInputError"]

@@ -23,7 +23,7 @@ __all__ = [
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; synced and renamed over `path` when the block ends well.
+    """Yield a path beside `path` to write to; it is synced and renamed to `path` if the block raises nothing.
 
     When the block raises, the half-written file is removed and `path` stays as it was.
     """

@@ -1,7 +1,7 @@
 """What operating systems, disks, network drives and photo programs leave among photos: the one list of it.
 
-Photo folders and the inbox pass all of it over without a word, since nobody put it there as a photo of a class. Only
-names that nobody would give to a class or a photo belong here: `recycled` may well be a class, `$RECYCLE.BIN` is none.
+Photo folders and the inbox skip all of it silently, since nobody put it there as a photo of a class. Only names that
+nobody would give to a class or a photo belong here: `recycled` may be a class, `$RECYCLE.BIN` is none.
 """
 
 import re

@@ -38,7 +38,7 @@ class _Room(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Python binds a module that is imported to its name here; what the room exports under that name goes first.
+        # Python binds an imported submodule to its name here; an export of the room under that name takes precedence.
         if not (isinstance(value, ModuleType) and name in vars(self).get("_sources", {})):
             super().__setattr__(name, value)
 

@@ -1,4 +1,4 @@
-"""How a step of a longer work is run: the shape that callers pass on, and the plain way."""
+"""How a step of a longer task is run: the type of a runner, and the runner that simply calls the step."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class Runner(Protocol):
 
 
 def run_plainly(name: str, step: Callable[[], T]) -> T:
-    """The `Runner` that calls the step, and does nothing else."""
+    """The `Runner` that only calls the step."""
     return step()

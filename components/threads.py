@@ -13,7 +13,7 @@ __all__ = ["one_thread", "threads_for"]
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for torch and for NumPy's linear algebra within."""
+    """Within the block, torch and NumPy's linear algebra use one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -25,7 +25,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def threads_for(n_photos: int) -> Iterator[None]:
-    """One of torch's threads for a single photo within, all for more: cut in parts, one photo's work takes longer."""
+    """Within the block, torch uses one thread for a single photo and all for more: splitting one photo takes longer."""
     threads = torch.get_num_threads()
     if n_photos > 1 or threads == 1:
         yield

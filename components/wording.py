@@ -1,4 +1,4 @@
-"""How figures and names are told to people."""
+"""How figures and names are written for people."""
 
 from __future__ import annotations
 

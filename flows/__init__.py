@@ -1,1 +1,1 @@
-"""When things happen: Prefect flows, one file each, and the command line. No arithmetic, no file formats."""
+"""Prefect flows, one file each, and the command line: they decide when things run. No arithmetic, no file formats."""

@@ -33,7 +33,8 @@ def add_class(inbox: str, name: str, workspace: str = ".") -> State[dict[str, An
         workspace: a folder in the workspace.
 
     Returns:
-        See `taken_json`. The state is called `Refused` where nothing came of it and `Nothing` where nothing was left.
+        See `taken_json`. The run's state is called `Refused` if everything was refused, and `Nothing` if no photo was
+        left.
     """
     place = Workspace.find(Path(workspace))
     taken = take_settled(place, Path(inbox), [name], run_as_task)
@@ -46,13 +47,13 @@ def run_add_class(inbox: Path, names: list[str], workspace: Workspace, take: Cal
 
     Args:
         inbox: the folder.
-        names: of the classes' folders, which the server shows together as one name.
+        names: of the classes' folders; the server shows them joined to one name.
         workspace: see `Workspace`.
-        take: takes them in, given how each step is run.
+        take: takes the arrivals; its argument runs each step.
     """
     taken: Taken | None = None
 
-    # A flow's parameters must be plain data, so what this process has loaded comes by a flow of its own.
+    # A flow's parameters must be plain data, so a flow is made here that closes over the loaded objects.
     @flow(name=add_class.name, flow_run_name=run_name)
     def add_class_here(inbox: str, name: str, workspace: str) -> State[dict[str, Any]]:
         nonlocal taken
@@ -63,7 +64,7 @@ def run_add_class(inbox: Path, names: list[str], workspace: Workspace, take: Cal
         with temporary_settings(run_settings()):
             add_class_here(str(inbox), ", ".join(names), str(workspace.root))
     except Exception:
-        # What was taken in is live and moved, whatever became of the record of it.
+        # The arrivals are live and moved already, even if recording them fails.
         if taken is None:
             raise
     assert taken is not None
@@ -71,7 +72,7 @@ def run_add_class(inbox: Path, names: list[str], workspace: Workspace, take: Cal
 
 
 def _recorded(taken: Taken) -> State[dict[str, Any]]:
-    """What came of arrivals, in the flow run's log and as its state."""
+    """Write the outcome of arrivals into the flow run's log, and return it as the run's state."""
     told = explain_taken(taken)
     for line in told.splitlines():
         get_run_logger().info("%s", line)

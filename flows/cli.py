@@ -1,4 +1,4 @@
-"""`shotline`: the one door for people."""
+"""`shotline`: the command line."""
 
 import atexit
 import gc
@@ -15,7 +15,7 @@ __all__ = ["build", "main"]
 
 
 def build() -> "typer.Typer":
-    """All commands; what they need is imported when they run."""
+    """All commands; each imports what it needs when it runs."""
     import typer
 
     from flows.commands import (
@@ -37,7 +37,7 @@ def build() -> "typer.Typer":
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # its boxes cost two thirds of the time of --help, and of a mistyped command
+        rich_markup_mode=None,  # its boxes take two thirds of the time of --help and of a mistyped command
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for group in (
@@ -52,15 +52,15 @@ def build() -> "typer.Typer":
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors of ours become three lines and their exit code."""
+    """Run the command line; a ShotlineError is printed as three lines and sets the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     with stoppable(given):
         _run(given)
 
 
 def _run(arguments: list[str]) -> None:
-    # The libraries make half a million objects that stay: looking through them again and again while they are imported,
-    # and once more at the end, takes over a second.
+    # The libraries create half a million permanent objects: collecting garbage among them while they are imported, and
+    # once more at the end, takes over a second.
     gc.set_threshold(100_000, 50, 50)
     atexit.register(gc.freeze)
     from components.errors import ShotlineError
@@ -74,7 +74,7 @@ def _run(arguments: list[str]) -> None:
 
         show_error(error)
         sys.exit(error.exit_code)
-    except OSError as error:  # a full disk, a missing permission: where, but no stack
+    except OSError as error:  # a full disk, a missing permission: the path, but no traceback
         from flows.console import show_error
 
         told = ShotlineError(

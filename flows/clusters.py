@@ -9,7 +9,7 @@ from uuid import uuid4
 from components.errors import UserInputError
 
 if TYPE_CHECKING:
-    from components.features import Distribute, FeaturesSettings, Work
+    from components.features import Distribute, EncodingWork, FeaturesSettings
     from components.features.encode import Progress
     from components.features.partition import Plan
     from components.features.shard_store import ShardStore
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["RUNNERS", "on_dask"]
 
 
-def on_dask(settings: FeaturesSettings, work: Work) -> Distribute:
+def on_dask(settings: FeaturesSettings, work: EncodingWork) -> Distribute:
     """Run partitions on the Dask cluster at `settings.address`, or on a local one of `settings.workers` processes.
 
     Raises:
@@ -41,19 +41,19 @@ def on_dask(settings: FeaturesSettings, work: Work) -> Distribute:
         runner = DaskTaskRunner(**cluster)
         runner.logger.setLevel(logging.WARNING)
         with runner:
-            until_committed(plan, store, lambda missing: _Round(runner.client, missing, store, work), progress)
+            until_committed(plan, store, lambda missing: _DaskRound(runner.client, missing, store, work), progress)
 
     return distribute
 
 
-class _Round:
+class _DaskRound:
     """Partitions on Dask; see `components.features.distributed.Round`.
 
-    They are plain functions, not tasks of Prefect's: a worker then needs no way to a Prefect server, and a task whose
-    worker has died is not refused as one that runs already.
+    They are plain functions, not Prefect tasks: so workers need no connection to a Prefect server, and a task whose
+    worker has died is not refused as running already.
     """
 
-    def __init__(self, client: Any, partitions: Plan, store: ShardStore, work: Work) -> None:
+    def __init__(self, client: Any, partitions: Plan, store: ShardStore, work: EncodingWork) -> None:
         from components.features.distributed import encode_partition
 
         self._futures = [
@@ -74,4 +74,4 @@ class _Round:
 
 
 RUNNERS = {"dask": on_dask}
-"""What `features.runner` names beyond what `components.features` knows."""
+"""The runners that `features.runner` may name besides those in `components.features`."""

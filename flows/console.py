@@ -1,4 +1,4 @@
-"""What people see in a terminal: progress and notes on standard error, results on standard output."""
+"""Terminal output: progress and notes on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class ConsoleReporter:
-    """A `components.stages.Reporter`: a line a stage, a bar for what takes a while."""
+    """A `components.stages.Reporter`: a line per stage, and a progress bar."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
@@ -26,7 +26,7 @@ class ConsoleReporter:
         console.print(f"[bold]{stage}[/bold]")
 
     def progress(self, done: int, total: int, what: str) -> None:
-        """Move the bar, which appears at the first call and goes at the last."""
+        """Move the bar, which appears at the first call and disappears at the last."""
         if total == 0:
             return
         if self._progress is None:
@@ -63,5 +63,5 @@ def show_error(error: ShotlineError) -> None:
 
 
 def tell(text: str) -> None:
-    """Print lines with the time of day, for what runs on its own."""
+    """Print lines with the time of day, for long-running commands."""
     console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, soft_wrap=True)

@@ -21,7 +21,7 @@ __all__ = ["consolidate", "run_consolidate"]
 
 @flow(name="consolidate", flow_run_name=run_name)
 def consolidate(workspace: str = ".", names: Sequence[str] = (), force: bool = False) -> dict[str, Any]:
-    """Train on the added classes, and make what comes of it live if the gate lets it.
+    """Train on the added classes, and make the result live if the gate agrees.
 
     Args:
         workspace: a folder in the workspace.
@@ -37,9 +37,9 @@ def consolidate(workspace: str = ".", names: Sequence[str] = (), force: bool = F
 def run_consolidate(
     workspace: Workspace, names: Sequence[str], reporter: Reporter, *, force: bool = False
 ) -> dict[str, Any]:
-    """Run the flow from a program, which hears of its progress; raises as `in_this_process` and `consolidate_classes` do."""
+    """Run the flow from a program, with a reporter; raises as `in_this_process` and `consolidate_classes` do."""
 
-    # A flow's parameters must be plain data, so the reporter comes by a flow of its own.
+    # A flow's parameters must be plain data, so a flow is made here that closes over the reporter.
     @flow(name=consolidate.name, flow_run_name=run_name)
     def consolidate_here(workspace: str, names: Sequence[str], force: bool) -> dict[str, Any]:
         heard = ToldTwice(reporter, LoggingReporter()) if server_url() else reporter

@@ -1,7 +1,7 @@
-"""Added classes, and photos that wait, go into `data/raw`, and the classifier is trained anew.
+"""Moves added classes and waiting photos into `data/raw`, and trains the classifier anew.
 
-What is live changes last, through the gate. Until then everything can be taken back, and is, whether the gate refuses,
-a stage fails or the process is killed: the photo folder is then as it was, and the ledger has not changed.
+The live version changes last, through the gate. Until then everything can be undone, and it is undone if the gate
+refuses, a stage fails or the process is killed: the photo folder is then as before, and the ledger is unchanged.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ __all__ = ["check_consolidation", "consolidate_classes", "explain"]
 
 
 def check_consolidation(workspace: Workspace, names: Sequence[str]) -> None:
-    """See that a consolidation could begin; nothing is changed but what an earlier process left half done.
+    """Check that a consolidation could begin; only an earlier, unfinished one is changed.
 
     Raises:
         UserInputError: DVC could not record it, nothing is live yet, or there is nothing of that name to consolidate.
     """
     Pipeline(workspace).check()
     live = LiveWorkspace.open(workspace)
-    if not live.consolidation.unsettled:  # else that one is dealt with first, whatever is named
+    if not live.consolidation.unsettled:  # else the unfinished one is completed first, for any names
         live.changes.to_consolidate(names, live.stamp())
 
 
 def consolidate_classes(
     workspace: Workspace, names: Sequence[str], reporter: Reporter, run: Runner = run_plainly, *, force: bool = False
 ) -> dict[str, Any]:
-    """Photos from the arrivals into `data/raw`, the stages, the gate, the ledger, the pointer, in this order.
+    """Copy photos from the arrivals into `data/raw`, run the stages, pass the gate, write the ledger, move the pointer.
 
     Args:
         workspace: see `Workspace`.
         names: classes to consolidate; all where empty.
-        reporter: hears of progress.
-        run: how each stage is run.
+        reporter: receives progress.
+        run: runs each stage.
         force: overrule the gate.
 
     Returns:
@@ -50,7 +50,7 @@ def consolidate_classes(
 
     Raises:
         UserInputError: there is nothing of that name to consolidate, or the photo folder cannot take it.
-        RefusedByGateError: what is live does better on the classes that both know.
+        RefusedByGateError: the live classifier is better on the classes that both know.
     """
     check_parameters(workspace)
     with workspace.turn():
@@ -72,9 +72,9 @@ def consolidate_classes(
             change = live.changes.consolidate(workspace.bundle, moved, live.stamp(), force=force)
         except BaseException as error:
             if not live.consolidation.settle() and isinstance(error, RefusedByGateError):
-                run_stages(workspace, reporter, run)  # the old outputs, which DVC has kept
+                run_stages(workspace, reporter, run)  # restores the old outputs, which DVC has kept
             raise
-        run_stages(workspace, reporter, run)  # the ledger has a line more
+        run_stages(workspace, reporter, run)  # the ledger has one more line
         live.consolidation.done()
         make_report(workspace, reporter)
         run_own_stages(workspace, reporter, run)
@@ -87,7 +87,7 @@ def consolidate_classes(
 
 
 def explain(change: Change, moved: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """What a consolidation came to, for people, a line each."""
+    """The result of a consolidation for people, line by line."""
     return [
         *(f"{name}: trained, photos more: {len(photos)}" for name, photos in moved.items()),
         f"live: {change.version.name}",

@@ -29,7 +29,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from components.errors import UserInputError
 from components.live.intake import open_inbox
-from components.live.watchers import Note
+from components.live.watchers import WatcherNote
 from components.workspace import Workspace
 from flows.add_class import add_class
 from flows.consolidate import consolidate
@@ -128,7 +128,7 @@ def deploy(
     for each in deployed:
         tell(f"deployed {each.flow_name}/{each.name}")
     tell(f"serving them at {server_url()}; start one there, or: prefect deployment run train/{_name(workspace)}")
-    noted = contextlib.nullcontext() if inbox is None else Note(workspace, inbox, "serves").kept()
+    noted = contextlib.nullcontext() if inbox is None else WatcherNote(workspace, inbox, "serves").kept()
     with temporary_settings(_SERVING), noted:
         serve(*deployed, limit=1, print_starting_message=False)
 
@@ -147,7 +147,7 @@ def listen(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> N
     inbox, _ = open_inbox(workspace, folder)
     _require_named_server()
     tell(f"listening at {server_url()} for photos in {inbox.folder}; Ctrl-C ends it")
-    with temporary_settings(_SERVING), Note(workspace, inbox.folder, "serves").kept():
+    with temporary_settings(_SERVING), WatcherNote(workspace, inbox.folder, "serves").kept():
         serve(deployment(workspace, inbox.folder), limit=1, print_starting_message=False)
 
 

@@ -22,7 +22,7 @@ HEARTBEAT_S = 30
 
 
 def server_url() -> str:
-    """The address of the server's API; empty where none is named."""
+    """The address of the server's API; empty if none is named."""
     return PREFECT_API_URL.value() or ""
 
 

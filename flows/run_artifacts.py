@@ -17,7 +17,7 @@ _MOST_ROWS = 200  # of a table; the files of the workspace have all of them
 
 
 def show_training(workspace: Workspace) -> None:
-    """The heads with their figures, and the photos that could not be used; nothing where no server is named."""
+    """The heads with their figures, and the photos that could not be used; nothing if no server is named."""
     if not server_url():
         return
     metrics = read_metrics(workspace.reports)
@@ -42,13 +42,13 @@ def show_training(workspace: Workspace) -> None:
 
 
 def show_verdict(told: str) -> None:
-    """What came of an arrival or of a consolidation, in words; nothing where no server is named."""
+    """What came of an arrival or of a consolidation, in words; nothing if no server is named."""
     if server_url() and told:
         create_markdown_artifact("\n".join(f"- {line}" for line in told.splitlines()), key="verdict")
 
 
 def show_review(items: Sequence[ReviewItem]) -> None:
-    """The photos most worth a word, the first one first; nothing where no server is named."""
+    """The photos most worth a word, the first one first; nothing if no server is named."""
     if not server_url() or not items:
         return
     rows = [

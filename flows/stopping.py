@@ -205,7 +205,7 @@ def _nothing(descriptor: int) -> int:
 
 
 def _read(descriptor: int, until: float | None) -> int | None:
-    """The number of a signal, 0 at the end of the pipe, None where none came until then."""
+    """The number of a signal, 0 at the end of the pipe, None if none came until then."""
     import select
 
     timeout = None if until is None else max(0.0, until - time.monotonic())

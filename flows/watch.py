@@ -24,7 +24,7 @@ from components.live.keeping_online import keep_online
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Taken
 from components.live.telling import explain_taken
-from components.live.watchers import Note
+from components.live.watchers import WatcherNote
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
 from flows.tracking import keep_tracked
@@ -302,12 +302,12 @@ def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce:
 
             require_server("start it (prefect server start), or correct PREFECT_API_URL")
             tell(f"watching {inbox.folder}, announcing to the deployment of workspace {workspace.identity[:8]}")
-            note = Note(workspace, inbox.folder, "announces")
+            note = WatcherNote(workspace, inbox.folder, "announces")
             with note.kept():
                 announcing = Announcing(lambda name: emit(workspace, name), tell)
                 watch(inbox, settings, announcing, stop, tell, beat=note.beat)
         else:
-            note = Note(workspace, inbox.folder, "takes")
+            note = WatcherNote(workspace, inbox.folder, "takes")
             with inbox.only_one(), note.kept():
                 taking = Taking(workspace, inbox, settings, tell, _flow())
                 keep_online(workspace)

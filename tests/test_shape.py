@@ -16,9 +16,6 @@ REASON = "# Over 60 lines: "
 LONG_FILES = {
     "benchmarks/base_to_new.py": "one protocol, its methods and its tables, run as one script",
     "flows/dvc.py": "the one file that knows the inside of DVC",
-    "tests/components/live/test_changes.py": "every story changes the one place that its fixture draws",
-    "tests/journeys/test_arrivals.py": "its stories share one watcher's parts; a file's tests run in one process",
-    "tests/journeys/test_page.py": "its stories share a browser and a service; a file's tests run in one process",
     "tests/journeys/test_serving.py": "its stories share a started Bento; a file's tests run in one process",
 }
 
@@ -55,8 +52,44 @@ def test_files_are_short_or_say_why_not() -> None:
     found = {
         str(path.relative_to(REPOSITORY)) for path in sources() if path.read_bytes().count(b"\n") > MOST_LINES_OF_A_FILE
     }
-    assert found <= set(LONG_FILES)
-    assert all((REPOSITORY / name).is_file() for name in LONG_FILES)
+    assert found == set(LONG_FILES)
+
+
+def borrowed(text: str) -> Iterator[str]:
+    """Modules of the tests that are imported although they are neither support nor the fixtures that all share."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""] if node.module != "tests" else [f"tests.{alias.name}" for alias in node.names]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (
+            name
+            for name in names
+            if name.split(".")[0] == "tests" and name != "tests.conftest" and not name.startswith("tests.support")
+        )
+
+
+def test_no_test_file_imports_from_another() -> None:
+    found = {
+        str(path.relative_to(REPOSITORY)): names
+        for path in sources()
+        if (names := list(borrowed(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from tests.components.a.test_b import c", ["tests.components.a.test_b"]),
+        ("import tests.flows.test_b", ["tests.flows.test_b"]),
+        ("from tests import components", ["tests.components"]),
+        ("def f():\n    from tests.journeys.conftest import Run", ["tests.journeys.conftest"]),
+        ("from tests.support.drawn_rows import drawn_task\nfrom tests.conftest import draw_photo", []),
+    ],
+)
+def test_what_a_test_file_borrows_is_seen(text: str, found: list[str]) -> None:
+    assert list(borrowed(text)) == found
 
 
 @pytest.mark.parametrize(

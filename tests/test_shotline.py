@@ -13,9 +13,9 @@ import pytest
 import shotline
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.flows.drawn_workspace import draw, run_stages, stand_in
+from tests.support.drawn_rows import drawn_support
+from tests.support.drawn_workspace import draw, run_stages, stand_in
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`reports/answers.csv`: what was answered about each photo that measures; the stage evaluate writes it, reports read it.
+"""`reports/answers.csv`: the answer to each photo that is only measured on; reports read it.
 
 `reports/answers_by_head.csv` has the same photos with the class that each head takes them for.
 """
@@ -21,7 +21,7 @@ __all__ += ["read_answers_by_head", "write_answers", "write_answers_by_head"]
 ANSWERED_COLUMNS = (
     *("path", "actual", "class", "probability", "second", "second_probability", "likely", "abstained", "bank", "error"),
 )
-"""Those of `classify --csv`, and the photo's own class."""
+"""The columns of `classify --csv`, and the photo's own class."""
 
 _REMEDY = "make it anew: shotline train, or dvc repro evaluate"
 
@@ -35,11 +35,11 @@ class AnsweredPhoto:
         actual: its class.
         answer: the most probable class.
         probability: of that class, 0 to 1.
-        second: the next one; None where there is one class.
-        second_probability: of that one.
+        second: the next most probable class; None if there is only one class.
+        second_probability: of that class.
         likely: see `components.bank.likely`, most probable first.
         abstained: the answer was "unknown".
-        bank: version of what answered.
+        bank: version of the classifier that answered.
     """
 
     path: str
@@ -54,7 +54,7 @@ class AnsweredPhoto:
 
     @property
     def right(self) -> bool:
-        """Whether the most probable class is the photo's own, "unknown" or not."""
+        """Whether the most probable class is the photo's own, even if the answer was "unknown"."""
         return self.answer == self.actual
 
 
@@ -93,7 +93,7 @@ def read_answers(text: str, *, on: str) -> list[AnsweredPhoto]:
         on: what it is called in an error.
 
     Raises:
-        UserInputError: it is no such table, or has no column `actual`, as one of photos without labels.
+        UserInputError: it is no such table, or it lacks the column `actual`: its photos have no labels.
     """
     reader = csv.DictReader(io.StringIO(text))
     missing = [name for name in ("path", "actual", "class", "probability") if name not in (reader.fieldnames or ())]
@@ -120,11 +120,11 @@ def read_answers(text: str, *, on: str) -> list[AnsweredPhoto]:
 
 
 def write_answers_by_head(reports: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write a row a photo: `path`, `actual`, and a column a head, empty where the head was not asked.
+    """Write a row per photo: `path`, `actual`, and a column per head, empty if the head was not asked.
 
     Args:
         reports: the folder.
-        columns: name to values, all as many; `path` and `actual` first.
+        columns: name to values, all of one length; `path` and `actual` first.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -134,7 +134,7 @@ def write_answers_by_head(reports: Path, columns: Mapping[str, Sequence[str]]) -
 
 
 def read_answers_by_head(reports: Path) -> dict[str, list[str]]:
-    """Column name to its values; empty where there is no such file."""
+    """Column name to its values; empty if there is no such file."""
     path = answers_by_head_file(reports)
     if not path.is_file():
         return {}

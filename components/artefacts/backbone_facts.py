@@ -19,10 +19,10 @@ class BackboneFacts:
 
     Attributes:
         name, weights, preprocessing, precision, device_kind, digest: see `components.backbone.BackboneIdentity`.
-        logit_scale: what it multiplies cosines with.
+        logit_scale: the factor by which it multiplies cosines.
         templates: prompts that the class texts were made with.
-        projector: what its last step is beside the tensors (kind, heads, patches); None where it has none that we know.
-        beside: the second encoder beside it, see `components.backbone.Beside`; None where there is none.
+        projector: kind, heads and patches of its last step; None if it has none that we know.
+        beside: the second encoder beside it, see `components.backbone.Beside`; None if there is none.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`deconfused.csv`: the pairs of classes that LDC parts or leaves, as the stage ldc measured them out of fold."""
+"""`deconfused.csv`: the pairs of classes that LDC separates or leaves confused, measured out of fold."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Pair:
         taken_for: the other.
         before: share of the class's photos that the start takes for the other, 0 to 1.
         after: the same of LDC's answers, its outputs mixed as they ship.
-        moved: mean over the class's photos of how far the residual moves the other class's logit against the right
-            one's; negative: it parts them.
+        moved: mean over the class's photos of how far the residual moves the other class's logit relative to the right
+            one's; negative: it separates them.
     """
 
     label: int

@@ -84,7 +84,7 @@ def write_embeddings(
 
 
 def read_embeddings(path: Path, views: Sequence[tuple[str, int]]) -> Tensor:
-    """Embeddings (len(views), d) float32 of (image id, view number), in the order given: those that Feast's join gives.
+    """Embeddings (len(views), d) float32 of (image id, view number), in the order given, as Feast's join gives them.
 
     Raises:
         ShotlineError: the file lacks a view.
@@ -108,7 +108,7 @@ def read_embeddings(path: Path, views: Sequence[tuple[str, int]]) -> Tensor:
 def read_clean_embeddings(path: Path) -> tuple[pa.Array, NDArray[np.float32]]:
     """All clean views at once, without Feast: image ids (n,), and embeddings (n, d) float32, in the file's order.
 
-    Read a row group at a time into place, so that little more than the result is in memory.
+    It reads one row group at a time, so that memory holds little more than the result.
     """
     with pq.ParquetFile(path) as file:
         groups = range(file.num_row_groups)

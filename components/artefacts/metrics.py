@@ -13,7 +13,7 @@ __all__ = ["metrics_file", "read_metrics", "write_metrics"]
 
 
 def metrics_file(reports: Path) -> Path:
-    """Where they lie in the folder of reports."""
+    """Where the file lies in the folder of reports."""
     return reports / "metrics.json"
 
 

@@ -10,7 +10,7 @@ __all__ = ["existing"]
 
 
 def existing(path: Path) -> Path:
-    """`path` itself.
+    """Returns `path`, once it is seen to be there.
 
     Raises:
         UserInputError: it is not there; the stage that writes it has not run.

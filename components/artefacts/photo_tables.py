@@ -35,7 +35,7 @@ class PhotoTables:
 
     @property
     def manifest_file(self) -> Path:
-        """Where the manifest lies, for what looks whether it has changed."""
+        """Where the manifest lies, for callers that check whether it has changed."""
         return self.folder / "manifest.parquet"
 
     def manifest(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -43,7 +43,7 @@ class PhotoTables:
         return read_table(self.manifest_file, columns)
 
     def quarantine(self) -> pa.Table:
-        """A row a file that is not used."""
+        """The quarantine: one row per file that is not used."""
         return read_table(self.folder / "quarantine.parquet")
 
     def sample(self) -> pa.Table:
@@ -51,7 +51,7 @@ class PhotoTables:
         return read_table(self.folder / "sample.parquet")
 
     def classes(self) -> pa.Table:
-        """A row a class, in the order of labels."""
+        """A row per class, in the order of labels."""
         return read_table(self._classes_file)
 
     def class_names(self) -> list[str]:

@@ -20,7 +20,7 @@ class PoolFacts:
 
     Attributes:
         photos: encoded, with the role `pool`.
-        left_out: they are a labelled photo, or nearly one: learning from them would make figures look better.
+        left_out: photos that equal or nearly equal a labelled photo: learning from them would make figures look better.
     """
 
     photos: int = 0

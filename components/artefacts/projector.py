@@ -25,13 +25,13 @@ def projector_facts(projector: Projector | None) -> dict[str, Any] | None:
 
 
 def write_projector(folder: Path, projector: Projector | None) -> None:
-    """Write the file; it is there, and empty, where the backbone has no projector."""
+    """Write the file; it is empty if the backbone has no projector."""
     with atomic_path(folder / _NAME) as beside:
         save_file({} if projector is None else projector.tensors, beside)
 
 
 def read_projector(folder: Path) -> Projector | None:
-    """The projector of the backbone that made the features; None where it has none.
+    """The projector of the backbone that made the features; None if it has none.
 
     Raises:
         UserInputError: the stage features has not run.

@@ -1,7 +1,7 @@
 """A second frozen image encoder beside the backbone: its unit embedding, weighted, stands beside the backbone's own.
 
-Words act on the backbone's part alone. Source: AMU-Tuning (CVPR 2024), which adds such an encoder to CLIP's logits; here
-it is part of the embedding, so that every head, the bank and the search have it.
+Text embeddings act on the backbone's part alone. Source: AMU-Tuning (CVPR 2024), which adds such an encoder to CLIP's
+logits; here it is part of the embedding, so that every head, the bank and the search have it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ __all__ = ["PairedBackbone", "joined", "load_with_beside"]
 
 
 def joined(embedding: Tensor, second: Tensor, weight: float) -> Tensor:
-    """(n, d + e), unit length, of unit embeddings (n, d) and (n, e): the second counts `weight` against the first's 1."""
+    """(n, d + e), unit length, of unit embeddings (n, d) and (n, e); the second has `weight`, the first weight 1."""
     return torch.cat([embedding, weight * second], 1) / math.sqrt(1 + weight**2)
 
 
 class PairedBackbone(Backbone):
     """Two frozen encoders as one backbone.
 
-    Image embeddings are `joined`. Texts are the first's, zero where the second stands; `logit_scale` makes up for the
-    first's smaller share, so that zero-shot logits are the first's. Levels, class tokens and projector are the first's.
+    Image embeddings are `joined`. Text embeddings are the first encoder's, with zeros in the second's columns;
+    `logit_scale` makes up for the first's smaller share, so that zero-shot logits are the first's. Levels, class tokens
+    and projector are the first's.
 
     Attributes:
         second: what stands beside `first`.
@@ -56,7 +57,7 @@ class PairedBackbone(Backbone):
         return self._first
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """Both encoders' pixels, one behind the other, (p,) float32."""
+        """Both encoders' pixels, concatenated, (p,) float32."""
         return torch.cat([backbone.preprocess(image).flatten() for backbone in (self.first, self.second)])
 
     def encode_images(self, pixels: Tensor, *, levels: bool = False) -> Encoded:
@@ -105,7 +106,7 @@ def load_with_beside(settings: BackboneSettings, models: Path) -> Backbone:
 
 
 def _covariance(first: Tensor | None, second: Tensor | None, weight: float) -> Tensor | None:
-    """Both within-class covariances, of any scale, at equal traces but for the weight; None where one is not known."""
+    """Both within-class covariances, of any scale, at equal traces but for the weight; None if one is not known."""
     if first is None or second is None:
         return None
     second = second * (weight**2 * first.trace() / second.trace())

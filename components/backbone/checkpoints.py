@@ -1,4 +1,4 @@
-"""A person's own weights into the workspace, where the pipeline can see whether they change."""
+"""Copies a person's own weights into the workspace, where the pipeline can see whether they change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["adopt_checkpoint"]
 
 
 def adopt_checkpoint(name: str, models: Path) -> str:
-    """Copy the checkpoint that `name` leads to into `models/checkpoints`, unless it is there.
+    """Copy the checkpoint that `name` leads to into `models/checkpoints`, unless it is there already.
 
     Args:
         name: any backbone's name, or a path to a folder in open_clip's form, or `MODEL/PATH.safetensors`.

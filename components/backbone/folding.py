@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 __all__ = ["fold_norms"]
 
-_ALIKE = 1e-4  # of the largest entry: what another order of the same sums may change
+_ALIKE = 1e-4  # share of the largest entry: what another order of the same sums may change
 
 
 @torch.no_grad()
 def fold_norms(visual: Any, image_size: int) -> Any:
     """The image tower with each batch norm that follows a convolution folded into it; the tower itself if none does.
 
-    Which norm follows which convolution is read from the order in which a block lists them. So the folded tower is tried
-    on a drawn image, and taken only if it finds what the tower finds.
+    Which norm follows which convolution is read from the order in which a block lists them, which is a guess. So the
+    folded tower is tried on a drawn image, and used only if its output equals the original tower's.
 
     Args:
         visual: open_clip's image tower, float32, on the CPU, in evaluation mode.
@@ -33,7 +33,7 @@ def fold_norms(visual: Any, image_size: int) -> Any:
 
 
 def _fold(block: nn.Module) -> int:
-    """Fold the norms among the block's own children; how many."""
+    """Fold the norms among the block's own children; returns how many."""
     before: nn.Conv2d | None = None
     done = 0
     for name, child in list(block.named_children()):
@@ -69,6 +69,6 @@ def _parameter(value: Tensor) -> nn.Parameter:
 
 
 def _embedding(answer: Any) -> Tensor:
-    """A tower may give its tokens too."""
+    """The embedding of a tower's output, which may be a pair of embedding and tokens."""
     found: Tensor = answer[0] if isinstance(answer, tuple) else answer
     return found

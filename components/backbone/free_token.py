@@ -15,15 +15,15 @@ from components.errors import UserInputError
 __all__ = ["FreeTokenPrompt", "whole_words"]
 
 _BEGINS_A_WORD = ("\u2581", "\u0120")  # sentence pieces; byte pairs of GPT-2 and its kind
-_PROBES = ("x", "q")  # two words of one token each: where the prompts with them differ stands the free token
+_PROBES = ("x", "q")  # two words of one token each: the free token stands where the prompts with them differ
 
 
 def whole_words(tokenizer: Any, shortest: int = 3) -> list[str]:
     """The words that a tokenizer has a token of its own for: ASCII letters only, each once, in the order of its tokens.
 
-    A tokenizer numbers its tokens as it found them (byte pairs: as it merged them; sentence pieces: as common as they
-    are), so that common words come first. CLIP's byte pairs mark the end of a word, sentence pieces and other byte pairs
-    its beginning. Empty for tokenizers whose table of tokens cannot be read, or that mark neither.
+    A tokenizer numbers its tokens in the order of its training (byte pairs: as it merged them; sentence pieces: by
+    frequency), so that common words come first. CLIP's byte pairs mark the end of a word; sentence pieces and other
+    byte pairs mark its beginning. Empty for tokenizers whose table of tokens cannot be read, or that mark neither.
     """
     table = getattr(tokenizer, "encoder", None)
     if table is None and hasattr(tokenizer, "tokenizer"):
@@ -37,10 +37,10 @@ def whole_words(tokenizer: Any, shortest: int = 3) -> list[str]:
 
 
 class FreeTokenPrompt:
-    """A frozen text tower applied to `template` with a token embedding of its own in the place of `{}`.
+    """A frozen text tower applied to `template`, with a free token embedding in the place of `{}`.
 
-    Runs in float32 whatever the backbone's precision, because gradients go through it; and only over the tokens up to
-    the end of the prompt, which is all that a causal tower looks at.
+    It runs in float32 at any precision of the backbone, because gradients go through it. It runs only over the tokens
+    up to the end of the prompt, which is all that a causal tower looks at.
 
     Attributes:
         width: of a token embedding.

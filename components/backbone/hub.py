@@ -16,7 +16,7 @@ PREFIX = "hf-hub:"
 _CONFIGURATION = "open_clip_config.json"
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # as open_clip prefers them
 _PICKLES = (".bin", ".pt", ".pth")
-# A repository's config.json is of the whole model there, where a checkpoint of ours has the text tower's.
+# On the hub, config.json describes the whole model; in a checkpoint of ours it describes the text tower.
 _TOKENIZER = tuple(name for name in TOKENIZER_FILES if name != "config.json")
 
 
@@ -45,7 +45,7 @@ def hub_model(name: str, on: str, *, weights: bool = True) -> HubModel:
 
     Args:
         name: `hf-hub:OWNER/MODEL`, or with `@REVISION` (a commit, a tag, a branch); without one the hub's newest.
-        on: where it is named, for errors.
+        on: what error messages say of where the name stands.
         weights: fetch the weights too; else see that the repository has some that may be opened.
 
     Raises:

@@ -30,9 +30,9 @@ class KnownBackbone:
         licence: of the weights.
         imagenet: published zero-shot top-1 on ImageNet, percent; None where we know of none.
         mean_38: published mean over open_clip's 38 data sets, percent; None likewise.
-        needs: an extra of Shotline, or nothing.
+        needs: the extra of Shotline that it needs; empty if none.
         where: `workspace`, `cached` (the hub's file is on this machine) or `hub`.
-        ms: processor milliseconds a photo on one thread, measured here; None where it was not asked for or not at hand.
+        ms: processor milliseconds per photo on one thread, measured here; None if it was not asked for or not at hand.
     """
 
     name: str
@@ -77,7 +77,7 @@ the paper's table. The embedded one's licence and figures: its card."""
 
 
 def listed_backbones(models: Path | None) -> list[KnownBackbone]:
-    """The known ones, and the checkpoints of a workspace, each with where its weights are.
+    """The known backbones and the checkpoints of a workspace, each with the place of its weights.
 
     Args:
         models: the workspace's `models/`; None outside of one.
@@ -87,7 +87,7 @@ def listed_backbones(models: Path | None) -> list[KnownBackbone]:
 
 
 def measured_ms(name: str, models: Path) -> float:
-    """Processor milliseconds a photo through the image tower of a backbone at hand: batches of 16, one thread.
+    """Processor milliseconds per photo through the image tower of a backbone at hand: batches of 16, one thread.
 
     Raises:
         UserInputError, ShotlineError: see `load_backbone`.

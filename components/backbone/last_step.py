@@ -1,10 +1,10 @@
-"""The arithmetic of an image tower's last step, as plain tensors by name; what is not there is left out of the step.
+"""The arithmetic of an image tower's last step, as plain tensors by name; a step without its tensors is left out.
 
 `norm_weight`, `norm_bias` (C), `norm_epsilon` (): layer norm before the linear layer `output_weight` (d, C) with
 `output_bias` (d). A latent pool has before them:
 `before_weight`, `before_bias`, `before_epsilon`: layer norm on each token;
-`key` (heads, C): what a token's score of each head is, the learnt query multiplied out;
-`value_weight` (D, C) with `value_bias` (D), and `attended_weight` (D, D) with `attended_bias`: what the token answers;
+`key` (heads, C): each head's score of a token, with the learnt query multiplied in;
+`value_weight` (D, C) with `value_bias` (D), and `attended_weight` (D, D) with `attended_bias`: the token's value;
 `mlp_norm_*`, `mlp1_*`, `mlp2_*`: an MLP beside a residual, its GELU by tanh if `mlp_tanh` is there.
 """
 
@@ -70,14 +70,14 @@ def latent_pool(pool: Any) -> tuple[int, dict[str, Tensor]]:
 
 
 def norm_tensors(name: str, norm: Any) -> dict[str, Tensor]:
-    """The tensors of a layer norm; none of anything else."""
+    """The tensors of a layer norm; empty for any other module."""
     if not isinstance(norm, nn.LayerNorm):
         return {}
     return {f"{name}_weight": norm.weight, f"{name}_bias": norm.bias, f"{name}_epsilon": torch.tensor(norm.eps)}
 
 
 def linear_end(*layers: Any) -> dict[str, Tensor]:
-    """Linear layers, one behind the other, as one; what is no linear layer is passed over."""
+    """Consecutive linear layers multiplied into one; other modules are skipped."""
     weight: Tensor | None = None
     bias: Tensor | None = None
     for layer in layers:

@@ -1,4 +1,4 @@
-"""The four feature maps of an image tower that LDC reads, whatever kind of tower it is."""
+"""The four feature maps of an image tower that LDC reads, for every kind of tower."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Read:
     Attributes:
         embedding: (b, d), not normalised.
         maps: the four levels, (b, c_k, h_k, w_k), first to last.
-        class_tokens: the class token at each level, (b, c_k); empty where the tower has none.
+        class_tokens: the class token at each level, (b, c_k); empty if the tower has none.
     """
 
     embedding: Tensor
@@ -36,9 +36,9 @@ def has_levels(visual: Any) -> bool:
 def read_levels(visual: Any, pixels: Tensor) -> Read:
     """Embedding and levels in one forward pass.
 
-    Of a transformer the levels are its last block's tokens and those of the second, fourth and sixth block before it; of
-    a convolutional network the last three stages and the map from which the embedding is made, or its four stages where
-    that map is the last of them.
+    A transformer's levels are the tokens of its last block and of the second, fourth and sixth block before it. A
+    convolutional network's levels are its last three stages and the map from which the embedding is made, or its four
+    stages if that map is the last stage.
     """
     blocks = _blocks(visual)
     if blocks is None:
@@ -51,7 +51,7 @@ def read_levels(visual: Any, pixels: Tensor) -> Read:
 
 
 def _blocks(visual: Any) -> Sequence[Any] | None:
-    """The transformer's blocks, where the tower is a plain transformer."""
+    """The transformer's blocks; None if the tower is no plain transformer."""
     own = getattr(getattr(visual, "transformer", None), "resblocks", None)
     if own is not None:
         return own  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""From a backbone's name to a loaded `Backbone`; every way that can fail is one clear error."""
+"""From a backbone's name to a loaded `Backbone`; every failure is one clear error."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def load_backbone(name: str, *, models: Path, device: str = "auto", precision: s
 
 
 def check_backbone(name: str, *, models: Path, on: str = _NAMED_IN) -> str:
-    """See that `name` stands for a backbone, without fetching or loading its weights; `on` is where it is named.
+    """Check that `name` stands for a backbone, without fetching or loading its weights; `on` is for error messages.
 
     Returns:
-        The name that stands for the same weights tomorrow: a model of Hugging Face's hub has its revision in it.
+        A name that stands for the same weights at any later time: a model of Hugging Face's hub has its revision in it.
 
     Raises:
         UserInputError: it does not.
@@ -140,7 +140,7 @@ def _create(open_clip: Any, artefact: _Artefact, name: str) -> Any:
     architecture = _architecture(open_clip, artefact)
     prepare(architecture)
     with _errors_told(name), warnings.catch_warnings(), _quiet_logging(), _NothingDrawn():
-        warnings.filterwarnings("error", _OTHER_ACTIVATION, UserWarning)  # open_clip would only warn of it
+        warnings.filterwarnings("error", _OTHER_ACTIVATION, UserWarning)  # open_clip itself would only warn
         return open_clip.create_model(
             artefact.model_name,
             artefact.pretrained,

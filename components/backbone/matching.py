@@ -1,4 +1,4 @@
-"""The backbone that something was made with, or a clear error: what was made with one CLIP means nothing to another."""
+"""Loads the backbone that something was made with, or says clearly why not: features of two CLIPs cannot be mixed."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ def matching_backbone(
     remedy: str,
     beside: str | None = None,
 ) -> Backbone:
-    """Load the backbone `name`, which must have the weights and the preprocessing that something was made with,
-    and what stood beside it.
+    """Load the backbone `name`, which must be the one that something was made with, with the same encoder beside it.
 
     Device and precision may be others than then: features are alike but for the last bits.
 
     Args:
         name: see `load_backbone`.
-        made_with: the identity then; its `weights` and `preprocessing` count.
+        made_with: the identity of that time; its `weights` and `preprocessing` are compared.
         models: the workspace's or the Bento's `models/`.
         settings: device and precision to use now.
-        what: was made, in words: "the classifier".
-        on: where that lies.
-        remedy: what to do where it is not so.
-        beside: where the encoder beside it lies, if not under its own name.
+        what: the thing that was made with it, in words: "the classifier".
+        on: the place of that thing, for error messages.
+        remedy: what to do if they differ.
+        beside: the place of the encoder beside it, if not under its own name.
 
     Raises:
         UserInputError: the backbone is missing, or is another one.
@@ -72,7 +71,7 @@ def matching_backbone(
 def require_same_backbone(
     backbone: Backbone, made_with: Mapping[str, Any], *, what: str, on: Path, remedy: str
 ) -> None:
-    """See that this backbone has the weights and the preprocessing that something was made with; see `matching_backbone`."""
+    """Check that this backbone has the weights and preprocessing of `made_with`; see `matching_backbone`."""
     identity = backbone.identity
     for fact, found in (("weights", identity.weights), ("preprocessing", identity.preprocessing)):
         if made_with[fact] != found:

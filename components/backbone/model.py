@@ -85,7 +85,7 @@ class Encoded:
 
     Attributes:
         embedding: (b, d) float32, unit length.
-        levels: four maps (b, c_k, h_k, w_k), first to last, in the model's precision; empty where the tower has no
+        levels: four maps (b, c_k, h_k, w_k), first to last, in the model's precision; empty if the tower has no
             levels that we know how to read.
         class_tokens: a ViT's class token at each level, (b, c_k); empty for a ResNet.
     """
@@ -101,8 +101,8 @@ class Backbone:
     Attributes:
         identity: what its features are keyed by.
         logit_scale: exp of CLIP's learnt temperature, by which cosines are multiplied.
-        covariance: (d, d) generic within-class covariance of its embeddings, or None where none is known.
-        projector: the image tower's frozen last step, or None where it is of a kind that we do not know.
+        covariance: (d, d) generic within-class covariance of its embeddings, or None if none is known.
+        projector: the image tower's frozen last step, or None if it is of a kind that we do not know.
         device: where batches go.
     """
 
@@ -132,8 +132,8 @@ class Backbone:
     def encode_images(self, pixels: Tensor, *, levels: bool = False) -> Encoded:
         """Encode a batch (b, 3, s, s) in one forward pass; `levels` asks for the four feature maps too.
 
-        A row's features depend on the batch's size but not on its other rows nor on its place among them, so that
-        batches padded to one size give each image the same bits in any company.
+        A row's features depend on the batch's size, but neither on the other rows nor on its place among them. So
+        batches padded to one size give each image the same bits, whatever images share its batch.
         """
         pixels = pixels.to(self.device, self._dtype).contiguous(memory_format=torch.channels_last)
         visual = self._model.visual
@@ -153,15 +153,15 @@ class Backbone:
 
     @property
     def first(self) -> Backbone:
-        """The backbone without what stands beside it: what texts are encoded by."""
+        """The backbone without the encoder beside it; it encodes texts."""
         return self
 
     def widened(self, texts: Tensor) -> Tensor:
-        """The backbone's own text embeddings (n, d) as wide as its image embeddings are: these, where nothing stands beside."""
+        """Text embeddings (n, d) made as wide as the image embeddings; unchanged if there is no encoder beside."""
         return texts
 
     def words(self) -> list[str]:
-        """The words that its tokenizer has a token of its own for, commonest first; empty where it cannot be read."""
+        """The words that its tokenizer has a token of its own for, commonest first; empty if it cannot be read."""
         return whole_words(self._tokenizer)
 
     def free_token_prompt(self, template: str) -> FreeTokenPrompt:

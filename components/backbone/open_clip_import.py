@@ -71,7 +71,7 @@ def import_hugging_face() -> None:
 
 @contextmanager
 def _not_found(package: str) -> Iterator[None]:
-    """Within, `package` is as good as not installed, unless it is imported already."""
+    """Within the block, `package` looks as if it were not installed, unless it is imported already."""
     finder = _Hider(package)
     sys.meta_path.insert(0, finder)
     try:
@@ -94,7 +94,7 @@ class _Hider(MetaPathFinder):
 
 @contextmanager
 def _executed_when_used(packages: frozenset[str]) -> Iterator[None]:
-    """Within, `packages` that are imported for the first time are executed only when a name of theirs is asked for."""
+    """Within the block, a package of `packages` is executed only when one of its names is asked for."""
     finder = _Finder(packages)
     sys.meta_path.insert(0, finder)
     try:
@@ -105,7 +105,7 @@ def _executed_when_used(packages: frozenset[str]) -> Iterator[None]:
 
 @contextmanager
 def _compiler_left_out() -> Iterator[None]:
-    """Within, timm takes torch to have no compiler: marking a function as not to be compiled would import it, two seconds."""
+    """Within the block, timm takes torch to have no compiler; else marking functions would import it, two seconds."""
     usual = torch.compiler.disable
     del torch.compiler.disable
     try:
@@ -137,13 +137,15 @@ class _LaterLoader(Loader):
         return _Later(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing yet: the module knows its path, which is all that importing its modules takes."""
+        """Executes nothing yet: the module knows its path, which is enough to import its submodules."""
 
 
 class _Later(ModuleType):
     """A package that has not been executed; unlike `importlib.util.LazyLoader`'s, importing a module of it does not."""
 
-    _lock = threading.RLock()  # of all of them: none is asked for by another thread while one is executed
+    _lock = (
+        threading.RLock()
+    )  # one lock for all of them: no thread asks for a package while another thread executes one
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # the import system looks for these

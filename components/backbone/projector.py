@@ -13,8 +13,8 @@ from components.backbone.last_step import attended, copied, latent_pool, linear_
 
 __all__ = ["Projector", "projector_of"]
 
-_POSITIONS = 4  # of the drawn maps that a projector is tried on
-_ALIKE = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}  # of the largest entry
+_POSITIONS = 4  # positions per side of the drawn maps that a projector is tried on
+_ALIKE = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}  # share of the largest entry
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,19 @@ class Projector:
 
     Attributes:
         kind: what it does with the last map:
-            `attention_pool`: CLIP's ResNet; the mean position asks, all positions and the mean answer.
+            `attention_pool`: CLIP's ResNet; the mean position is the query, all positions and the mean are keys and
+                values.
             `projection`: CLIP's ViT; a linear layer on the class token. Its layer norm before that is among the tensors,
             and the publication of LDC leaves it out.
             `token_linear`: layer norm and linear layer on the class token (timm's ViTs).
             `mean_linear`: the same on the mean over positions.
-            `latent_pool`: a learnt query asks all tokens, then an MLP, a norm and a linear layer, as far as the tower has
-            them (SigLIP, PE, CoCa).
+            `latent_pool`: a learnt query attends to all tokens; then come an MLP, a norm and a linear layer, if the
+            tower has them (SigLIP, PE, CoCa).
         tensors: of an attention pool `positional_embedding` (1 + g g, C), `{query,key,value}_weight` (C, C) with
             `_bias` (C), `output_weight` (d, C) with `_bias` (d); of a projection `projection` (C, d), applied from the
             right, and `norm_*`; of the others see `components.backbone.last_step`.
         heads: of an attention pool or a latent pool; 0 for the others.
-        patches: positions of the tower's whole last map, its class token not counted; 0 where the number is free.
+        patches: positions of the tower's whole last map, its class token not counted; 0 if the number is free.
     """
 
     kind: str
@@ -44,7 +45,7 @@ class Projector:
 
     @property
     def width(self) -> int | None:
-        """d, of the embedding that it makes; None where it changes nothing and the last map is as wide."""
+        """d, of the embedding that it makes; None if it changes nothing and the last map is as wide."""
         if "projection" in self.tensors:
             return self.tensors["projection"].shape[1]
         last = ("output_weight", "norm_weight", "attended_weight", "value_weight")
@@ -53,10 +54,10 @@ class Projector:
 
 @torch.no_grad()
 def projector_of(visual: Any) -> Projector | None:
-    """The projector of an open_clip image tower; None where the tower ends in another way.
+    """The projector of an open_clip image tower; None if the tower ends in another way.
 
-    Towers end in many ways, and what one ends in is put together from its parts. So each but CLIP's ResNet is tried on
-    drawn tokens, and taken if it finds what the tower's own last step finds.
+    Towers end in many ways, and a projector is put together from the parts that a tower has. So each projector but that
+    of CLIP's ResNet is tried on drawn tokens, and used only if its output equals the tower's own.
     """
     pool = getattr(visual, "attnpool", None)
     if pool is not None and hasattr(pool, "c_proj"):
@@ -122,7 +123,7 @@ def _timm_convolutional(visual: Any) -> Projector | None:
 
 
 def _checked(projector: Projector, tokens: Tensor, own: Tensor, prefix: int) -> Projector | None:
-    """The projector, if it finds of drawn tokens, `prefix` of them before the positions, what the tower finds."""
+    """The projector if it maps drawn tokens, `prefix` of them before the positions, as the tower does; else None."""
     ours = _applied(projector, tokens.float().cpu(), prefix)
     expected = own.float().cpu()
     alike = expected.shape == ours.shape and bool(
@@ -143,7 +144,7 @@ def _applied(projector: Projector, tokens: Tensor, prefix: int) -> Tensor:
 
 
 def _drawn(n_tokens: int, width: int, module: nn.Module) -> Tensor:
-    """Two images' tokens, (2, n_tokens, width), where the module's weights lie and of their type."""
+    """Tokens of two images, (2, n_tokens, width), on the device and of the type of the module's weights."""
     weight = next(module.parameters())
     tokens = torch.randn(2, n_tokens, width, generator=torch.Generator().manual_seed(0))
     return tokens.to(weight.device, weight.dtype)

@@ -28,7 +28,7 @@ class BackboneSettings:
         device: `auto`, `cpu` or `cuda`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
         beside: a second image encoder beside the first: `none`, or a backbone's name.
-        beside_weight: what its unit embedding counts against the first's 1.
+        beside_weight: weight of its unit embedding; the first's has weight 1.
     """
 
     name: Annotated[str, Field(min_length=1), AfterValidator(_within)] = "embedded"

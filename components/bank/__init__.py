@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from components.bank.answering import Answering, Answers, threshold_beside
+    from components.bank.answering import AnswerBatch, Answering, threshold_beside
     from components.bank.bank import Bank
     from components.bank.facts import BankedClass, BankFacts
     from components.bank.fitting import ColumnFitter, FittedColumns
@@ -26,8 +26,8 @@ __all__ = [
     "PROMISED",
     "Action",
     "AddedClass",
+    "AnswerBatch",
     "Answering",
-    "Answers",
     "ArrivalPhotos",
     "Bank",
     "BankFacts",

@@ -1,7 +1,7 @@
-"""The rule from a photo's features to an answer: one, wherever somebody asks.
+"""The one rule from a photo's features to an answer.
 
-`classify`, the service, the gate, `evaluate`, exports and Feast's online classes all answer by it, so that what is
-measured and judged is what people get.
+`classify`, the service, the gate, `evaluate`, exports and Feast's online classes all answer by it, so that people get
+the same answers that are measured and judged.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from components.classifier import Bundle, threshold_between
 from components.features import Features
 from components.liteembed import KnownClasses
 
-__all__ = ["Answering", "Answers", "threshold_beside"]
+__all__ = ["AnswerBatch", "Answering", "threshold_beside"]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What is said of n photos.
+class AnswerBatch:
+    """The answers to n photos.
 
     Attributes:
         probabilities: (n, C + K) float32, calibrated; trained classes first, then the added ones.
         abstained: (n,) bool; the photo is probably none of the classes.
-        likely: (n, C + K) bool; the classes that hold the right one for nine in ten photos, see `components.bank.likely`.
+        likely: (n, C + K) bool; the classes among which the right one is for nine in ten photos, see
+            `components.bank.likely`.
     """
 
     probabilities: Tensor
@@ -37,18 +38,18 @@ class Answers:
 
     @property
     def classes(self) -> Tensor:
-        """(n,) int64: the class that each photo is taken for, -1 where the answer is "unknown"."""
+        """(n,) int64: the class that each photo is taken for, -1 if the answer is "unknown"."""
         return torch.where(self.abstained, -1, self.probabilities.argmax(1))
 
     @property
     def likely_places(self) -> list[list[int]]:
-        """Of each photo the numbers of its likely classes, most probable first."""
+        """For each photo the numbers of its likely classes, most probable first."""
         return likely_places(self.probabilities, self.likely)
 
 
 @dataclass(frozen=True)
 class Answering:
-    """A bundle and the bank beside it, as they answer.
+    """A bundle with the bank beside it, which together answer.
 
     Attributes:
         bundle: the trained classes.
@@ -60,7 +61,7 @@ class Answering:
 
     @classmethod
     def of(cls, bundle: Bundle, bank: Bank | None = None) -> Answering:
-        """The same; without a bank the bundle answers alone."""
+        """A bundle with its bank; without a bank the bundle answers alone."""
         return cls(bundle, Bank.empty(bundle) if bank is None else bank)
 
     @cached_property
@@ -73,19 +74,21 @@ class Answering:
         """The probability from which on a class is likely; see the function of that name."""
         return likely_threshold(self.bank.known)
 
-    def answer(self, features: Features) -> Answers:
+    def answer(self, features: Features) -> AnswerBatch:
         """Answers to photos, levels as the bundle's head reads them."""
         return self.of_logits(self.bank.logits(self.bundle, features))
 
-    def of_logits(self, logits: Tensor) -> Answers:
+    def of_logits(self, logits: Tensor) -> AnswerBatch:
         """The answers that calibrated logits (n, C + K) come to."""
         probabilities = torch.softmax(logits, 1)
         abstained = probabilities.double().max(1).values < (0.0 if self.threshold is None else self.threshold)
-        return Answers(probabilities, abstained, likely_classes(probabilities, abstained, self.likely_threshold))
+        return AnswerBatch(probabilities, abstained, likely_classes(probabilities, abstained, self.likely_threshold))
 
-    def to_known_photos(self) -> Answers:
-        """The answers to the photos of `bank.known`, in their order, as `classify` gives them: by heads and columns that
-        have learnt from them."""
+    def to_known_photos(self) -> AnswerBatch:
+        """The answers to the photos of `bank.known`, in their order, as `classify` gives them.
+
+        Heads and columns have learnt from these photos.
+        """
         bundle, bank = self.bundle, self.bank
         known, n_trained = bank.known, bank.n_trained
         n_support = len(bundle.support.labels)
@@ -96,24 +99,24 @@ class Answering:
 
 
 def threshold_beside(threshold: float | None, known: KnownClasses, n_trained: int) -> float | None:
-    """The threshold of trained classes beside added ones; the very same as long as nothing was added.
+    """The threshold of trained classes beside added ones; unchanged while nothing is added.
 
-    Each added class takes a little probability from every photo: on easy classes, whose photos are all about equally
-    sure, the old threshold would then make nearly all of them unknown. It is therefore lowered until as many held-out
-    photos of the trained classes are answered as before, but no further than to a quarter of what K more classes leave
-    where they are like the C trained ones: of its odds (C - 1) / (C - 1 + K). A class that takes more than that shares
-    its photos with a trained one; these are better unknown, and the gate counts them. It is never raised, so that what
-    is answered by trained classes alone goes on being answered.
+    Each added class takes a little probability from every photo. On easy classes all photos are about equally sure, and
+    the old threshold would make nearly all of them unknown. So the threshold is lowered until as many held-out photos
+    of the trained classes are answered as before. There is a limit: K classes that are like the C trained ones would
+    leave its odds times (C - 1) / (C - 1 + K), and it is not lowered beyond a quarter of that. A class that takes more
+    shares its photos with a trained class; such photos are better unknown, and the gate counts them. The threshold is
+    never raised, so that a photo that the trained classes alone answer stays answered.
 
     Args:
-        threshold: of the trained classes alone; None: no photo is unknown, then and now.
+        threshold: of the trained classes alone; None: no photo is unknown, with or without added classes.
         known: trained and added classes with their photos, trained ones first.
         n_trained: C.
     """
     if threshold is None or known.n_classes == n_trained:
         return threshold
     rows = known.labels < n_trained
-    if (rows & known.held_out).any():  # else one photo a class: all have been learnt from
+    if (rows & known.held_out).any():  # else there is one photo per class, and all of them were learnt from
         rows = rows & known.held_out
     logits = known.logits[rows].double()
     alone = torch.softmax(logits[:, :n_trained], 1).max(1).values

@@ -36,7 +36,7 @@ class Bank:
         bundle: version of the bundle that it stands beside.
         n_trained: C, classes of that bundle.
         classes: the K added ones, in the order of their columns.
-        columns: theirs.
+        columns: the added classes' columns.
         known: all C + K classes as the next arrival meets them.
     """
 
@@ -48,7 +48,7 @@ class Bank:
 
     @classmethod
     def empty(cls, bundle: Bundle) -> Bank:
-        """Beside this bundle, nothing yet."""
+        """The bank without added classes beside this bundle."""
         support = bundle.support
         known = KnownClasses.of_head(
             bundle.display_names,
@@ -69,22 +69,22 @@ class Bank:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the added classes."""
+        """Names of the added classes."""
         return tuple(each.name for each in self.classes)
 
     def logits(self, bundle: Bundle, features: Features) -> Tensor:
-        """(n, C + K) float32, calibrated: their softmax is the answer. Without added classes the bundle's very bits."""
+        """(n, C + K) float32, calibrated; softmax gives the answer. Without added classes the bundle's, bit for bit."""
         trained = bundle.head.scores(features) / bundle.temperature
         if not self.classes:
             return trained
         return torch.cat([trained, self.columns.scores(features.embedding, bundle.logit_scale)], 1)
 
     def added(self, new: NewClasses, addition: Addition, arrived: Sequence[AddedClass]) -> Bank:
-        """With the classes of one arrival after these.
+        """This bank with the classes of one arrival after its own.
 
         Args:
             new: the arrival, its classes called by their words.
-            addition: what it came to.
+            addition: the columns that LiteEmbed made of them.
             arrived: the same classes as the ledger has them, under the names that people gave; photos in the order of the
                 arrival's rows.
         """
@@ -111,7 +111,7 @@ class Bank:
         )
 
     def without(self, name: str) -> Bank:
-        """Without that class: its column, and its photos, are gone; all else stays bit for bit."""
+        """This bank without that class: its column and photos are removed; all else stays bit for bit."""
         place = self.names.index(name)
         others = torch.arange(len(self.classes)) != place
         number = self.n_trained + place
@@ -136,7 +136,7 @@ class Bank:
         )
 
     def renamed(self, name: str, new_name: str) -> Bank:
-        """With another name for that class; its column stays, made from the words it came with."""
+        """This bank with another name for that class; its column stays, made from the words it came with."""
         return replace(
             self,
             classes=tuple(replace(each, name=new_name) if each.name == name else each for each in self.classes),
@@ -149,7 +149,7 @@ class Bank:
 
     @property
     def version(self) -> str:
-        """What the bundle with this bank is called: same content, same name; the bundle's own where nothing was added."""
+        """The version of the bundle with this bank: same content, same name; the bundle's own if nothing was added."""
         return self.bundle if not self.classes else digest([self.bundle, self.digest])[:12]
 
     def known_photos(self, bundle: Bundle) -> list[str]:
@@ -159,7 +159,7 @@ class Bank:
         ]
         return [
             next(photos[label]) for label in self.known.labels.tolist()
-        ]  # those of a class are in the order of its rows
+        ]  # photos of a class are in the order of its rows
 
     def save(self, folder: Path) -> None:
         """Write `folder`; the same bank gives the same bytes. `bank.json` comes last and vouches for the rest."""

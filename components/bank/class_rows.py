@@ -12,7 +12,7 @@ __all__ = ["class_rows"]
 
 
 def class_rows(bundle: Bundle | BundleFacts, bank: Bank | BankFacts) -> list[dict[str, Any]]:
-    """One a class, trained ones first: `class`, `kind` (`trained`, `added`), `since` (ISO 8601, None for trained), `photos`."""
+    """One per class, trained ones first: `class`, `kind` (`trained`, `added`), `since` (ISO 8601 or None), `photos`."""
     trained = [
         {"class": name, "kind": "trained", "since": None, "photos": len(bundle.split[name])}
         for name in bundle.class_names

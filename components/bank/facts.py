@@ -25,7 +25,7 @@ class BankedClass:
         photos: SHA-256 of its photos, in the order of their rows.
         since: when its first photo came, ISO 8601.
         form: that made its column.
-        name_means_something: its name took part; without it photos spoke alone.
+        name_means_something: its name took part; if not, the photos alone made its column.
         recall: share of its left-out photos answered rightly, 0 to 1; None with one photo.
         explanation: for people; see `components.liteembed.Explanation`.
     """

@@ -1,4 +1,4 @@
-"""From the photos and names of added classes to their columns, by LiteEmbed; the one way, for fast path and replay."""
+"""Fits the columns of added classes from their photos and names by LiteEmbed; fast path and replay both use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ColumnFitter", "FittedColumns"]
 
 @dataclass(frozen=True)
 class FittedColumns:
-    """What adding classes to a bank came to.
+    """The result of adding classes to a bank.
 
     Attributes:
         before: the bank that they were added to.

@@ -1,4 +1,4 @@
-"""What the ledger comes to: which classes are there beside the trained ones, and with which photos."""
+"""The state that the ledger leads to: which classes stand beside the trained ones, with which photos."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AddedClass:
 
 @dataclass(frozen=True)
 class State:
-    """What holds after some entry, beside a bundle.
+    """The state after some entry, beside a bundle.
 
     Attributes:
         classes: added classes by name, in the order in which they were added.
@@ -42,7 +42,7 @@ class State:
 
 
 def without_purged(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
-    """The entries as if photos that were purged later had never come; an arrival may be left without a photo."""
+    """The entries without the photos that were purged later; an arrival may be left without any photo."""
     gone: set[str] = set()
     found = []
     for entry in reversed(entries):
@@ -57,17 +57,17 @@ def without_purged(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
 def states(entries: Sequence[LedgerEntry], trained: frozenset[str]) -> list[State]:
     """The state before all entries, then after each: `states(entries)[n]` holds after entry n.
 
-    What the entries come to does not depend on the bundle: bundles come and go, and an entry that made sense beside
-    one must not fail beside the next. The bundle only says which of the classes wait, because it was trained on them.
+    The states do not depend on the bundle: bundles are replaced, and an entry that was valid beside one must not fail
+    beside the next. The bundle only says which of the classes wait, because it was trained on them.
 
     Args:
-        entries: the ledger, each of which makes sense where it stands.
+        entries: the ledger; each entry is valid after those before it.
         trained: the classes of the bundle.
     """
     found: list[dict[str, AddedClass]] = [{}]
     purged = any(entry.action == "purge" for entry in entries)
     for entry in without_purged(entries):
-        # Where its photos were purged, a class that was removed or consolidated was never there.
+        # A class that was removed or consolidated, and whose photos were purged, is as if it had never been there.
         left_out = purged and entry.action in ("remove", "consolidate") and entry.name not in found[-1]
         found.append(found[-1] if left_out else _after(found[-1], entry, found))
     return [
@@ -86,7 +86,7 @@ def _after(
     classes = dict(before)
     match entry.action:
         case "add" if entry.photos:
-            known = classes.pop(entry.name, None)  # made anew, it is the last
+            known = classes.pop(entry.name, None)  # a class that is made anew becomes the last
             classes[entry.name] = AddedClass(
                 entry.name,
                 _joined(known.photos if known else (), entry.photos),
@@ -118,7 +118,7 @@ def _joined(before: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
 
 
 def event_times(entries: Sequence[LedgerEntry]) -> list[datetime]:
-    """When each entry came to hold, in UTC: what it says, or just after the arrival before it where a clock was set back."""
+    """When each entry took effect, in UTC: its own time, or just after the entry before it if a clock was set back."""
     found: list[datetime] = []
     for entry in entries:
         time = datetime.fromisoformat(entry.time)
@@ -152,7 +152,7 @@ def made_from(entries: Sequence[LedgerEntry], trained: frozenset[str], number: i
                 photos |= {*each.photos}
                 together = (entry for entry in entries if entry.arrival == arrival and entry.action == "add")
                 photos |= {photo for entry in together for photo in entry.photos}
-                ahead.append(arrival - 1)  # what stood there when it was fitted
+                ahead.append(arrival - 1)  # the classes that were there when it was fitted
     return frozenset(photos)
 
 

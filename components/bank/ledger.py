@@ -1,6 +1,6 @@
 """The ledger: what was added, removed, renamed, rolled back, consolidated or purged beside `data/raw`; append-only.
 
-One JSON object a line. A line counts once its line break is there: half a line, such as a copy that broke off leaves,
+One JSON object per line. A line counts once its line break is there: half a line, such as a copy that broke off leaves,
 is cut off by the next writer. Writers take turns under a file lock and read again what is there before they decide
 what to write.
 """
@@ -35,17 +35,17 @@ class LedgerEntry:
         action: what was done.
         who: the user that did it.
         time: when, ISO 8601 in UTC; also the event time of the photos.
-        made_on: the live version that it was made on; empty where nothing was live.
+        made_on: the version that was live when it was made; empty if nothing was live.
         number: its place in the ledger, from 1; 0 until it is written.
         name: the class; empty for a rollback and for a purge.
         photos: SHA-256 of each photo that came with an `add`, that a `consolidate` moved into `data/raw`, or that a
             `purge` deleted.
         new_name: of a `rename`.
-        back_to: of a `rollback`, the number of the last entry that counts again; 0: none does.
+        back_to: of a `rollback`, the number of the last entry that is in effect again; 0 if none is.
         to: of a rollback or a consolidation, the version that it made live.
         forced: the gate said no and was overruled.
         arrival: number of the first entry of its arrival; classes that arrive together are optimised together.
-        vocabulary: of an `add`, which vocabulary judged the name (`starter` or `full`); empty for none.
+        vocabulary: of an `add`, which vocabulary judged the name (`starter` or `full`); empty if none did.
     """
 
     action: Action
@@ -64,7 +64,7 @@ class LedgerEntry:
 
     @classmethod
     def from_json(cls, content: Any) -> LedgerEntry:
-        """What `asdict` gave.
+        """The entry of which `asdict` gave `content`.
 
         Raises:
             ValueError, TypeError: it is no object, or has unknown keys or an unknown action.
@@ -98,7 +98,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[list[LedgerEntry]]:
-        """A writer's turn: nobody else writes within. Yields the entries so far.
+        """A writer's turn: nobody else writes within the block. Yields the entries so far.
 
         Raises:
             UserInputError: another writer does not end.
@@ -115,7 +115,7 @@ class Ledger:
             ) from None
 
     def append(self, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
-        """Write the entries of one arrival, all or none, synced; to be called within `turn`.
+        """Write the entries of one arrival, all or none, synced; call it within `turn`.
 
         Returns:
             The same, numbered.

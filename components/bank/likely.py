@@ -18,9 +18,9 @@ from components.liteembed import KnownClasses
 __all__ = ["PROMISED", "likely_classes", "likely_places", "likely_threshold"]
 
 PROMISED = 0.9
-"""The share of photos of known classes whose class is promised to be among the likely ones."""
+"""The promised share of photos of known classes whose class is among the likely ones."""
 
-_MARGIN = 1e-4  # a share of the threshold: rounding must not decide about the photo that it was read off
+_MARGIN = 1e-4  # share of the threshold: rounding must not decide about the photo that the threshold was taken from
 
 
 def likely_threshold(known: KnownClasses, promised: float = PROMISED) -> float | None:
@@ -33,8 +33,8 @@ def likely_threshold(known: KnownClasses, promised: float = PROMISED) -> float |
         promised: 0 to 1.
 
     Returns:
-        0 where there are too few held-out photos for the promise (9 for nine in ten): every class is then likely.
-        None where no photo was held out, as with one photo a class.
+        0 if there are too few held-out photos for the promise (9 for nine in ten): every class is then likely.
+        None if no photo was held out, as with one photo per class.
     """
     rows = known.held_out
     n = int(rows.sum())
@@ -55,9 +55,9 @@ def likely_classes(
     Args:
         probabilities: (n, C), calibrated.
         abstained: (n,) bool, the unknown photos.
-        threshold: of `likely_threshold`. None: nothing was held out, and the probabilities are taken at their word; the
-            most probable classes that make up `promised` are likely.
-        promised: 0 to 1; looked at where there is no threshold.
+        threshold: of `likely_threshold`. None: nothing was held out, so the probabilities are trusted; the most
+            probable classes whose sum reaches `promised` are likely.
+        promised: 0 to 1; used if there is no threshold.
     """
     if threshold is None:
         ranked, order = torch.sort(probabilities.double(), dim=1, descending=True, stable=True)
@@ -71,7 +71,7 @@ def likely_classes(
 
 
 def likely_places(probabilities: Tensor, likely: Tensor) -> list[list[int]]:
-    """Of each photo the numbers of its likely classes, most probable first; (n, C) and (n, C) bool."""
+    """For each photo the numbers of its likely classes, most probable first; (n, C) and (n, C) bool."""
     rows, classes = torch.nonzero(likely, as_tuple=True)
     order = np.lexsort((classes.numpy(), -probabilities[rows, classes].numpy(), rows.numpy()))
     places = iter(classes[torch.from_numpy(order)].tolist())

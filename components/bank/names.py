@@ -1,4 +1,4 @@
-"""What a class may be called: it is shown to people, told to a text encoder, and one day a folder's name."""
+"""Valid names of classes: people read them, a text encoder encodes them, and consolidation makes folders of them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _REMEDY = f"call it by words, at most {MOST_LETTERS} letters, without slashes"
 def class_name(text: str, known: Collection[str] = ()) -> str:
     """The name as it is kept: in Unicode's composed form, single spaces, none at the ends.
 
-    A class that is there may be called as it is, whatever its name holds: a list may call one `TV/monitor`. A new class
-    may then hold the same letters, since its photos go into a list too; else only letters that a folder's name can.
+    An existing class keeps its name, whatever letters it has: a list of photos may name one `TV/monitor`. A new class
+    may then have the same letters, since its photos go into that list too. Otherwise only letters that a folder's name
+    can have are allowed.
 
     Args:
         text: what somebody calls it.
         known: names of the classes that are there.
 
     Raises:
-        UserInputError: no name, or none that could be a folder's on every system.
+        UserInputError: there is no name, or no folder could have it on every system.
     """
     composed = unicodedata.normalize("NFC", text)
     name = " ".join(composed.split())
@@ -52,10 +53,10 @@ def class_name(text: str, known: Collection[str] = ()) -> str:
 
 
 def spelling(name: str) -> str:
-    """What names have in common that people would take for one, whatever their case and what parts their words.
+    """A form that is equal for names that people would take for the same: without case and separators of words.
 
     >>> spelling("Rolled-in Scale"), spelling("PCBCrack"), spelling("pcb_crack"), spelling("v2.0")
     ('rolledinscale', 'pcbcrack', 'pcbcrack', 'v2 0')
     """
     text = re.sub(r"[\s_.-]+", " ", unicodedata.normalize("NFC", name)).casefold().strip()
-    return re.sub(r"(?<!\d) | (?!\d)", "", text)  # between two digits what parts them is part of the number
+    return re.sub(r"(?<!\d) | (?!\d)", "", text)  # a separator between two digits is part of the number

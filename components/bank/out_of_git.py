@@ -1,4 +1,4 @@
-"""What git must never be given of the arrivals: DVC keeps it, and refuses what git has already."""
+"""Keeps the arrivals out of git: DVC tracks them, and it refuses files that git has already."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT_BY_DVC = ("/photos", "/ledger.jsonl")
 
 
 def keep_out_of_git(folder: Path) -> None:
-    """Have git ignore the photos and the ledger of the arrivals from their first one on.
+    """Have git ignore the photos and the ledger of the arrivals, from the first arrival on.
 
     DVC ignores them too, but only once it tracks them, and `git add --all` may come first.
 

@@ -23,7 +23,7 @@ class ArrivalPhotos:
         self.folder = folder
 
     def keep(self, content: bytes) -> str:
-        """Write a photo where it is not yet there; its SHA-256."""
+        """Write a photo unless it is there already; returns its SHA-256."""
         name = sha256_bytes(content)
         if not self.path(name).is_file():
             keep_out_of_git(self.folder.parent)

@@ -1,4 +1,4 @@
-"""From bundle and ledger to the bank: a pure function, replayed in order; one more arrival is one more step."""
+"""Derives the bank from bundle and ledger: a pure function, replayed in order; each arrival is one step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def by_arrival(entries: Sequence[LedgerEntry]) -> list[list[LedgerEntry]]:
 
 
 def fit_arrival(bank: Bank, together: Sequence[LedgerEntry], state: State, fit: FitColumns) -> FittedColumns | None:
-    """What the added classes of one arrival come to; None if all its photos are of trained classes.
+    """Fits the added classes of one arrival; returns None if all its photos are of trained classes.
 
     Args:
         bank: before the arrival; classes that it has already are fitted anew, with all their photos.
@@ -31,8 +31,8 @@ def fit_arrival(bank: Bank, together: Sequence[LedgerEntry], state: State, fit: 
         state: after them.
         fit: see `FitColumns`.
     """
-    names = dict.fromkeys(entry.name for entry in together if entry.photos)  # none is left where they were purged
-    classes = [state.classes[name] for name in names if name in state.classes]  # the others are trained ones
+    names = dict.fromkeys(entry.name for entry in together if entry.photos)  # a class without photos: they were purged
+    classes = [state.classes[name] for name in names if name in state.classes]  # the other classes are trained ones
     for each in classes:
         if each.name in bank.names:
             bank = bank.without(each.name)

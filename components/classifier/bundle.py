@@ -25,14 +25,14 @@ _PARTS = ("head.safetensors", "support.safetensors", "text.safetensors")
 
 @dataclass(frozen=True)
 class SupportRecord:
-    """What adding a class later needs to know of the photos behind the trained ones.
+    """What adding a class later needs to know of the trained classes' photos.
 
     Attributes:
         embeddings: (n, d) float32, the clean view of each support image, unit length.
         labels: (n,) int64.
         groups: (n,) int64; near-duplicates share one.
-        out_of_fold: (n, C) float32 logits, uncalibrated, from heads that had not seen the image; NaN where none.
-        fitted: (n, C) float32 logits, uncalibrated, of the head itself, which has seen the image.
+        out_of_fold: (n, C) float32 logits, uncalibrated, from heads that had not seen the image; NaN if none.
+        fitted: (n, C) float32 logits, uncalibrated, of the final head, which has learnt from the image.
         covariance: (d, d) float32, the backbone's generic within-class covariance, or None.
     """
 
@@ -46,11 +46,11 @@ class SupportRecord:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A classifier that can be saved, loaded and asked.
+    """A classifier that can be saved, loaded and asked for answers.
 
     Attributes:
         class_names: of the C classes, as in the data.
-        display_names: the same as words.
+        display_names: the class names as words, for people and text encoders.
         head: fitted.
         temperature: the head's logits are divided by it.
         threshold: a photo whose highest probability is lower is unknown; None: it never abstains.
@@ -58,7 +58,7 @@ class Bundle:
         logit_scale: what the backbone multiplies cosines with.
         templates: prompts that the text embeddings were made with.
         split: class name to the ids of its support images.
-        limits: what a photo may be, as for those that it was made from.
+        limits: the limits of a photo's size, as of the photos that it was made from.
         provenance: what it was made from (seed, shots, parameters, ...); no time, host or path.
         why: why this head.
         evidence: what it was chosen and calibrated on: `out_of_fold`, `validation` or `prior`.
@@ -136,7 +136,8 @@ class Bundle:
             )
         except KeyError as error:
             raise UserInputError(f"the bundle lacks {error}", on=str(folder), remedy=BUNDLE_REMEDY) from error
-        # Not what this program would save of it, which may say more than the one that did: banks and versions name it so.
+        # The version is of the file as it is. This program might save more facts, but banks and versions refer to the
+        # file.
         vars(bundle)["version"] = digest_of(facts)
         return bundle
 

@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 _N_BINS = 15
-_MARGIN = 1e-4  # of log-odds, between a threshold and the next photo; far above what rounding moves
+_MARGIN = 1e-4  # in log-odds, between a threshold and the next photo; far more than rounding can move
 _SUREST = 0.9  # quantile of the held-out photos' log-odds that stands for the surest ones
-_CLEARLY = math.log(2)  # of log-odds: clearly less sure
+_CLEARLY = math.log(2)  # in log-odds: clearly less sure
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T with the lowest log-loss of `softmax(logits / T)`; 1 where there are no rows.
+    """The temperature T with the lowest log-loss of `softmax(logits / T)`; 1 if there are no rows.
 
     Held-out folds come from heads that saw fewer photos than the final one, which is therefore a little more often
     right than T makes it say. The prior towards 1 counts as much as one row.
@@ -53,8 +53,8 @@ class Reliability:
 
     Attributes:
         count: rows a bin.
-        confidence: mean highest probability in each bin, 0 where it is empty.
-        accuracy: share of right answers in each bin, 0 where it is empty.
+        confidence: mean highest probability in each bin, 0 if it is empty.
+        accuracy: share of right answers in each bin, 0 if it is empty.
     """
 
     count: list[int]
@@ -77,7 +77,7 @@ def reliability(probabilities: Tensor, labels: Tensor, n_bins: int = _N_BINS) ->
 def expected_calibration_error(probabilities: Tensor, labels: Tensor, n_bins: int = _N_BINS) -> float:
     """Mean distance of confidence from accuracy over 15 equal bins, weighted by their rows; 0 to 1, lower is better.
 
-    Guo et al., "On Calibration of Modern Neural Networks", 2017, section 2. 0 where there are no rows.
+    Guo et al., "On Calibration of Modern Neural Networks", 2017, section 2. 0 if there are no rows.
     """
     bins = reliability(probabilities, labels, n_bins)
     distance = sum(
@@ -90,17 +90,17 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, n_bins: in
 def abstention_threshold(probabilities: Tensor, unknown_share: float, n_photos: int | None = None) -> float | None:
     """The highest probability below which a photo is unknown: `unknown_share` of further photos will be, or fewer.
 
-    Of n held-out photos as many may lie below as leave that share of n + 1, the next photo being one of them (split
-    conformal prediction: Vovk et al., "Algorithmic Learning in a Random World", 2005); with fewer than about
-    1 / unknown_share photos none does.
+    At most `unknown_share * (n + 1)` of n held-out photos lie below it; the one more is the next photo (split conformal
+    prediction: Vovk et al., "Algorithmic Learning in a Random World", 2005). With fewer than about `1 / unknown_share`
+    photos none lies below it.
 
     Args:
         probabilities: (m, C) calibrated, of rows that the head was not fitted on; a photo may come several times.
         unknown_share: 0 to 1.
-        n_photos: how many photos they show; m where None.
+        n_photos: how many photos the rows show; None: m.
 
     Returns:
-        Below 1; None where nothing says where to draw it: no rows, or a single class, which always has probability 1.
+        Below 1; None if nothing says where to draw it: no rows, or a single class, which always has probability 1.
     """
     n_rows = len(probabilities)
     if n_rows == 0 or probabilities.shape[1] < 2:
@@ -113,9 +113,10 @@ def abstention_threshold(probabilities: Tensor, unknown_share: float, n_photos: 
 def threshold_between(confidence: Tensor, n_below: int) -> float:
     """The threshold below which the `n_below` least sure rows lie, in the middle of the gap to the next one.
 
-    It never stands on a photo, where rounding would decide: rows about as sure as the next one stay above it too. And a
-    photo is unknown only where its odds are less than half of the surest photos': on an easy set all held-out photos are
-    equally sure but for a hair, and so is the final head, by another hair.
+    It never coincides with a photo's confidence, where rounding would decide: rows about as sure as the next one stay
+    above it too. A photo is unknown only if its odds are less than half of the surest photos'. On an easy set all
+    held-out photos are almost equally sure, and tiny differences between the folds' heads and the final one must not
+    decide.
 
     Args:
         confidence: (m,) highest probability of each of at least one row.
@@ -131,13 +132,13 @@ def threshold_between(confidence: Tensor, n_below: int) -> float:
 
 @dataclass(frozen=True)
 class WantedAccuracy:
-    """What a wanted share of right answers costs, as held-out photos say.
+    """What a wanted share of right answers costs, measured on held-out photos.
 
     Attributes:
-        threshold: photos whose highest probability is lower are to be unknown; None where the accuracy is not reached.
+        threshold: photos whose highest probability is lower are to be unknown; None if the accuracy is not reached.
         coverage: share of the held-out photos that are answered then, 0 to 1.
-        accuracy: share of those that are answered rightly, 0 to 1; where the accuracy is not reached, the highest share
-            that is, at the coverage above.
+        accuracy: share of the answered photos that are right, 0 to 1; if the wanted accuracy is not reached, the
+            highest share that can be reached, at the coverage above.
     """
 
     threshold: float | None
@@ -149,8 +150,8 @@ def threshold_for(probabilities: Tensor, labels: Tensor, wanted: float) -> Wante
     """The lowest threshold above which the share of right answers is the wanted one.
 
     Held-out photos are ranked, surest first; the longest beginning of that list that is right often enough is answered.
-    One wrong photo is counted to it beforehand, so that a lucky beginning of few photos proves nothing: 95 % takes 19
-    photos at least. Photos that are equally sure stand and fall together.
+    One wrong photo is added to every beginning, so that a few lucky photos prove nothing: 95 % takes at least 19
+    photos. Equally sure photos are either all answered or all unknown.
 
     Args:
         probabilities: (n, C) calibrated, n >= 1 rows that the head was not fitted on.
@@ -164,7 +165,7 @@ def threshold_for(probabilities: Tensor, labels: Tensor, wanted: float) -> Wante
     counts = torch.arange(1, len(labels) + 1, dtype=torch.float64)
     shares = right / (counts + 1)
     ends = torch.ones_like(shares, dtype=torch.bool)
-    ends[:-1] = log_odds[:-1] - log_odds[1:] > 2 * _MARGIN  # a threshold fits in between
+    ends[:-1] = log_odds[:-1] - log_odds[1:] > 2 * _MARGIN  # a threshold fits between these two photos
     reached = torch.nonzero((shares >= wanted) & ends).flatten()
     n = len(labels)
     if not len(reached):

@@ -25,7 +25,7 @@ from components.heads import Head, HeadState, Support
 __all__ = ["Candidate", "HeldOut", "fit_candidate", "fit_candidates", "held_out", "load_candidates", "save_candidates"]
 
 _VERSION = 1
-_ROWS_ENOUGH = 800  # held-out rows after which drawing the folds anew adds time and no evidence
+_ROWS_ENOUGH = 800  # held-out rows beyond which drawing the folds again adds time and no evidence
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Candidate:
         name: in metrics and reports.
         head: fitted on the whole support set.
         out_of_fold: (repeats, n, C) float32: of the clean view of each image (the rows of `support.clean`), from heads
-            fitted without the image's fold; NaN where an image is never held out.
+            fitted without the image's fold; NaN if an image is never held out.
         temperature: logits divided by it are calibrated; 1 until a choice has found it.
     """
 
@@ -48,12 +48,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of rows that no fitted head has seen.
+    """Logits of rows that the head behind them has not learnt from.
 
     Attributes:
         logits: (m, C).
         labels: (m,) int64.
-        images: (m,) int64, the image of each row; an image comes once a repeat.
+        images: (m,) int64, the image of each row; an image occurs once per repeat.
     """
 
     logits: Tensor
@@ -74,7 +74,7 @@ def fit_candidates(
 
 
 def fit_candidate(name: str, fit: Callable[[Support], Head], support: Support) -> Candidate:
-    """Fit one head on all of the support set, and once more without each fold of it.
+    """Fit one head on the whole support set, and once more without each of its folds.
 
     The fits run side by side, each with one thread of arithmetic, so that the number of cores changes no bit.
     """
@@ -104,7 +104,7 @@ def fit_candidate(name: str, fit: Callable[[Support], Head], support: Support) -
 
 
 def held_out(candidate: Candidate, support: Support) -> HeldOut:
-    """The candidate's out-of-fold logits as rows, repeats one after the other, without what was never held out."""
+    """The candidate's out-of-fold logits as rows, repeats one after the other; photos never held out are left out."""
     clean = support.clean
     if candidate.out_of_fold.shape[1:] != (len(clean), support.n_classes):
         raise ValueError(
@@ -119,8 +119,8 @@ def held_out(candidate: Candidate, support: Support) -> HeldOut:
 def save_candidates(candidates: Sequence[Candidate], folder: Path, *, exactly: bool = False) -> None:
     """Write every candidate to `folder`: one safetensors file each and `candidates.json`; the same input, the same bytes.
 
-    Out-of-fold logits are kept in half precision, since figures are made from them and no choice; `exactly` keeps them
-    as they are.
+    Out-of-fold logits are kept in half precision, since only figures are made from them and no choice; `exactly` keeps
+    their full precision.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for candidate in candidates:

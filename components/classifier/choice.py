@@ -29,12 +29,12 @@ _TIE = 1e-3  # nats
 
 @dataclass(frozen=True)
 class HeadVerdict:
-    """What the evidence says of one candidate.
+    """The evidence about one candidate.
 
     Attributes:
-        log_loss: nats a photo after temperature, lower is better; NaN without evidence.
+        log_loss: nats per photo after temperature, lower is better; NaN without evidence.
         top1: share of right answers, 0 to 1; NaN without evidence.
-        temperature: logits of the head that is fitted on all photos are divided by it.
+        temperature: divides the logits of the head that is fitted on all photos.
         below_zero_shot: its share of right answers is lower than zero-shot's by more than a standard error.
     """
 
@@ -46,16 +46,16 @@ class HeadVerdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """The head to ship, with what makes its scores probabilities.
+    """The head to ship, with the temperature and threshold that make answers of its scores.
 
     Attributes:
         name: of the candidate.
         head: fitted.
         temperature: logits are divided by it.
-        threshold: a photo whose highest probability is lower is unknown; None where nothing says where to draw it.
+        threshold: a photo whose highest probability is lower is unknown; None if nothing says where to draw it.
         evidence: what the choice was made on: `out_of_fold`, `validation` or `prior`.
         why: one sentence for people.
-        threshold_why: the same of the threshold, where an accuracy was wanted; else empty.
+        threshold_why: one sentence on the threshold if an accuracy was wanted; else empty.
         verdicts: of every candidate, by name.
         out_of_fold: (n, C) float32 logits of the clean rows from the first drawing of folds, NaN where never held out.
     """
@@ -86,13 +86,13 @@ def choose(
     """The candidate with the lowest log-loss after temperature among those that are not below zero-shot.
 
     Args:
-        candidates: fitted on `support`; other families hand theirs in with their own out-of-fold logits.
+        candidates: fitted on `support`; other families pass candidates with their own out-of-fold logits.
         support: what they were fitted on.
         validation: further labelled photos that no candidate has seen. Of each class the first min(shots, 4) count.
-            They take the place of the folds where there are no folds, or where they show the folds to flatter. Where
-            they are as many as the support photos, temperature and threshold come from them: folds calibrate heads
-            that saw fewer photos (error at 2, 4 and 8 photos a class 6.7, 3.4 and 1.9 %, by validation photos 3.2, 2.4
-            and 2.2; docs/experiments/heads.md).
+            They replace the folds if there are no folds, or if they show that the folds are too optimistic. If they are
+            as many as the support photos, temperature and threshold come from them: folds calibrate heads that saw
+            fewer photos (error at 2, 4 and 8 photos per class 6.7, 3.4 and 1.9 %, by validation photos 3.2, 2.4 and
+            2.2; docs/experiments/heads.md).
         unknown_share: share of held-out photos that may be taken for unknown.
         wanted_accuracy: share of the answers that shall be right, for which further photos may be unknown; see
             `calibration.threshold_for`. None: nothing is wanted.
@@ -110,7 +110,7 @@ def choose(
     verdicts = _verdicts(evidence, calibrating)
     allowed = {name: verdict for name, verdict in verdicts.items() if not verdict.below_zero_shot}
     by_prior = sorted((candidate for candidate in candidates if candidate.name in allowed), key=_prior)
-    # a thousandth of a nat says nothing; among the best that are so close, prior knowledge decides
+    # a thousandth of a nat is no difference; prior knowledge decides among the best that are so close
     chosen = by_prior[first_of_the_best([allowed[each.name].log_loss for each in by_prior], _TIE)]
     name = chosen.name
     found = calibrating[name]
@@ -147,7 +147,7 @@ def _reason_of_threshold(reach: WantedAccuracy, wanted: float) -> str:
 def _evidence(
     candidates: Sequence[Candidate], support: Support, validation: Support | None
 ) -> tuple[str, dict[str, HeldOut], dict[str, HeldOut]]:
-    """The kind of evidence that heads are chosen on, that evidence, and the one that calibrates them."""
+    """The kind of evidence that heads are chosen on, that evidence, and the evidence that calibrates them."""
     from_folds = {candidate.name: held_out(candidate, support) for candidate in candidates}
     if validation is None:
         return "out_of_fold", from_folds, from_folds
@@ -163,10 +163,10 @@ def _evidence(
 
 
 def _folds_flatter(from_folds: dict[str, HeldOut], on_validation: dict[str, HeldOut]) -> bool:
-    """Whether photos of a class resemble each other more than those that will be classified.
+    """Whether photos of a class resemble each other more than the photos that will be classified.
 
-    Photos taken in bursts do: a fold holds out one of a burst and trains on the rest. The head that does best on the
-    folds is then clearly less often right on photos from elsewhere, by more than two standard errors.
+    Photos taken in bursts do: a fold holds out one photo of a burst and trains on the rest. The head that does best on
+    the folds is then right less often on photos from elsewhere, by more than two standard errors.
     """
 
     def share_right(found: HeldOut) -> float:
@@ -195,7 +195,7 @@ def _verdicts(evidence: dict[str, HeldOut], calibrating: dict[str, HeldOut]) -> 
         below = False
         if "zero_shot" in right and right[name].keys() == right["zero_shot"].keys():
             gain = torch.tensor([right[name][image] - right["zero_shot"][image] for image in right[name]])
-            below = float(gain.mean()) + _standard_error(gain) < -1e-9  # one image more or less is not yet below
+            below = float(gain.mean()) + _standard_error(gain) < -1e-9  # one image fewer is not yet below
         verdicts[name] = HeadVerdict(
             log_loss=log_loss(rows.logits.double() / temperature, rows.labels),
             top1=float((rows.logits.argmax(1) == rows.labels).double().mean()),
@@ -251,5 +251,5 @@ def _by_prior(candidates: Sequence[Candidate]) -> Choice:
 
 
 def _prior(candidate: Candidate) -> tuple[int, str]:
-    """What decides where the evidence does not: lower is better."""
+    """The order that decides between candidates of equal evidence: lower is better."""
     return candidate.head.prior_rank, candidate.name

@@ -1,4 +1,4 @@
-"""What a saved bundle says of itself in JSON, read without loading what it computes with."""
+"""The facts of a saved bundle in JSON, read without loading its tensors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BundleFacts:
 
     @classmethod
     def read(cls, folder: Path) -> BundleFacts:
-        """What the bundle in `folder` says; the tensors beside it are not looked at.
+        """The facts of the bundle in `folder`; the tensors beside them are not read.
 
         Raises:
             UserInputError: the folder holds no bundle, half of one, or one of another version.
@@ -49,12 +49,12 @@ class BundleFacts:
 
 
 def holds_bundle(folder: Path) -> bool:
-    """Whether a bundle was saved in `folder`, whole or half."""
+    """Whether a bundle was saved in `folder`, even an incomplete one."""
     return (folder / BUNDLE_FACTS).is_file()
 
 
 def saved_version(folder: Path) -> str | None:
-    """Version of the bundle saved there, read off its facts alone; None where there is none."""
+    """Version of the bundle saved there, from its facts alone; None if there is none."""
     try:
         return digest_of(json.loads((folder / BUNDLE_FACTS).read_text(encoding="utf-8")))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Every head by its name: what it is once it is fitted, and how it is fitted. A new head is a file and a line here.
+"""Every head by its name: the class of the fitted head, and how it is fitted. A new head is one file and one line here.
 
-Their names are known without loading what they compute with.
+The names are known without loading the code that computes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class HeadKind:
     """A kind of head.
 
     Attributes:
-        where: the class of what is fitted, as `module:name`; the class has the head's name and says what it needs.
+        where: the class of the fitted head, as `module:name`; the class has the head's name and says what it needs.
         fitted_by: `module:name` of a function of a support set whose result has it as `head`. None: the class has a
             method `fit` that learns from a support set and returns itself.
     """
@@ -34,13 +34,13 @@ class HeadKind:
 
     @cached_property
     def head(self) -> type[Head]:
-        """The class of what is fitted."""
+        """The class of the fitted head."""
         found: type[Head] = pkgutil.resolve_name(self.where)
         return found
 
     @property
     def own_stage(self) -> bool:
-        """A stage of its own fits it, and hands it to the stage classifier with its out-of-fold logits."""
+        """Whether a stage of its own fits it and passes it to the stage classifier with its out-of-fold logits."""
         return self.fitted_by is not None
 
     def fit(self, support: Support) -> Head:
@@ -90,12 +90,12 @@ def fit_head(name: str, support: Support) -> Head:
 
 
 def head_from_state(state: HeadState) -> Head:
-    """The fitted head that a state was taken from, whatever its kind."""
+    """The fitted head that a state was taken from, of any kind."""
     return head_kind(state.name).head.from_state(state)
 
 
 def usable_heads(support: Support, names: Iterable[str]) -> list[str]:
-    """Of the named heads those that this support set can feed: words, levels and a pool are there."""
+    """Those of the named heads for which this support set has the words, levels and pool that they need."""
     return [
         name
         for name in names

@@ -21,12 +21,12 @@ class ClassifierSettings:
     """What is fitted, and how it is chosen.
 
     Attributes:
-        heads: the candidates; those that the photos or the backbone cannot feed are left out. Zero-shot is always one
-            where the classes have words: nothing worse than it is shipped.
-        folds: at most so many; never more than the typical class has photos.
-        repeats: how often the folds are drawn anew.
+        heads: the candidates; a head that needs what photos or backbone lack is left out. Zero-shot is always a
+            candidate if the classes have words: nothing worse than it is shipped.
+        folds: the highest number of folds; never more than the median class has photos.
+        repeats: how often the folds are drawn.
         unknown_share: share of the classes' own photos that may be taken for unknown.
-        wanted_accuracy: share of the answers that shall be right, such as 0.95: photos that are less sure than that takes
+        wanted_accuracy: share of the answers that must be right, such as 0.95: photos that are not sure enough for it
             are unknown, beyond `unknown_share`. None: nothing is wanted.
     """
 
@@ -44,5 +44,5 @@ class ClassifierSettings:
 
     @property
     def wants_ldc(self) -> bool:
-        """LDC is one of the candidates."""
+        """Whether LDC is one of the candidates."""
         return "ldc" in self.heads

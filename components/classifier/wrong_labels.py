@@ -1,8 +1,8 @@
 """Labels that are probably wrong: a photo's left-out answer contradicts its label with confidence.
 
 The order is cleanlab's for label quality, the normalised margin (Northcutt, Jiang and Chuang, "Confident Learning:
-Estimating Uncertainty in Dataset Labels", JAIR 2021): the probability of the label less the highest of the others. It is
-two lines here, and cleanlab would bring scikit-learn, pandas and their start into every training.
+Estimating Uncertainty in Dataset Labels", JAIR 2021): the probability of the label less the highest of the others. It
+takes two lines here; cleanlab would make every training import scikit-learn and pandas.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["DoubtfulLabel", "doubtful_labels"]
 
 @dataclass(frozen=True)
 class DoubtfulLabel:
-    """A labelled photo that is answered otherwise by what had not seen it.
+    """A labelled photo that heads which had not seen it answer with another class.
 
     Attributes:
         row: of the logits.
@@ -33,7 +33,7 @@ class DoubtfulLabel:
 
 
 def doubtful_labels(logits: Tensor, labels: Tensor, temperature: float, top: int) -> list[DoubtfulLabel]:
-    """The `top` labels that the left-out answers contradict most, most doubtful first; none that they agree with.
+    """The `top` labels that the left-out answers contradict most, most doubtful first; fewer if fewer are contradicted.
 
     Args:
         logits: (n, C), of photos by heads that had not seen them; rows with NaN are left out.

@@ -1,7 +1,7 @@
-"""Evaluation: every head measured once, chosen nothing.
+"""Evaluation: every head is measured once; nothing is chosen.
 
-In come fitted candidates, the bundle, the support set and a `Query` (or none: then everything is out of fold, and
-says so); out come `metrics.json`, a table of answers, plots for DVC and a table for people.
+In come fitted candidates, the bundle, the support set and a `Query` (without one everything is out of fold, and says
+so); out come `metrics.json`, a table of answers, plots for DVC and a table for people.
 """
 
 from components.evaluate.answered import answered, answered_by_head, answered_photos

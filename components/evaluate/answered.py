@@ -1,40 +1,40 @@
-"""What was answered about each photo that measures, as rows of `reports/answers.csv`."""
+"""The answers to the photos that are only measured on, as rows of `reports/answers.csv`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from components.artefacts import AnsweredPhoto
-from components.bank import Answers
+from components.bank import AnswerBatch
 from components.evaluate.evaluation import Evaluation
 
 __all__ = ["answered", "answered_by_head", "answered_photos"]
 
 
 def answered(evaluation: Evaluation, path_of: Callable[[str], str]) -> list[AnsweredPhoto]:
-    """A row a photo, in the order of the evaluation.
+    """A row per photo, in the order of the evaluation.
 
     Args:
         evaluation: with the photos' ids.
         path_of: gives the path of a photo by its SHA-256.
     """
-    answers = Answers(evaluation.probabilities, evaluation.abstained, evaluation.likely)
+    answers = AnswerBatch(evaluation.probabilities, evaluation.abstained, evaluation.likely)
     names = evaluation.class_names
     actual = [names[label] for label in evaluation.labels.tolist()] if evaluation.photos else []
     return answered_photos(answers, names, [path_of(photo) for photo in evaluation.photos], actual, evaluation.version)
 
 
 def answered_photos(
-    answers: Answers, names: Sequence[str], paths: Sequence[str], actual: Sequence[str], version: str
+    answers: AnswerBatch, names: Sequence[str], paths: Sequence[str], actual: Sequence[str], version: str
 ) -> list[AnsweredPhoto]:
-    """A row a photo.
+    """A row per photo.
 
     Args:
         answers: about n photos.
         names: of the classes, in the order of their probabilities.
-        paths: of the photos, n; none for no rows.
+        paths: of the n photos; if empty there are no rows.
         actual: their classes, n.
-        version: of what answered.
+        version: of the classifier that answered.
     """
     if not paths:
         return []
@@ -61,7 +61,7 @@ def answered_photos(
 
 
 def answered_by_head(evaluation: Evaluation, path_of: Callable[[str], str]) -> dict[str, list[str]]:
-    """The columns of `answers_by_head.csv`: `path`, `actual`, and what each head takes the photos for."""
+    """The columns of `answers_by_head.csv`: `path`, `actual`, and each head's answer."""
     names = evaluation.class_names
     columns = {
         "path": [path_of(photo) for photo in evaluation.photos],

@@ -1,9 +1,10 @@
 """What a photo looks like apart from what is on it: light, contrast, colour, sharpness, traces of compression, size.
 
-An encoder that was trained well answers alike in the dark, in grey and after JPEG, so its embeddings hardly tell of them
-(`components.evaluate.shift`). These figures do, and stand beside them as a test of their own. What is usual in a photo's
-class is taken off first: a folder of white things is no folder of bright photos. Photos in one folder resemble each other,
-which no test of independent photos knows; a change must therefore be one that a person sees, however sure the test is.
+A well trained encoder answers alike in the dark, in grey and after JPEG, so its embeddings hardly show such changes
+(`components.evaluate.shift`). These figures show them, in a test of their own. The usual value of a photo's class is
+subtracted first: a folder of white things is not a folder of bright photos. Photos in one folder resemble each other,
+which a test of independent photos does not know. So a change must also be so large that a person sees it, however sure
+the test is.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from torch import Tensor, bincount, float64, isin, tensor, zeros
 from components.evaluate.shift import LEVEL, further_off
 from components.ingest import blur_of
 
-__all__ = ["Appearance", "Change", "appearance_of", "changes"]
+__all__ = ["Appearance", "AppearanceChange", "appearance_of", "changes"]
 
-_SIDE = 256  # what is measured of larger photos
-_CLEARLY = 0.75  # the chance from which on a change is one that a person sees
-_SHRINK = 1  # learnt photos whose weight the mean of all classes has beside a class's own
+_SIDE = 256  # larger photos are reduced to this
+_CLEARLY = 0.75  # from this chance on a person sees the change
+_SHRINK = 1  # the mean of all classes counts like so many of a class's own photos
 _LEAST = 16  # new photos whose classes are known; with fewer, all are compared
 _BLOCK = 8  # JPEG's, in pixels
-_BLOCKS_SIDE = 512  # in the middle of a photo: its compression shows in its own pixels alone
+_BLOCKS_SIDE = 512  # measured in the middle of a photo, in its own pixels: only these show its compression
 _WORDS = {
     "light": ("darker", "brighter"),
     "contrast": ("flatter", "harder in contrast"),
@@ -45,7 +46,8 @@ class Appearance:
         contrast: standard deviation of the grey levels, 0 to 0.5.
         colour: mean saturation, 0 grey to 1.
         blur: 0 crisp to 1 without detail, see `components.ingest.blur_of`.
-        blocks: steps between neighbouring pixels at the edges of JPEG's blocks, as multiples of those inside; 1 is none.
+        blocks: steps between neighbouring pixels at the edges of JPEG's blocks, as multiples of those inside; 1 means
+            no blocks.
         size: shorter side in pixels.
     """
 
@@ -58,8 +60,8 @@ class Appearance:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A figure that is another one in new photos.
+class AppearanceChange:
+    """A figure that differs in new photos.
 
     Attributes:
         figure: `light`, `contrast`, `colour`, `blur`, `blocks` or `size`.
@@ -94,13 +96,14 @@ def changes(
     home: Sequence[Appearance],
     new: Sequence[Appearance],
     classes: tuple[Sequence[int], Sequence[int]] | None = None,
-) -> list[Change]:
-    """What has clearly changed, the clearest first; empty where the photos look as they did. A change is an alarm.
+) -> list[AppearanceChange]:
+    """What has clearly changed, the clearest first; empty if the photos look as they did. A change is an alarm.
 
     Args:
         home: of learnt photos.
         new: of the new ones.
-        classes: of the learnt photos, and of the new ones those that they resemble most; None: all are of one class.
+        classes: of the learnt photos, and for each new photo the class that it resembles most; None: all are of one
+            class.
     """
     names = [each.name for each in fields(Appearance)]
     if not home or not new:
@@ -117,12 +120,12 @@ def changes(
         p = min(1.0, p * len(names))
         if p < LEVEL and max(higher, 1 - higher) >= _CLEARLY:
             medians = _median(before[:, place]), _median(after[:, place])
-            found.append(Change(name, _WORDS[name][higher > 0.5], *medians, higher, p))
+            found.append(AppearanceChange(name, _WORDS[name][higher > 0.5], *medians, higher, p))
     return sorted(found, key=lambda change: -abs(change.higher - 0.5))
 
 
 def _usual(values: Tensor, classes: Tensor, n_classes: int) -> Tensor:
-    """(C,) float64: each class's mean, drawn to the mean of all where it has few photos."""
+    """(C,) float64: each class's mean, shrunk to the mean of all if it has few photos."""
     count = bincount(classes, minlength=n_classes).double()
     total = zeros(n_classes, dtype=float64).index_add_(0, classes, values)
     mean: Tensor = (total + _SHRINK * values.mean()) / (count + _SHRINK)

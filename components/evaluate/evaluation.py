@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from components.artefacts import Pair
-from components.bank import Answering, Answers
+from components.bank import AnswerBatch, Answering
 from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
@@ -31,7 +31,7 @@ class Evaluation:
         evidence: `query` or `out_of_fold`.
         n_query: number of query images; None without a query split.
         heads: figures by head, of photos of trained classes, the shipped head's as it answers beside the added ones;
-            empty where nothing could be measured.
+            empty if nothing could be measured.
         uncalibrated_ece: of each head's raw logits, by head.
         shipped: name of the head in the bundle.
         class_names: of the C trained and K added classes, as in the data.
@@ -39,17 +39,17 @@ class Evaluation:
         n_trained: C.
         n_support: labelled photos behind trained and added classes.
         threshold: under which a photo is unknown; None: no photo is.
-        probabilities: (n, C + K), what answers. Without a query split the last photos are the added classes' own, each
-            by columns that had not seen it.
+        probabilities: (n, C + K), what answers. Without a query split the last photos are those of the added classes,
+            each answered by columns that had not seen it.
         labels: (n,) int64.
         abstained: (n,) bool.
         likely: (n, C + K) bool, see `components.bank.likely`.
-        photos: SHA-256 of each of the n photos; empty where the query photos have none.
+        photos: SHA-256 of each of the n photos; empty if the query photos have none.
         answers_of: (n,) int64 by head: the class that each head takes a photo for; -1 of photos of added classes, which
-            heads are not asked about. What is shipped answers beside the added classes. Where LDC is a candidate and there
-            is a query, `ldc_start` is what it started from.
-        version: of what answers.
-        raw: confidence against accuracy of the shipped head's uncalibrated scores; None where nothing was measured.
+            heads are not asked about. The shipped head answers beside the added classes. If LDC is a candidate and
+            there is a query, `ldc_start` has the answers of the logits that LDC starts from.
+        version: of the classifier that answers.
+        raw: confidence against accuracy of the shipped head's uncalibrated scores; None if nothing was measured.
         residual: (C, C) float64 of LDC where it is a candidate and there is a query, see `components.ldc.mean_residual`.
         confused: pairs of classes that what is shipped mistakes most, worst first.
         before: whose mistakes `Confused.before` counts: `zero_shot` or `nearest_mean`; where LDC is shipped, what it
@@ -87,14 +87,14 @@ def evaluate(
     *,
     ldc_pairs: Sequence[Pair] = (),
 ) -> Evaluation:
-    """Measure the candidates, and what answers, on `query`, or on photos that were held out without one.
+    """Measure the candidates and the classifier that answers, on `query`, or without one on held-out photos.
 
     Args:
         candidates: with their temperatures (`Choice.calibrated`, `load_candidates`).
         answering: the bundle, whose head is one of them, with its bank.
         support: what they were fitted on.
-        query: None or empty where every photo is support.
-        ldc_pairs: those that LDC parts and leaves out of fold; looked at where it is shipped and there is no query.
+        query: None or empty if every photo is support.
+        ldc_pairs: LDC's confused pairs, out of fold; used if LDC is shipped and there is no query.
     """
     bundle, bank = answering.bundle, answering.bank
     shipped, n_trained = bundle.head.state().name, len(bundle.class_names)
@@ -143,20 +143,19 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Asked:
-    """The photos that measure, and what was answered about each.
+    """The photos that are measured on, and the answer to each.
 
     Attributes:
         logits: of each candidate, `(photos that all were asked about, trained classes)`.
         labels: `(photos,)`, as columns of the answers.
         answers: `(photos, all classes)`.
-        alone: logits `(photos, trained classes)` of the last photos, which only the bank held out; there are none of a
-            query.
-        photos: their ids.
+        alone: logits `(photos, trained classes)` of the last photos, which only the bank held out; empty with a query.
+        photos: ids of the photos.
     """
 
     logits: dict[str, Tensor]
     labels: Tensor
-    answers: Answers
+    answers: AnswerBatch
     alone: Tensor
     photos: tuple[str, ...]
 
@@ -194,7 +193,7 @@ def _confused_before(start: Tensor, asked: _Asked, n_classes: int) -> Tensor:
 
 
 def _put_pairs(was: Tensor, pairs: Sequence[Pair], n_trained: int) -> None:
-    """In the place of what trained classes were taken for: what LDC counted out of fold."""
+    """The confusion with the trained classes' part replaced by LDC's own counts out of fold."""
     was[:n_trained, :n_trained] = 0.0
     for pair in pairs:
         was[pair.label, pair.taken_for] = pair.before
@@ -218,13 +217,14 @@ def _padded(answers: Tensor, n: int) -> Tensor:
 
 
 def _beside(scores: Tensor, n_classes: int) -> Tensor:
-    """Scores (n, C) as (n, n_classes): the classes that they do not know are never their answer."""
+    """Scores (n, C) widened to (n, n_classes), so that an unknown class is never the answer."""
     return torch.nn.functional.pad(scores, (0, n_classes - scores.shape[1]), value=-math.inf)
 
 
 def _held_out_by_all(candidates: Sequence[Candidate], support: Support) -> tuple[dict[str, Tensor], Tensor]:
-    """Each candidate's logits of the same photos, and their places among the clean rows of the support set: the first
-    drawing of folds, which all went through."""
+    """Each candidate's logits of the same photos, from the first drawing of folds, which is the same for all; and the
+    photos' places among the clean rows of the support set.
+    """
     first = [replace(candidate, out_of_fold=candidate.out_of_fold[:1]) for candidate in candidates]
     images = [set(held_out(candidate, support).images.tolist()) for candidate in first]
     shared = torch.tensor(sorted(set.intersection(*images)) if images else [], dtype=torch.int64)

@@ -1,12 +1,13 @@
-"""Enough photos? What as many photos again would bring, from refits at fewer photos a class.
+"""Whether there are enough photos: what twice as many would bring, from refits at fewer photos per class.
 
 The error falls about as a power of the number of photos (Cortes et al., "Learning Curves: Asymptotic Values and Rate of
 Convergence", NIPS 1993). MAP-LR is fitted on random parts of the support set, measured on the rest of it, and the line
 through the logarithms of sizes and errors is followed to twice the photos. How much the line moves from drawing to drawing
 is the promise's uncertainty.
 
-A class alone has too few photos for a line of its own. Its errors fall as those of all do; how many more or fewer of them it
-has than the classes on average is read off its own left-out photos, drawn to the average as two expected errors draw it.
+A single class has too few photos for a line of its own. Its errors are assumed to fall as those of all classes do. How
+many more or fewer errors than the average class it has is measured on its own left-out photos, and shrunk to the
+average, which counts like two expected errors.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ __all__ = ["ClassPromise", "Promise", "promise_of_more"]
 
 _SHARES = (0.25, 0.5, 0.75)
 _DRAWINGS = 3
-_LEAST_SHOTS = 4  # three sizes below it
-_STEEPEST = 1.0  # of the error in the logarithm of photos; few sizes may make it steeper by chance
+_LEAST_SHOTS = 4  # the three sizes below the full one
+_STEEPEST = 1.0  # slope of the error's logarithm; with few sizes it may be steeper by chance
 _MOST_PHOTOS = 4000
-_PRIOR_ERRORS = 2.0  # expected errors that the average of all classes counts beside a class's own
+_PRIOR_ERRORS = 2.0  # the average of all classes counts like so many expected errors
 
 
 @dataclass(frozen=True)
 class ClassPromise:
-    """What as many photos again of every class are expected to bring for one class.
+    """What twice as many photos of every class are expected to bring for one class.
 
     Attributes:
         label: its number.
@@ -48,15 +49,15 @@ class ClassPromise:
 
 @dataclass(frozen=True)
 class Promise:
-    """What as many photos again are expected to bring.
+    """What twice as many photos are expected to bring.
 
     Attributes:
-        shots: photos a class now, the median.
-        more: so many more a class.
+        shots: photos per class now, the median.
+        more: further photos per class.
         now: expected share of right answers with `shots`, 0 to 1.
         then: the same with `shots + more`.
-        spread: standard deviation over drawings of what is gained.
-        classes: each class's own, in the order of labels.
+        spread: standard deviation of the gain over drawings.
+        classes: the gain of each class, in the order of labels.
     """
 
     shots: int
@@ -73,7 +74,7 @@ class Promise:
 
 
 def promise_of_more(support: Support) -> Promise | None:
-    """The promise for twice the photos; None where a class has too few photos, or where there is one class.
+    """The promise for twice the photos; None if a class has too few photos, or if there is only one class.
 
     Args:
         support: without query photos; each image counts once.
@@ -89,7 +90,7 @@ def promise_of_more(support: Support) -> Promise | None:
         errors = []
         for place, size in enumerate(sizes):
             missed, asked = _missed(clean, size, 1000 * support.seed + 10 * drawing + place)
-            # half a photo: no mistake among so few proves no error of zero
+            # half a photo: no mistake among so few photos does not prove an error of zero
             errors.append((float(missed.sum()) + 0.5) / (float(asked.sum()) + 1))
             wrong += missed
             expected += errors[-1] * asked
@@ -97,13 +98,13 @@ def promise_of_more(support: Support) -> Promise | None:
     now, then = ([_at(line, size) for line in lines] for size in (shots, 2 * shots))
     gains = [before - after for before, after in zip(now, then, strict=True)]
     gain, spread = max(0.0, mean(gains)), stdev(gains)
-    # the drawings ask about the same photos over again
+    # the drawings ask about the same photos again and again
     classes = _by_class(wrong / _DRAWINGS, expected / _DRAWINGS, gain, spread)
     return Promise(shots, shots, 1 - mean(now), 1 - mean(then), spread, classes)
 
 
 def _by_class(wrong: Tensor, expected: Tensor, gain: float, spread: float) -> tuple[ClassPromise, ...]:
-    """Each class's share in the gain: as its errors are to those expected, both (C,)."""
+    """Each class's share in the gain: the ratio of its errors to the expected ones, both (C,)."""
     found = []
     for label, (own, usual) in enumerate(zip(wrong.tolist(), expected.tolist(), strict=True)):
         times = (own + _PRIOR_ERRORS) / (usual + _PRIOR_ERRORS)
@@ -113,7 +114,7 @@ def _by_class(wrong: Tensor, expected: Tensor, gain: float, spread: float) -> tu
 
 
 def _missed(clean: Support, size: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Of each class's photos that are not among `size` random ones: how many are answered wrongly, and of how many; (C,)."""
+    """Wrong answers to each class's photos outside `size` random ones, and the number of such photos; both (C,)."""
     chosen = torch.zeros(len(clean), dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed)
     for label in range(clean.n_classes):
@@ -126,10 +127,10 @@ def _missed(clean: Support, size: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _line(sizes: list[int], errors: list[float]) -> tuple[float, float]:
-    """Height and slope of the line through the logarithms; it falls, and no steeper than it can."""
+    """Height and slope of the line through the logarithms; the slope is negative and limited."""
     x = torch.tensor(sizes, dtype=torch.float64).log()
     y: Tensor = torch.tensor(errors, dtype=torch.float64).log()
-    weights = torch.tensor(sizes, dtype=torch.float64)  # what lies nearest to where it is followed to says most
+    weights = torch.tensor(sizes, dtype=torch.float64)  # points near the extrapolated size have the largest weight
     weights = weights / weights.sum()
     centre = (weights * x).sum()
     slope = float((weights * (x - centre) * y).sum() / (weights * (x - centre).square()).sum())

@@ -1,4 +1,4 @@
-"""`Query`: the labelled photos that only measure."""
+"""`Query`: the labelled photos that are only measured on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Query"]
 
 @dataclass(frozen=True)
 class Query:
-    """Query images. No function that fits or chooses takes this type.
+    """Query images. No function that fits or chooses accepts this type.
 
     Attributes:
         features: n rows, the clean view of each image.
         labels: (n,) int64, class numbers as in the support set.
-        image_ids: of each row; empty where nobody asks which photo a row is.
+        image_ids: of each row; empty if they are not needed.
     """
 
     features: Features

@@ -1,4 +1,4 @@
-"""What an evaluation looks like: `metrics.json`, plots for DVC, and a table for people."""
+"""Writes an evaluation down: `metrics.json`, plots for DVC, and a table for people."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["metrics", "summary", "table", "write_plots"]
 _WIDTH = 80
 _PAIRS = 5
 _CLASSES = 4  # named where more photos would help
-_LEAST_TOLD = 0.005  # of a class's photos; less would read as 0 %
-_LEAST_CLASS_GAIN = 0.01  # of a class's own photos; less is none
+_LEAST_TOLD = 0.005  # share of a class's photos; less would be printed as 0 %
+_LEAST_CLASS_GAIN = 0.01  # share of a class's own photos; less counts as none
 _MOVED = 20  # classes whose logits LDC moves most, each way
-_POOR = 0.7  # mean over classes of the share of right answers, under which it is said what helps
+_POOR = 0.7  # under this mean share of right answers the text says what helps
 _BEFORE = {"ldc_start": "what LDC started from"}
 
 
@@ -50,7 +50,7 @@ def metrics(
     Args:
         evaluation: what was measured.
         bundle: what is shipped.
-        shots: photos a class that were asked for.
+        shots: photos per class that were asked for.
         seed: that they were drawn with.
         pool: the photos without a label that training took; None or no photo: there is no key `pool`.
         promise: what more photos would bring; None: there is no key `more_photos`.
@@ -110,8 +110,9 @@ def write_plots(evaluation: Evaluation, folder: Path) -> None:
 def summary(evaluation: Evaluation, bundle: Bundle) -> dict[str, float | None]:
     """What `dvc metrics` and `dvc exp` show: ten figures of short names, beside each other in 100 columns.
 
-    Shares in percent, to one decimal; `zero1` and `ldc1`: top-1 of zero-shot and of LDC. `right`: of the photos that are answered; `covered`: photos whose class is among
-    the likely ones, `size` of them a photo.
+    Shares in percent, to one decimal; `zero1` and `ldc1`: top-1 of zero-shot and of LDC. `right`: share of the answered
+    photos that are right; `covered`: share of photos whose class is among the likely ones; `size`: likely classes per
+    photo.
     """
     shipped = evaluation.heads.get(evaluation.shipped)
     answered, n = ~evaluation.abstained, len(evaluation.labels)
@@ -135,7 +136,7 @@ def _rounded(share: float) -> float:
 
 
 def _residual(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
-    """Per class the classes that LDC moves furthest against it, and furthest towards it; last, less the mean over all."""
+    """Per class the classes that LDC moves furthest away from it and furthest towards it, less the mean over all."""
     if evaluation.residual is None:
         return []
     names, rows = evaluation.class_names, []
@@ -174,7 +175,7 @@ def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None,
     if evaluation.heads:
         console.print(_heads_table(evaluation, where))
     else:
-        console.print("There is no query split and one photo a class: nothing could be measured.")
+        console.print("There is no query split and one photo per class: nothing could be measured.")
     told = [f"\nShipped: {evaluation.shipped}. {bundle.why}.", *_added(evaluation)]
     if evaluation.heads:
         told += [*_pool(evaluation, pool or PoolFacts()), *_enough(promise, evaluation.display_names)]
@@ -192,7 +193,7 @@ def table(evaluation: Evaluation, bundle: Bundle, pool: PoolFacts | None = None,
 
 
 def _added(evaluation: Evaluation) -> list[str]:
-    """What is said of added classes, if there are any."""
+    """The lines about added classes, if there are any."""
     names = evaluation.display_names[evaluation.n_trained :]
     if not names:
         return []
@@ -208,7 +209,7 @@ def _added(evaluation: Evaluation) -> list[str]:
 
 
 def _promised(promise: Promise, class_names: Sequence[str]) -> dict[str, Any]:
-    """What more photos would bring, with each class's own share of right answers that is gained."""
+    """What more photos would bring, with the gain of each class's share of right answers."""
     return {
         "shots": promise.shots,
         "more": promise.more,
@@ -222,7 +223,7 @@ def _promised(promise: Promise, class_names: Sequence[str]) -> dict[str, Any]:
 
 
 def _enough(promise: Promise | None, names: Sequence[str]) -> list[str]:
-    """What as many photos again would bring, in all and of the classes that gain most."""
+    """What twice as many photos would bring, in all and for the classes that gain most."""
     if promise is None:
         return []
     more = f"{counted(promise.more, 'more photo')} a class"
@@ -241,7 +242,7 @@ def _enough(promise: Promise | None, names: Sequence[str]) -> list[str]:
 
 
 def pool_gain(evaluation: Evaluation) -> float | None:
-    """Top-1 of `map_lr_pool` less that of `map_lr`, the same head without the pool; None where one is missing."""
+    """Top-1 of `map_lr_pool` less that of `map_lr`, the same head without the pool; None if one is missing."""
     with_pool, without = (evaluation.heads.get(name) for name in ("map_lr_pool", "map_lr"))
     return None if with_pool is None or without is None else with_pool.top1 - without.top1
 
@@ -290,7 +291,7 @@ def _likely(evaluation: Evaluation) -> list[str]:
 
 
 def _confused(evaluation: Evaluation) -> list[str]:
-    """The pairs that would be read as more than 0 %."""
+    """The pairs that are printed as more than 0 %."""
     pairs = [pair for pair in evaluation.confused if pair.after >= _LEAST_TOLD][:_PAIRS]
     if not pairs:
         return []
@@ -330,7 +331,7 @@ def _right(evaluation: Evaluation) -> Tensor:
 
 
 def _percent(share: float) -> str:
-    """One decimal; 100 and 0 only where it is all or nothing."""
+    """One decimal; 100 and 0 only if it is exactly all or nothing."""
     percent = 100 * share
     if 0 < percent < 100:
         percent = min(max(percent, 0.1), 99.9)

@@ -1,13 +1,14 @@
-"""Whether new photos are unlike those that were learnt from: a test with a known rate of false alarms, and which photos.
+"""Whether new photos are unlike the learnt ones, and which: a test with a known rate of false alarms.
 
-A photo's distance is one less the cosine to the nearest photo that was learnt from, less what is usual in that photo's
-class, so that a folder of one loosely photographed class raises no alarm. The same of each learnt photo, itself and its
-near-duplicates left out, is the reference. Where nothing has changed, new and old distances are drawn alike; the rank-sum
-test says how unlikely it is that the new ones are as much larger as they are (Mann and Whitney, "On a test of whether one of
-two random variables is stochastically larger than the other", 1947). It asks for no label and no second model.
+A photo's distance is 1 minus the cosine to the nearest learnt photo, minus the usual distance in that photo's class, so
+that a folder of one loosely photographed class raises no alarm. The reference is the same distance of each learnt
+photo, with itself and its near-duplicates left out. If nothing has changed, new and old distances have one
+distribution; the rank-sum test says how unlikely it is that the new ones are so much larger (Mann and Whitney, "On a
+test of whether one of two random variables is stochastically larger than the other", 1947). It asks for no label and no
+second model.
 
 Photos in one folder resemble each other (one camera, one afternoon), which a test of independent photos does not know.
-`LEVEL` is therefore strict; `benchmarks/shift.py` measures the false alarms that are left.
+`LEVEL` is therefore strict; `benchmarks/shift.py` measures the false alarms that remain.
 """
 
 from __future__ import annotations
@@ -20,23 +21,24 @@ from torch import Tensor
 __all__ = ["LEVEL", "Home", "Shift", "further_off"]
 
 LEVEL = 0.001
-"""The chance at which there is an alarm."""
+"""A p-value below this raises the alarm."""
 
-_SHRINK = 4  # learnt photos whose weight the mean of all classes has beside a class's own
+_SHRINK = 4  # the mean of all classes counts like so many of a class's own photos
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How far n photos lie from those that were learnt from.
+    """How far n photos lie from the learnt ones.
 
     Attributes:
         p: the chance of distances as large where nothing has changed, 0 to 1; 1 without photos.
-        further: the chance that one of these photos lies further off than a learnt one, 0 to 1; 0.5 is home.
-        distances: (n,) float64, less what is usual in the class; higher is further.
+        further: the chance that one of these photos lies further off than a learnt one, 0 to 1; 0.5 if nothing has
+            changed.
+        distances: (n,) float64, minus the usual distance in the class; higher is further.
         rank: (n,) share of the learnt photos that lie nearer than this photo, 0 to 1.
         nearest: (n,) int64, the row of the learnt photo that is nearest.
-        classes: (n,) int64, its class.
+        classes: (n,) int64, the class of that learnt photo.
     """
 
     p: float
@@ -48,11 +50,11 @@ class Shift:
 
     @property
     def alarm(self) -> bool:
-        """The photos are unlike those that were learnt from."""
+        """Whether the photos are unlike the learnt ones."""
         return self.p < LEVEL
 
     def by_class(self) -> dict[int, tuple[int, float]]:
-        """Class to how many photos are nearest to it, and the mean of their ranks; those with the highest mean first."""
+        """Class to the number of photos nearest to it and the mean of their ranks; the highest mean comes first."""
         found = {}
         for label in self.classes.unique().tolist():
             own = self.rank[self.classes == label]
@@ -61,12 +63,12 @@ class Shift:
 
 
 class Home:
-    """The photos that were learnt from.
+    """The learnt photos, as a reference.
 
     Args:
         embeddings: (n, d) float32, unit length, n > 1.
         labels: (n,) int64.
-        groups: (n,) int64, near-duplicates share one; None: none are.
+        groups: (n,) int64, near-duplicates share one; None: there are no near-duplicates.
     """
 
     def __init__(self, embeddings: Tensor, labels: Tensor, groups: Tensor | None = None) -> None:
@@ -75,7 +77,7 @@ class Home:
         self._embeddings, self._labels = embeddings, labels
         groups = torch.arange(len(labels)) if groups is None else groups
         distance, nearest = self._nearest(embeddings, groups)
-        known = distance.isfinite()  # photos of one group alone have no other
+        known = distance.isfinite()  # all photos are of one group: none has a photo of another group
         classes = labels[nearest]
         distance, classes = distance[known], classes[known]
         n_classes = int(labels.max()) + 1
@@ -87,7 +89,7 @@ class Home:
         self._reference = (distance - without_itself).sort().values
 
     def shift(self, embeddings: Tensor) -> Shift:
-        """How far photos lie from home; (n, d) float32, unit length."""
+        """How far photos lie from the learnt ones; (n, d) float32, unit length."""
         from scipy.stats import mannwhitneyu
 
         distance, nearest = self._nearest(embeddings, None)
@@ -118,7 +120,7 @@ class Home:
 
 
 def further_off(home: Tensor, new: Tensor) -> tuple[float, float]:
-    """How one figure of photos has moved, whichever way: (chance that a new one is higher, two-sided p-value).
+    """How one figure of photos has moved, up or down: (chance that a new photo's is higher, two-sided p-value).
 
     Args:
         home: (n,) of learnt photos.

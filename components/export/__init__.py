@@ -1,4 +1,5 @@
-"""What is live, for other programs.
+"""Exports of the live classifier for other programs.
 
-In: a bundle and its bank. Out: the classes as vectors, in one file. Import the module that you need.
+In: a bundle and its bank. Out: vectors of the classes, an ONNX file, a page for a browser, or the model card. Import
+the module that you need.
 """

@@ -1,4 +1,4 @@
-"""The model card: what a classifier was made from, what was measured, and its limits, from what really happened."""
+"""The model card: what a classifier was made from, what was measured, and its limits, all from its own records."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle, saved_version
+from components.files import write_text
 from components.live import version_name
 
-__all__ = ["CARD", "card_of", "model_card"]
+__all__ = ["CARD", "card_of", "model_card", "write_card"]
 
 CARD = "MODEL_CARD.md"
+_MADE_BY = "made by Shotline"  # in the first sentence of a card
 _CONFUSED = 5
 _EVIDENCE = {
     "out_of_fold": "held-out folds of the support photos",
     "validation": "validation photos",
-    "prior": "nothing: with one photo a class there are no folds, and prior knowledge of the heads decided",
+    "prior": "nothing: with one photo per class there are no folds, and prior knowledge of the heads decided",
 }
 
 
@@ -30,8 +32,8 @@ def model_card(bundle: Bundle, bank: Bank, figures: dict[str, Any] | None, licen
     Args:
         bundle: the classifier.
         bank: the classes added beside it.
-        figures: what was measured of this bundle (`reports/metrics.json`); None where nothing was.
-        licence: what is known of the licence of the backbone's weights, in sentences.
+        figures: the measurements of this bundle (`reports/metrics.json`); None if it was not measured.
+        licence: sentences about the licence of the backbone's weights.
     """
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False, trim_blocks=False
@@ -73,15 +75,24 @@ def card_of(bundle: Bundle, bank: Bank, models: Path, metrics: dict[str, Any] | 
     Args:
         bundle: the classifier.
         bank: the classes added beside it.
-        models: the workspace's; the figures are used if they were measured of this very bundle, which lies there then.
-        metrics: of the last training; None where nothing was measured.
+        models: the workspace's `models/`; the figures are used only if they were measured on the bundle that lies
+            there.
+        metrics: of the last training; None if nothing was measured.
     """
     measured = metrics if saved_version(models / "bundle") == bundle.version else None
     return model_card(bundle, bank, measured, _licence(bundle, models))
 
 
+def write_card(path: Path, text: str) -> bool:
+    """Write a card beside an export; whether it was written: a file of that name that is no card of ours stays as it is."""
+    if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
+        return False
+    write_text(path, text)
+    return True
+
+
 def _licence(bundle: Bundle, models: Path) -> str:
-    """What a card beside the backbone's weights says of data and licences; else who has to be asked."""
+    """What the card beside the backbone's weights says of data and licences; without one, whom to ask."""
     name = bundle.backbone["name"]
     for folder in (models / "backbone", models / name, models / "checkpoints" / name):
         readme = folder / "README.md"
@@ -97,5 +108,5 @@ def _licence(bundle: Bundle, models: Path) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its cell of a table, and is no markup."""
+    """The text escaped, so that it stays in its cell of a table and is not read as markup."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -1,7 +1,7 @@
 """From pixels to probabilities as one PyTorch module, and that module as an ONNX graph.
 
 The module calls the very code that answers everywhere else (`Backbone.encode_images`, `level_features`, the head, the
-bank's columns); heads that look at their numbers while they compute are told here in a form that a graph can hold.
+bank's columns); heads whose steps depend on their input's numbers are written here in a form that a graph can hold.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import copy
 import tempfile
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
-from torch.nn.functional import one_hot
+from torch.nn import functional as F
 
 from components.backbone import Backbone
 from components.bank import Bank
@@ -56,7 +56,7 @@ class PixelsToAnswer(nn.Module):
         self._backbone, self._bundle, self._bank = backbone, bundle, bank
         self._head = copy.deepcopy(bundle.head)
         if isinstance(self._head, LdcHead):
-            self._head.model_.requires_grad_(False)  # a graph holds numbers, not what could still be learnt
+            self._head.model_.requires_grad_(False)  # a graph holds constants, no trainable parameters
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         """(n, height, width, 3) uint8 to embeddings (n, d), unit length, and probabilities (n, C + K)."""
@@ -72,7 +72,7 @@ class PixelsToAnswer(nn.Module):
 
 
 def _scores(head: Head, features: Features) -> Tensor:
-    """`head.scores` without a step that depends on the numbers or on how many rows there are."""
+    """`head.scores` without steps that depend on the numbers or on the number of rows."""
     match head:
         case LdcHead():
             start = head.start_
@@ -84,7 +84,7 @@ def _scores(head: Head, features: Features) -> Tensor:
             return _map_lr(head, features)
         case TipAdapter():
             labels = torch.repeat_interleave(torch.arange(len(head.shots_)), head.shots_)
-            classes = one_hot(labels, len(head.shots_)).float()
+            classes = F.one_hot(labels, len(head.shots_)).float()
             affinity = torch.exp(-head.beta_ * (1 - features.embedding @ head.keys_.T))
             return features.embedding @ head.text_.T + head.alpha_ * (affinity @ classes)
         case _:
@@ -110,6 +110,34 @@ def _spelt_out_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
+@contextlib.contextmanager
+def _spelt_out_pooling() -> Iterator[None]:
+    """Averages down to a grid as products: the exporter's own form has to know sizes that timm's "same" padding hides."""
+    before = F.adaptive_avg_pool2d
+
+    def averaged(maps: Tensor, grid: Any) -> Tensor:
+        to = (grid, grid) if isinstance(grid, int) else tuple(grid)
+        if to == (1, 1):
+            return before(maps, grid)
+        rows, columns = (_windows(int(size), int(n)) for size, n in zip(maps.shape[2:], to, strict=True))
+        return rows @ maps @ columns.T
+
+    F.adaptive_avg_pool2d = averaged  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        F.adaptive_avg_pool2d = before
+
+
+def _windows(size: int, n: int) -> Tensor:
+    """(n, size): the share of each place in the mean of each of n windows, as PyTorch's adaptive pooling cuts them."""
+    places = torch.arange(size)
+    first = torch.arange(n) * size // n
+    behind = -(-(torch.arange(n) + 1) * size // n)
+    inside = (places >= first[:, None]) & (places < behind[:, None])
+    return inside / inside.sum(1, keepdim=True)
+
+
 def traced_graph(module: PixelsToAnswer, side_px: tuple[int, int]) -> ModelProto:
     """The module as an ONNX graph of `photos` to `embedding` and `probabilities`, for any number of photos.
 
@@ -125,9 +153,10 @@ def traced_graph(module: PixelsToAnswer, side_px: tuple[int, int]) -> ModelProto
         warnings.catch_warnings(),
         torch.no_grad(),
         _spelt_out_attention(),
+        _spelt_out_pooling(),
         tempfile.NamedTemporaryFile(suffix=".onnx") as file,
     ):
-        # The tracer notes each value that Python looks at; whether one of them mattered is seen by trying other batches.
+        # The tracer warns of each value that Python reads; trying other batches shows whether one of them mattered.
         # It is also the older of PyTorch's two exporters, and says so: the newer one takes twenty times as long for the
         # same graph.
         warnings.simplefilter("ignore", TracerWarning)

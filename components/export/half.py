@@ -1,6 +1,6 @@
-"""Half the size: an ONNX model's weights in half precision, and with them, where that is wanted, its image tower's arithmetic.
+"""Half the size: an ONNX model's weights in half precision, and if wanted its image tower's arithmetic too.
 
-What compares and calibrates is always computed in single precision.
+The head and the calibration are always computed in single precision.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["in_half_precision", "with_half_weights"]
 
-_LEAST_NUMBERS = 1024  # below which a tensor's size does not matter
+_LEAST_NUMBERS = 1024  # smaller tensors stay as they are
 _LARGEST = 6e4  # what half precision can hold, with a margin
 
 
@@ -26,7 +26,7 @@ def in_half_precision(model: ModelProto) -> ModelProto:
     tower = _leading_to(model, "embedding")
     others = [node.name for node in model.graph.node if node.name not in tower]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of weights under half precision's smallest number
+        warnings.simplefilter("ignore", UserWarning)  # weights below half precision's smallest number
         converted: ModelProto = convert_float_to_float16(
             model, keep_io_types=True, disable_shape_infer=False, node_block_list=others
         )
@@ -57,7 +57,7 @@ def with_half_weights(model: ModelProto) -> ModelProto:
 
 
 def _weights(graph: Any) -> list[tuple[Any, Any, str]]:
-    """Where each tensor of numbers stands (initialisers or nodes), the tensor, and its name in the graph."""
+    """The place of each tensor of numbers (initialisers or nodes), the tensor, and its name in the graph."""
     found = [(graph.initializer, tensor, tensor.name) for tensor in graph.initializer]
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
@@ -70,7 +70,7 @@ def _constant_of(graph: Any, name: str) -> Any:
 
 
 def _leading_to(model: ModelProto, output: str) -> set[str]:
-    """Names of the nodes that a tensor is made by."""
+    """Names of the nodes that compute a tensor."""
     makers = {name: node for node in model.graph.node for name in node.output}
     found: set[str] = set()
     waiting = [output]

@@ -17,9 +17,9 @@ from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.errors import ShotlineError, UserInputError
-from components.export.card import CARD
+from components.export.card import CARD, write_card
 from components.features import level_features
-from components.files import write_bytes, write_text
+from components.files import write_bytes
 from components.ingest import load_image
 from components.live import version_name
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRECISIONS",
+    "RECIPE",
     "Agreement",
     "backbone_for_export",
     "checked",
@@ -43,6 +44,8 @@ PRECISIONS = {"fp32": 1e-4, "half_weights": 1e-3, "fp16": 5e-3}
 in half precision and computes in single; `fp16` computes the image tower in half too."""
 
 RECIPE = Path(__file__).with_name("recipes") / "answer.py"
+"""The program that is written beside an export."""
+
 _KEY = "shotline"
 _VERSION = 1
 _AT_ONCE = 16
@@ -67,7 +70,7 @@ class Agreement:
 
 
 def require_onnx() -> None:
-    """See that the libraries of the extra `onnx` are there.
+    """Check that the libraries of the extra `onnx` are installed.
 
     Raises:
         UserInputError: they are not.
@@ -87,7 +90,8 @@ def backbone_for_export(bundle: Bundle, models: Path) -> Backbone:
     """The bundle's backbone in single precision on the CPU.
 
     Raises:
-        UserInputError: a second encoder stands beside it, which the graph has no place for; and as `matching_backbone`.
+        UserInputError: a second encoder stands beside it, which the graph has no place for; and as `matching_backbone`
+            raises.
     """
     if beside := bundle.backbone.get("beside"):
         raise UserInputError(
@@ -111,7 +115,7 @@ def onnx_model(bundle: Bundle, bank: Bank, backbone: Backbone, precision: str = 
 
     Raises:
         UserInputError: the backbone's photos are prepared in a way that the recipe beside the export has no words for.
-        ShotlineError: the head or the backbone holds a step that ONNX has no operator for.
+        ShotlineError: the head or the backbone has a step for which ONNX has no operator.
     """
     from components.export.graph import OPSET, PixelsToAnswer, traced_graph
 
@@ -130,8 +134,22 @@ def onnx_model(bundle: Bundle, bank: Bank, backbone: Backbone, precision: str = 
         model = (in_half_precision if precision == "fp16" else with_half_weights)(model)
     facts = facts_of(bundle, bank, backbone) | {"precision": precision, "opset": OPSET, "runtime": _RUNTIME}
     model.producer_name = "shotline"
-    model.metadata_props.add(key=_KEY, value=json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    for key, value in {
+        _KEY: json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False),
+        **_plain(facts),
+    }.items():
+        model.metadata_props.add(key=key, value=value)
     return model
+
+
+def _plain(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What an answer needs of the facts, for languages that have no JSON at hand: `answer.c` reads these."""
+    return {
+        "classes": "\n".join(" ".join(each["name"].splitlines()) for each in facts["classes"]),
+        "threshold": "" if facts["threshold"] is None else repr(facts["threshold"]),
+        "interpolation": facts["preprocessing"]["interpolation"],
+        "resize_mode": facts["preprocessing"]["resize_mode"],
+    }
 
 
 def write_onnx(
@@ -147,19 +165,21 @@ def write_onnx(
 ) -> Agreement:
     """Write `path` if it answers as the classifier does; beside it `answer.py`, which answers from it, and the model card.
 
+    A file of these names that somebody else has written stays as it is.
+
     Args:
         path: ends in `.onnx`.
         bundle: the classifier.
         bank: the classes added beside it.
         models: where its backbone lies.
-        photos: that it was made from, on which it is checked.
+        photos: those that the classifier was made from; the export is checked on them.
         card: text of its model card.
         precision: one of `PRECISIONS`.
         progress: called with (photos checked, photos to check).
 
     Raises:
-        UserInputError: a library is missing, there is no photo to check it on, or as `onnx_model` does.
-        ShotlineError: the export answers otherwise than the classifier; nothing is written.
+        UserInputError: a library is missing, there is no photo to check it on, or as `onnx_model` raises.
+        ShotlineError: the export's answers differ from the classifier's; nothing is written.
     """
     require_onnx()
     if precision not in PRECISIONS:
@@ -170,8 +190,9 @@ def write_onnx(
     content = onnx_model(bundle, bank, backbone, precision).SerializeToString()
     agreement = checked(content, bundle, bank, backbone, photos, PRECISIONS[precision], progress)
     write_bytes(path, content)
-    shutil.copyfile(RECIPE, path.with_name("answer.py"))
-    write_text(path.with_name(CARD), card)
+    if not path.with_name(RECIPE.name).exists():
+        shutil.copyfile(RECIPE, path.with_name(RECIPE.name))
+    write_card(path.with_name(CARD), card)
     return agreement
 
 
@@ -184,11 +205,11 @@ def checked(
     tolerance: float,
     progress: Progress = lambda done, total: None,
 ) -> Agreement:
-    """How the export compares with the classifier on photos, each prepared as the recipe does.
+    """Compares the export with the classifier on photos, each prepared as the recipe prepares it.
 
     Raises:
         UserInputError: there is no photo.
-        ShotlineError: a first answer is another, or a probability further off than `tolerance`.
+        ShotlineError: a first answer differs, or a probability differs by more than `tolerance`.
     """
     import onnxruntime
 
@@ -223,7 +244,7 @@ def checked(
 
 
 def support_photos(bundle: Bundle, bank: Bank, listed: Mapping[str, Path]) -> list[Path]:
-    """The files of the photos behind trained and added classes, of those that are there.
+    """The files of the photos of trained and added classes; photos that are not there are left out.
 
     Args:
         bundle: names the photos by their SHA-256.
@@ -250,7 +271,7 @@ def _side_px(preprocessing: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def facts_of(bundle: Bundle, bank: Bank, backbone: Backbone) -> dict[str, Any]:
-    """What a program needs to know of the export besides its numbers."""
+    """The facts that a program needs to use the export."""
     words = (*bundle.display_names, *bank.names)
     return {
         "version": _VERSION,

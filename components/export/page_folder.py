@@ -1,4 +1,4 @@
-"""The *Try* page as a folder: the classifier runs in the browser, so that any web host will do and no photo leaves a device."""
+"""The *Try* page as a folder: the classifier runs in the browser; any web host works, no photo leaves a device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from components.bank import Bank
 from components.classifier import Bundle
 from components.errors import UserInputError
-from components.export.card import CARD
+from components.export.card import CARD, write_card
 from components.export.onnx_file import (
     PRECISIONS,
     Agreement,
@@ -47,11 +47,11 @@ def write_page(
     """Write the page; weights are stored in half precision, and the model is checked before anything is written.
 
     Args:
-        folder: made; must be empty or hold a page from before.
+        folder: made if missing; it must be empty or hold an earlier page.
         bundle: the classifier.
         bank: the classes added beside it.
         models: where its backbone lies.
-        photos: that it was made from, on which it is checked.
+        photos: those that the classifier was made from; the page's model is checked on them.
         card: text of its model card.
         runtime: see `copy_runtime`.
         progress: called with (photos checked, photos to check).
@@ -72,7 +72,7 @@ def write_page(
     for name in _COPIED:
         shutil.copyfile(_SOURCES / name, folder / name)
     write_text(folder / "look.css", look_css())
-    write_text(folder / CARD, card)
+    write_card(folder / CARD, card)
     pages = Environment(
         loader=FileSystemLoader(_SOURCES), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )

@@ -35,15 +35,16 @@ _KEY = "shotline"
 def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The C trained classes and the K added ones as tensors, and the facts that belong to them.
 
-    `softmax(scales * (image @ class_vectors.T) + offsets)`, with `image` the backbone's unit embedding, is the answer:
-    of added classes exactly, of trained ones exactly where the head is an affine map of the embedding (`Head.affine`), and
-    by the affine map nearest to the head (`stand_in`) where it is not.
+    `softmax(scales * (image @ class_vectors.T) + offsets)` is the answer, with `image` the backbone's unit embedding.
+    It is exact for added classes. It is exact for trained classes if the head is an affine map of the embedding
+    (`Head.affine`); if not, the affine map nearest to the head (`stand_in`) takes its place.
 
     Returns:
-        `class_vectors` (C + K, d) float32, unit length; `scales` and `offsets` (C + K,) float32; where the backbone has
-        words `text_embeddings` (C + K, d) of the names alone, unit length, zero where a name means nothing.
-        And `classes` (one a row), `trained_are_exact`, `agreement` (share of the support photos that get the
-        classifier's own first answer from a stand-in made without them; 1 where there is none), `logit_scale`, `templates`, `threshold`, `head`, `backbone`, `bank`.
+        `class_vectors` (C + K, d) float32, unit length; `scales` and `offsets` (C + K,) float32; if the backbone has
+        words `text_embeddings` (C + K, d) of the names alone, unit length, zero where a name means nothing. The facts
+        are `classes` (one per row), `trained_are_exact`, `agreement` (share of the support photos that get the
+        classifier's own first answer from a stand-in made without them; 1 if there is none), `logit_scale`,
+        `templates`, `threshold`, `head`, `backbone`, `bank`.
     """
     affine, fitted = bundle.head.affine(), bundle.support.fitted / bundle.temperature
     if affine is None:
@@ -83,7 +84,7 @@ def export_classes(bundle: Bundle, bank: Bank) -> tuple[dict[str, Tensor], dict[
 
 
 def write_export(path: Path, bundle: Bundle, bank: Bank) -> dict[str, Any]:
-    """Write `path`, a `.safetensors` or `.npz` file; what `export_classes` says of it.
+    """Write `path`, a `.safetensors` or `.npz` file; returns the facts that `export_classes` gives.
 
     The facts are one JSON text: in safetensors the metadata `shotline` (its only key: several are written in random
     order), in npz the array `facts`.

@@ -1,4 +1,4 @@
-"""ONNX Runtime Web's files for a page: out of its npm package, fetched when the page is made or given as it lies on a disk."""
+"""ONNX Runtime Web's files for a page, from its npm package, which npm fetches or a person has on disk."""
 
 from __future__ import annotations
 
@@ -85,5 +85,5 @@ def _from_archive(archive: Path, target: Path) -> None:
     with tarfile.open(archive) as members:
         for name in RUNTIME_FILES:
             file = members.extractfile(f"package/dist/{name}")
-            assert file is not None  # its hash says that it is there
+            assert file is not None  # its hash says that the file is complete
             write_bytes(target / name, file.read())

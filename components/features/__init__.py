@@ -11,7 +11,7 @@ from components.on_demand import on_demand
 if TYPE_CHECKING:
     from components.features.cache import FeatureCache, features_cache
     from components.features.carriers import Features
-    from components.features.distributed import LoadBackbone, Work, encode_partition, until_committed
+    from components.features.distributed import EncodingWork, LoadBackbone, encode_partition, until_committed
     from components.features.encode import Distribute, Encoder, EncodeSummary, encode_missing, level_features
     from components.features.keys import LEVEL_MODES, LevelMode, View, feature_key
     from components.features.partition import Commit, FeatureKey, Partition, commit, extract, plan
@@ -28,6 +28,7 @@ __all__ = [
     "Distribute",
     "EncodeSummary",
     "Encoder",
+    "EncodingWork",
     "FeatureCache",
     "FeatureKey",
     "Features",
@@ -39,7 +40,6 @@ __all__ = [
     "PhotoFeatures",
     "ShardStore",
     "View",
-    "Work",
     "augment",
     "class_embeddings",
     "commit",

@@ -80,7 +80,7 @@ class FeatureCache:
         """Take from the store the shards that hold what is not cached yet of `keys`.
 
         Returns:
-            How many shards came; 0 where there is no store, or it is this folder.
+            How many shards came; 0 if there is no store, or it is this folder.
         """
         absent = set(self.missing(keys))
         if not absent or self.store is self._own:
@@ -109,10 +109,10 @@ class FeatureCache:
             keys: what to read; a key may come twice.
             levels: read them, and class tokens, too.
             mapped: keep levels in a nameless file beside the shards and map it, so that memory is bounded however many
-                keys there are. The file goes with the tensors.
+                keys there are. The file is removed together with the tensors.
 
         Raises:
-            ShotlineError: a key is not cached, or no longer.
+            ShotlineError: a key is not cached, or was removed meanwhile.
         """
         if absent := self.missing(keys):
             raise ShotlineError(
@@ -140,7 +140,7 @@ class FeatureCache:
                                 _nameless(shape, tensor.dtype, self.folder) if on_disk else tensor.new_empty(shape)
                             )
                         columns[name][target] = tensor[rows]
-                os.utime(shard)  # what was read last is evicted last
+                os.utime(shard)  # the shard read last is evicted last
             except FileNotFoundError as error:
                 self._forget(shard)
                 raise ShardGoneError(
@@ -179,7 +179,7 @@ class FeatureCache:
         try:
             self._remember(shard, shard_keys(shard))
         except SafetensorError:
-            # A damaged shard is worth less than the time to encode its images again.
+            # A damaged shard is treated as missing; its images are encoded again.
             self._own.discard(shard.stem)
         except OSError:
             return  # another process has evicted it, or it cannot be read now
@@ -193,7 +193,7 @@ class FeatureCache:
 
 
 def _nameless(shape: tuple[int, ...], dtype: torch.dtype, folder: Path) -> Tensor:
-    """A tensor in a file that has no name any more: the system takes its room back when the tensor goes."""
+    """A tensor in a deleted but open file: the system frees its space when the tensor is freed."""
     handle, name = tempfile.mkstemp(prefix=".rows-", dir=folder)
     os.close(handle)
     try:
@@ -209,7 +209,7 @@ def _numbered(columns: dict[str, Tensor], kind: str) -> tuple[Tensor, ...]:
 
 
 def features_cache(workspace: Workspace) -> FeatureCache:
-    """The workspace's cache, before the store that `features.store` names, if it does."""
+    """The workspace's cache, in front of the store that `features.store` names, if any."""
     store = workspace.parameters.section("features", FeaturesSettings).store
     if store is None or "://" in store:
         return FeatureCache(workspace.features_cache, store)

@@ -1,4 +1,4 @@
-"""`Features`: what a backbone says of some images, the one carrier between the cache and every head."""
+"""`Features`: a backbone's output for some images, the one carrier between the cache and every head."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 __all__ = ["Features"]
 
-_ROWS_AT_ONCE = 1024  # whole maps of all rows need not be in memory
+_ROWS_AT_ONCE = 1024  # row by row, so that not all whole maps are in memory
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Features:
     Attributes:
         embedding: (n, d) float32, each row of unit length.
         levels: the four feature maps, first (finest) to last: (n, c_k) pooled, or (n, c_k, h_k, w_k), on one grid or
-            whole, any floating type; empty where the backbone gives none. A ViT's class token is not among the
+            whole, any floating type; empty if the backbone gives none. A ViT's class token is not among the
             positions.
         class_tokens: a ViT's class token at each level, (n, c_k) each; empty for a ResNet.
     """

@@ -1,7 +1,7 @@
-"""Partitions on many workers: what a worker does, and the watch that asks the store's markers until a plan is done.
+"""Partitions on many workers: a worker's task, and the loop that reads the store's markers until a plan is done.
 
-Engines lose tasks, run finished ones again, and say of tasks that ended that they run. So nothing that an engine says
-decides: a partition with a marker is done, one without is handed out again.
+Engines lose tasks, repeat finished ones, and report ended tasks as running. So an engine's word never decides: a
+partition with a marker is done, and one without a marker is handed out again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from components.features.shard_store import ShardStore
 from components.ingest import Limits
 from components.threads import one_thread
 
-__all__ = ["LoadBackbone", "Round", "Work", "encode_partition", "until_committed"]
+__all__ = ["EncodingWork", "LoadBackbone", "Round", "encode_partition", "until_committed"]
 
-_ROUNDS = 3  # in a row that finish nothing, and the work is given up
-_STALLED_S = 1800.0  # without a new marker, after which the rest is handed out once more
+_ROUNDS = 3  # after so many rounds in a row that finish nothing, the work is given up
+_STALLED_S = 1800.0  # after so long without a new marker, the rest is handed out again
 _LOADING = threading.Lock()
 
 
@@ -47,13 +47,13 @@ class LoadBackbone:
 
 
 @dataclass(frozen=True)
-class Work:
+class EncodingWork:
     """What a worker needs beside a partition; small, and plain data that can be sent.
 
     Attributes:
         load: gives the backbone; called once a worker.
-        second: encode with what stands beside the backbone.
-        limits: what a photo may be; as it was ingested.
+        second: encode with the encoder beside the backbone.
+        limits: limits of a photo's size, as at ingest.
     """
 
     load: Callable[[], Backbone]
@@ -65,14 +65,14 @@ class Round(Protocol):
     """Partitions that were handed to an engine."""
 
     def settled(self) -> bool:
-        """Nothing of it runs or waits any more, as far as the engine knows."""
+        """Whether nothing of it runs or waits any more, as far as the engine knows."""
 
     def problem(self) -> str:
-        """What went wrong in it, one line; empty where nothing is known."""
+        """What went wrong in it, one line; empty if nothing is known."""
 
 
-def encode_partition(work: Work, partition: Partition, store: ShardStore) -> int:
-    """What a worker does: `extract`, with weights that are loaded once a process.
+def encode_partition(work: EncodingWork, partition: Partition, store: ShardStore) -> int:
+    """A worker's task: `extract`, with weights that are loaded once per process.
 
     Returns:
         Rows of the shard.
@@ -108,7 +108,7 @@ def until_committed(
     *,
     poll_s: float = 0.5,
 ) -> None:
-    """Hand out what has no marker, until everything has one.
+    """Hand out the partitions without a marker until all have one.
 
     Args:
         plan: the partitions.
@@ -126,7 +126,7 @@ def until_committed(
         before, seen = len(missing), time.monotonic()
         handed_out = submit(missing)
         while missing:
-            settled = handed_out.settled()  # asked before the markers: what it finished is then among them
+            settled = handed_out.settled()  # asked first, so that the markers include all that is finished
             left = _missing(missing, store)
             if len(left) < len(missing):
                 missing, seen = left, time.monotonic()

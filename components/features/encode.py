@@ -1,4 +1,4 @@
-"""Images to features: what the cache lacks is decoded, encoded and written, a partition at a time."""
+"""Images to features: photos that the cache lacks are decoded, encoded and written, a partition at a time."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def encode_missing(
     """Encode those of `views` that the cache lacks, and write them to its store.
 
     Partitions run in threads, one intra-operation thread each, so that features do not depend on how many cores
-    there are. Each image of a partition is read and decoded once for all its views. Killed at any moment, what was
-    written stays good and the rest is encoded by the next call, to the same bits.
+    there are. Each image of a partition is read and decoded once for all its views. If it is killed at any moment, the
+    written partitions stay valid and the next call encodes the rest, to the same bits.
 
     Args:
         files: image id to its file.
@@ -78,7 +78,7 @@ def encode_missing(
         distribute: runs the partitions on other machines or processes; None: here.
 
     Raises:
-        UserInputError: a file is gone or its bytes are not those of its id any more; the others are encoded.
+        UserInputError: a file is gone or has changed since it was ingested; the others are encoded.
     """
     key = FeatureKey(backbone.identity.digest, mode)
     keys = {view: key.of(view) for view in views}
@@ -106,7 +106,7 @@ def encode_missing(
 def _encode_here(
     partitions: Plan, store: ShardStore, encode: Encoder, progress: Progress | None
 ) -> ShotlineError | None:
-    """Run the partitions in threads; the first photo's error, if there is one."""
+    """Run the partitions in threads; returns the first photo's error, or None."""
     total, done = sum(len(partition.views) for partition in partitions), 0
     errors: list[ShotlineError] = []
 
@@ -202,7 +202,8 @@ def level_features(encoded: Encoded, mode: LevelMode | None) -> Features:
     """A batch's features with its levels in the form that `mode` asks for, on the CPU.
 
     `grid` averages each level down to the last level's own grid, a transformer's to 7 x 7 at most (all its levels have
-    the last one's grid); `pooled` over the whole map; `full` keeps it. A ViT's class tokens stay apart, as they are.
+    the last one's grid); `pooled` over the whole map; `full` keeps it. A ViT's class tokens are kept unchanged beside
+    them.
     """
     maps = encoded.levels
     if not maps or mode is None:

@@ -1,4 +1,4 @@
-"""What a cached feature depends on, as one key."""
+"""Everything that a cached feature depends on, as one key."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Encoding in three steps, the first and the last of them cheap: `plan`, `extract`, `commit`.
+"""Encoding in three steps: `plan`, `extract`, `commit`; the first and the last are cheap.
 
 Any engine may run `extract`, on any machine and as often as it likes: a partition that is finished returns at once, and
-two workers on the same one write equal bytes. Markers in the store, not what an engine says of its tasks, tell what is
-done.
+two workers on the same one write equal bytes. Markers in the store, not the engine's reports, say what is done.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Encode = Callable[[Sequence[View], Mapping[str, str]], tuple[Features | None, di
 
 @dataclass(frozen=True)
 class FeatureKey:
-    """What features depend on beside the photo and the view.
+    """What features depend on besides the photo and the view.
 
     Attributes:
         backbone: the digest of the backbone's identity.
@@ -59,7 +58,7 @@ class Partition:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Of the views in the cache."""
+        """The views' keys in the cache."""
         return tuple(self.key.of(view) for view in self.views)
 
     @cached_property
@@ -73,7 +72,7 @@ Plan = tuple[Partition, ...]
 
 @dataclass(frozen=True)
 class Commit:
-    """What is finished of a plan.
+    """The finished part of a plan.
 
     Attributes:
         missing: partitions without a marker.
@@ -91,7 +90,7 @@ def plan(manifest: Iterable[tuple[View, str]], key: FeatureKey, size: int = PART
 
     Args:
         manifest: views, each with its photo's path.
-        key: what the features depend on beside.
+        key: what the features depend on besides photo and view.
         size: views in a partition, 1 and up.
     """
     rows = sorted(set(manifest))
@@ -104,7 +103,7 @@ def plan(manifest: Iterable[tuple[View, str]], key: FeatureKey, size: int = PART
 def extract(partition: Partition, store: ShardStore, encode: Encode) -> Marker:
     """Encode a partition into the store, unless it is there: shard first, marker last.
 
-    A photo that cannot be read, or is not what it was, is a failure in the marker and no error.
+    A photo that cannot be read, or has changed, is noted as a failure in the marker and raises no error.
     """
     there = store.marker(partition.id)
     if there is not None:
@@ -127,7 +126,7 @@ def commit(store: ShardStore, plan: Plan) -> Commit:
 
 
 def renew(store: ShardStore, plan: Plan) -> None:
-    """Before a run: remove markers that tell of failures (the photo may be good again), or whose shard is gone."""
+    """Before a run: remove markers with failures (the photo may be readable again), and markers whose shard is gone."""
     markers = store.markers(partition.id for partition in plan)
     if not markers:
         return

@@ -1,4 +1,4 @@
-"""`PhotoFeatures`: features of photos by view, read through the cache; the one way from a photo to its features."""
+"""`PhotoFeatures`: features of photos by view, read through the cache; every caller gets features by it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from components.ingest import Limits
 
 __all__ = ["PhotoFeatures"]
 
-_ALONE = None  # the level mode of embeddings without levels
-_EVICTED_MEANWHILE = 3  # times that another process may take a shard away before that is an error
-_ROWS_AT_ONCE = 1024  # whose whole levels are in memory at once
+_ALONE = None  # stands for the level mode of embeddings without levels
+_EVICTED_MEANWHILE = 3  # how often another process may remove a shard before that is an error
+_ROWS_AT_ONCE = 1024  # photos whose whole levels are in memory at once
 
 
 class MadeWith(Protocol):
-    """Which features are meant: `BackboneIdentity`, or the facts that an artefact has of one."""
+    """Names a backbone's features: a `BackboneIdentity`, or the facts that an artefact has of one."""
 
     @property
     def digest(self) -> str:
-        """Of the backbone's identity."""
+        """Digest of the backbone's identity."""
 
     @property
     def beside(self) -> Beside | Mapping[str, Any] | None:
-        """What stands beside it."""
+        """The encoder beside it; None if there is none."""
 
 
 class PhotoFeatures:
@@ -43,10 +43,10 @@ class PhotoFeatures:
     Args:
         cache: the features cache.
         mode: the form in which levels are cached.
-        made_with: the backbone that the features are wanted of, with what stands beside it: its identity, or what an
-            artefact says of it.
-        backbone: gives that backbone; called only if something has to be encoded. Where its digest is another (the same
-            weights on another device), features are of that one from then on.
+        made_with: the backbone of the wanted features, with the encoder beside it: its identity, or what an artefact
+            says of it.
+        backbone: gives that backbone; called only if something has to be encoded. If its digest differs (the same
+            weights on another device), features are of that backbone from then on.
         files: gives image id to file; called only if something has to be encoded.
         limits: what a photo may be; as it was ingested.
     """
@@ -73,7 +73,7 @@ class PhotoFeatures:
         return [feature_key(view, self._digest, self._mode) for view in views]
 
     def all_keys(self, views: Sequence[View]) -> list[str]:
-        """The same, and where those of the encoder beside it lie."""
+        """The same, with the keys of the encoder beside it."""
         return self.keys(views) + self._keys_beside(views)
 
     def _keys_beside(self, views: Sequence[View]) -> list[str]:
@@ -90,14 +90,15 @@ class PhotoFeatures:
     ) -> EncodeSummary:
         """Take what the cache lacks of `views` from its store, and encode what neither has; see `encode_missing`.
 
-        What stands beside the backbone is encoded by itself: the other's features are not made again for it.
+        The encoder beside the backbone encodes on its own: adding it does not repeat the backbone's work.
 
         Args:
             views: a view may come twice.
             images: see `encode_missing`, as for what follows.
             progress: likewise.
             size: likewise.
-            distribute: what runs partitions elsewhere, by whether they are those of what stands beside the backbone.
+            distribute: gives what runs partitions elsewhere; its argument says whether they are of the encoder beside
+                the backbone.
         """
         self.cache.fetch(self.all_keys(views))
         if not self.cache.missing(self.all_keys(views)):

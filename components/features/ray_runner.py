@@ -10,7 +10,7 @@ from typing import Any
 import ray
 import ray.data
 
-from components.features.distributed import Work, encode_partition, until_committed
+from components.features.distributed import EncodingWork, encode_partition, until_committed
 from components.features.encode import Distribute, Progress
 from components.features.partition import Plan
 from components.features.settings import FeaturesSettings
@@ -19,7 +19,7 @@ from components.features.shard_store import ShardStore
 __all__ = ["on_ray"]
 
 
-def on_ray(settings: FeaturesSettings, work: Work) -> Distribute:
+def on_ray(settings: FeaturesSettings, work: EncodingWork) -> Distribute:
     """Run partitions by Ray Data on the cluster at `settings.address`, or on a local one of `settings.workers` actors."""
 
     def distribute(plan: Plan, store: ShardStore, progress: Progress | None) -> None:
@@ -32,7 +32,7 @@ def on_ray(settings: FeaturesSettings, work: Work) -> Distribute:
         logging.getLogger("ray").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
-            until_committed(plan, store, lambda missing: _Round(missing, store, work, settings.workers), progress)
+            until_committed(plan, store, lambda missing: _RayRound(missing, store, work, settings.workers), progress)
         finally:
             if own:
                 ray.shutdown()
@@ -43,17 +43,17 @@ def on_ray(settings: FeaturesSettings, work: Work) -> Distribute:
 class _Worker:
     """One of Ray's actors; it holds the weights."""
 
-    def __init__(self, work: Work, store: ShardStore) -> None:
+    def __init__(self, work: EncodingWork, store: ShardStore) -> None:
         self._work, self._store = work, store
 
     def __call__(self, row: dict[str, Any]) -> dict[str, int]:
         return {"rows": encode_partition(self._work, pickle.loads(row["partition"]), self._store)}
 
 
-class _Round(threading.Thread):
+class _RayRound(threading.Thread):
     """A pass of Ray Data over some partitions; see `Round`."""
 
-    def __init__(self, partitions: Plan, store: ShardStore, work: Work, workers: int) -> None:
+    def __init__(self, partitions: Plan, store: ShardStore, work: EncodingWork, workers: int) -> None:
         super().__init__(daemon=True, name="ray-round")
         items = [{"partition": pickle.dumps(partition)} for partition in partitions]
         self._rows = ray.data.from_items(items, override_num_blocks=len(items)).map(

@@ -23,17 +23,17 @@ def _template(text: str) -> str:
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class FeaturesSettings:
-    """What is encoded and kept.
+    """What is encoded and cached.
 
     Attributes:
         views: augmented views of each support photo beside the clean one.
         mode: the form of the feature levels: `pooled`, `grid` or `full`.
         templates: prompts; `{}` is where the class name goes.
-        cache_limit_gb: size of the features cache beyond which what was read longest ago is removed.
+        cache_limit_gb: size of the features cache beyond which the shards read longest ago are removed.
         store: a folder or URL (`s3://bucket/cache`) where machines share what is encoded; None: the workspace's cache.
         runner: what encodes: `local`, `dask` or `ray`; each leaves the same bytes.
         address: of the Dask or Ray cluster; None: one on this machine, for as long as it takes.
-        workers: processes of such a cluster of one's own.
+        workers: processes of a cluster on this machine.
         shard_views: views in a shard: what a worker encodes at a time, and keeps in memory.
     """
 

@@ -16,7 +16,7 @@ from components.files import sha256_bytes
 __all__ = ["KEYS", "save_shard", "shard_id", "shard_keys"]
 
 KEYS = "keys"
-"""The tensor that holds the keys, (n, 32) uint8."""
+"""Name of the tensor that holds the keys, (n, 32) uint8."""
 
 
 def shard_id(keys: Sequence[str]) -> str:

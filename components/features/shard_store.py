@@ -1,7 +1,8 @@
 """Where finished shards lie: a folder, or a bucket that many machines share (any fsspec URL).
 
-A shard is there when its marker is: a JSON file with the shard's SHA-256, written after it. What has no marker was cut
-off or is being written, and is never read. Every call that fails for a passing reason is repeated with growing pauses.
+A shard counts once its marker is there: a JSON file with the shard's SHA-256, written after it. A shard without a
+marker was cut off or is being written, and is never read. A call that fails for a transient reason is repeated with
+growing pauses.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ __all__ = ["Marker", "ShardStore"]
 
 T = TypeVar("T")
 
-_ATTEMPTS = 15  # over about a minute
-_READERS = 16  # markers that are read at once from a bucket
+_ATTEMPTS = 15  # together about a minute
+_READERS = 16  # markers that are read concurrently from a bucket
 _LASTING = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 _OF_NETWORKS = ("botocore", "aiobotocore", "aiohttp", "urllib3", "requests", "gcsfs", "adlfs")
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What a partition came to; no time and no host, so that two workers write equal bytes.
+    """The result of a partition; it has no time and no host, so that two workers write equal bytes.
 
     Attributes:
         rows: how many the shard has; 0: no photo of the partition was good, and there is no shard.
-        sha256: of the shard's bytes; empty where there is none.
+        sha256: of the shard's bytes; empty if there is none.
         keys: of the rows, in their order.
         failures: view (`image id/number`) to what was wrong with its photo.
     """
@@ -50,7 +51,7 @@ class Marker:
 
     @classmethod
     def parse(cls, content: bytes) -> Marker | None:
-        """The marker in `content`, None where that is half of one."""
+        """The marker in `content`; None if the content is incomplete."""
         try:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
@@ -97,7 +98,7 @@ class ShardStore:
         return self._names(".safetensors")
 
     def marker(self, partition: str) -> Marker | None:
-        """The marker of a partition, None where it has none."""
+        """The marker of a partition, None if it has none."""
         if partition not in self._markers:
             try:
                 content = self._again(lambda: self._files.cat_file(self._path(f"{partition}.json")))
@@ -112,7 +113,7 @@ class ShardStore:
     def markers(self, partitions: Iterable[str] | None = None) -> dict[str, Marker]:
         """The markers of `partitions`, or of all that have one; each is read from the store once."""
         wanted = None if partitions is None else set(partitions)
-        if wanted is None or len(wanted) > _READERS:  # a few are asked for by name
+        if wanted is None or len(wanted) > _READERS:  # a few are read by name
             wanted = self.finished() if wanted is None else wanted & self.finished()
         with ThreadPoolExecutor(_READERS) as readers:
             found = readers.map(self.marker, sorted(wanted))
@@ -123,8 +124,8 @@ class ShardStore:
 
         Args:
             partition: its id.
-            write: writes the shard to a path; None where there is no shard.
-            marker: gives the marker to the shard's SHA-256.
+            write: writes the shard to a path; None if there is no shard.
+            marker: makes the marker from the shard's SHA-256.
         """
         with self._beside(f"{partition}.safetensors", write is not None) as path:
             if write is not None:
@@ -139,7 +140,7 @@ class ShardStore:
         return made
 
     def fetch(self, partition: str, folder: Path) -> Path | None:
-        """Copy a finished shard into `folder`; None where it is gone or damaged, and its marker is then removed."""
+        """Copy a finished shard into `folder`; None if it is gone or damaged, and its marker is then removed."""
         marker = self.marker(partition)
         if marker is None or not marker.rows:
             return None
@@ -155,7 +156,7 @@ class ShardStore:
         return path
 
     def discard(self, partition: str) -> None:
-        """Remove a partition, its marker first: what reads meanwhile finds it whole or not at all."""
+        """Remove a partition, its marker first: a concurrent reader finds it whole or not at all."""
         self._markers.pop(partition, None)
         for name in (f"{partition}.json", f"{partition}.safetensors"):
             with contextlib.suppress(FileNotFoundError):
@@ -163,7 +164,7 @@ class ShardStore:
 
     @contextlib.contextmanager
     def _beside(self, name: str, wanted: bool) -> Iterator[Path]:
-        """A path to write to, that is `name` in the store when the block ends well."""
+        """A path to write to, which becomes `name` in the store when the block ends without an error."""
         if not wanted:
             yield Path()
         elif self._folder is not None:
@@ -187,10 +188,10 @@ class ShardStore:
         return f"{self._root.rstrip('/')}/{name}"
 
     def _again(self, call: Callable[[], T]) -> T:
-        """Call; again where it fails for a reason that may pass.
+        """Call it, and repeat it if it fails for a reason that may be transient.
 
         Raises:
-            ShotlineError: it failed each time, or will.
+            ShotlineError: it failed every time, or for a reason that stays.
         """
 
         def count(_: RetryCallState) -> None:

@@ -14,7 +14,7 @@ __all__ = ["class_embeddings"]
 
 
 def class_embeddings(names: Sequence[str], templates: Sequence[str], backbone: Backbone) -> Tensor:
-    """One unit vector a class, (len(names), d) float32: the mean over prompts of their unit text embeddings.
+    """One unit vector per class, (len(names), d) float32: the mean over prompts of their unit text embeddings.
 
     Args:
         names: words that a text encoder knows.

@@ -1,7 +1,7 @@
 """The heads: what maps features to class scores.
 
 In comes a `Support` (features, labels and folds of the labelled photos, text embeddings); out comes a fitted `Head`
-that scores any `Features` and can be written down as a `HeadState`. One module a family. LDC has a room of its own;
+that scores any `Features` and can be saved as a `HeadState`. Each family has one module. LDC has a room of its own;
 `components.classifier.registry` has all of them by name.
 """
 

@@ -1,9 +1,9 @@
-"""Class means that unlabelled photos draw along, anchored by the labelled ones: expectation-maximisation over a pool.
+"""Class means learnt from unlabelled photos too, anchored by the labelled ones: expectation-maximisation over a pool.
 
 Without an anchor a pool that holds few of the classes drags the others' means into them (TransCLIP's way: 16 points lost
-at one photo a class; docs/experiments/pool.md). Here the labelled photos count several times, each photo of the pool
-pulls as strongly as it is sure, those farthest from a class, where photos of unknown classes lie, do not pull, and a pool
-that cannot hold most of the classes is trusted less, down to not at all.
+at one photo per class; docs/experiments/pool.md). Here the labelled photos count several times, and each photo of the
+pool pulls as strongly as its class is certain. The photos farthest from a class do not pull, since photos of unknown
+classes lie there. A pool that seems to lack most of the classes is trusted less, down to not at all.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from components.heads.gaussian import TwoCovariance, means_a_posteriori, shrunk_
 
 __all__ = ["Anchored", "learn_from_pool"]
 
-# Chosen on photos and drawn embeddings that no table measures: docs/experiments/pool.md.
-_ANCHOR = 4.0  # a labelled photo counts as so many of the pool's,
-_ANCHOR_SHOTS = 12.0  # and the more so the more there are: what a pool gets wrong stays, what few photos miss does not
+# Chosen on photos and drawn embeddings that no published table is measured on: docs/experiments/pool.md.
+_ANCHOR = 4.0  # a labelled photo counts like so many of the pool's,
+_ANCHOR_SHOTS = 12.0  # and more with more labelled photos: their errors shrink, a pool's stay
 _SCALE = 20.0  # cosines times this are logits
 _ROUNDS = 10
 _SURENESS = 0.5  # a photo pulls with its highest probability to this power
-_FAR_SHARE = 0.2  # of the photos taken for a class: those farthest from its mean do not pull
-_SCATTER_SHARE = 0.5  # of a pool photo, where it tells of the spread within classes; less where more are labelled
-_PHOTOS_A_CLASS = 12.0  # a pool with fewer photos for each class is trusted as much less
+_FAR_SHARE = 0.2  # this share of the photos taken for a class, the farthest from its mean, does not pull
+_SCATTER_SHARE = 0.5  # weight of a pool photo in the spread within classes; less if more photos are labelled
+_PHOTOS_A_CLASS = 12.0  # a pool with fewer photos per class is trusted proportionally less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
 _COVERAGE_SPREAD = 4.0
 _BLOCK = 8192  # photos of the pool that are worked on at once
-_LEAST_TRUST = 0.25  # less is no trust at all: it gained nothing, and lost a point where the pool held a few classes
+_LEAST_TRUST = 0.25  # less counts as none: it gained nothing, and lost a point if the pool held few classes
 
 
 @dataclass(frozen=True)
 class Anchored:
-    """What labelled photos and a pool come to.
+    """The model of labelled photos and a pool.
 
     Attributes:
-        gaussian: as `fit_two_covariance` gives it, exactly that where nothing is trusted.
-        trust: 0 to 1, how much the pool was let pull.
-        responsibilities: (p, C) float32: how much each photo of the pool pulled at each class; 0 where it was not sure.
+        gaussian: of the form that `fit_two_covariance` gives; equal to its result if trust is 0.
+        trust: 0 to 1, the weight that the pool was given.
+        responsibilities: (p, C) float32: how much each photo of the pool pulled at each class; 0 if it was not sure.
     """
 
     gaussian: TwoCovariance
@@ -52,7 +52,7 @@ class Anchored:
 class _Sums:
     """Labelled and unlabelled rows as a maximisation step needs them; the pool is read block by block.
 
-    A hundred thousand photos are 200 MB in single precision; what is summed over them is summed in double.
+    A hundred thousand photos are 200 MB in single precision; sums over them are in double precision.
     """
 
     rows: Tensor  # (n, d) float64
@@ -60,7 +60,7 @@ class _Sums:
     pool: Tensor  # (p, d) float32
 
     def pulled(self, responsibilities: Tensor, anchor: float) -> tuple[Tensor, Tensor]:
-        """Sums (C, d) and weights (C,) of both, a labelled row counting `anchor` times."""
+        """Sums (C, d) and weights (C,) over labelled and pool rows; a labelled row counts `anchor` times."""
         sums = anchor * (self.targets.T @ self.rows)
         for block in _blocks(self.pool):
             sums += (responsibilities[block].T @ self.pool[block]).double()
@@ -69,7 +69,7 @@ class _Sums:
     def scatter(self, share: float, responsibilities: Tensor) -> tuple[Tensor, float]:
         """(d, d) sum of squares about the common class means, and how many rows it rests on less the classes.
 
-        A pool photo counts `share` of what it pulls.
+        A pool photo counts with `share` of its weight.
         """
         sums, weights = self.pulled(share * responsibilities, 1.0)
         about_zero, pull = self.rows.T @ self.rows, share * responsibilities.sum(1, keepdim=True)
@@ -92,7 +92,7 @@ def _blocks(rows: Tensor) -> list[slice]:
 def learn_from_pool(
     embedding: Tensor, labels: Tensor, n_classes: int, pool: Tensor, generic: Tensor | None
 ) -> Anchored:
-    """Twice ten rounds of EM on cosines in whitened space; the second time whitened by what the first one found.
+    """Two passes of ten rounds of EM on cosines in whitened space; the second pass whitens by the first one's result.
 
     Args:
         embedding: (n, d), one row a labelled image, unit length.
@@ -124,7 +124,7 @@ def learn_from_pool(
     sums, weights = whitened.pulled(responsibilities, anchor)
     scatter, freedom = whitened.total_scatter(scatter_share, responsibilities)
     within = scatter / (max(freedom, 1.0) * rows.shape[1]) if freedom > 1e-9 else None
-    # Equally many for every class: how often a class comes in the pool says nothing of how often it is asked for.
+    # Equal class priors: a class's share of the pool says nothing of its share of future photos.
     shots = targets.sum(0) + responsibilities.sum(dtype=torch.float64) / (n_classes * anchor)
     gaussian = means_a_posteriori(sums / weights[:, None], shots, within, centre, whitening)
     return Anchored(gaussian, trust, responsibilities)
@@ -151,7 +151,7 @@ def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float, anchor: flo
     for _ in range(_ROUNDS):
         responsibilities = _cosines(whitened.pool, means)
         far = _far(responsibilities)
-        for block in _blocks(responsibilities):  # in its own place
+        for block in _blocks(responsibilities):  # in place
             sure = torch.softmax(_SCALE * responsibilities[block], 1)
             pull = trust * sure.max(1, keepdim=True).values ** _SURENESS
             responsibilities[block] = sure * torch.where(far[block], 0.0, pull)
@@ -160,9 +160,9 @@ def _rounds(whitened: _Sums, responsibilities: Tensor, trust: float, anchor: flo
 
 
 def _far(cosines: Tensor) -> Tensor:
-    """(p, 1) bool: the fifth of the photos that are taken for a class and are farthest from its mean.
+    """(p, 1) bool: of the photos taken for each class, the fifth that is farthest from its mean.
 
-    Photos of no class of the task lie there. Where there are none, those that it costs have little to tell.
+    Photos of other classes lie there. If the pool has none of them, little is lost: the farthest photos add little.
     """
     nearest, classes = cosines.max(1)
     order = torch.argsort(nearest, stable=True)
@@ -175,9 +175,9 @@ def _far(cosines: Tensor) -> Tensor:
 
 
 def _trust(whitened: _Sums, nothing: Tensor) -> float:
-    """How much a pool may pull, 0 to 1: by its size, and by how many of the classes it seems to hold.
+    """The weight of a pool, 0 to 1, by its size and by how many of the classes it seems to hold.
 
-    The latter is the exponential of the entropy of the mean answer, as a share of the classes.
+    The number of classes is the exponential of the entropy of the mean answer, as a share of all classes.
     """
     n_photos, n_classes = nothing.shape
     if n_photos == 0 or n_classes < 2:

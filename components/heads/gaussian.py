@@ -1,4 +1,4 @@
-"""Gaussian class models with shared covariances, shrunk so that they hold with one photo a class."""
+"""Gaussian class models with shared covariances, shrunk so that they hold with one photo per class."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = [
 _ISOTROPIC_SHARE = 0.3
 _WHITENING_POWER = 0.6
 _WEAK_PRIOR = 0.5  # how much the identity counts, in units of d photos, where no generic covariance is known
-_ONE_SHOT_SHARE = 0.5  # of the spread between photos that is put down to the class where each has one photo
+_ONE_SHOT_SHARE = 0.5  # share of the spread between photos that counts as within classes if each class has one photo
 _LEAST_BETWEEN = 0.1
-_NOTHING = 1e-12  # a variance below this was not seen
+_NOTHING = 1e-12  # a variance below this counts as not observed
 
 
 def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
@@ -83,11 +83,11 @@ def fit_two_covariance(embedding: Tensor, labels: Tensor, n_classes: int, generi
     "The speaker partitioning problem", Odyssey 2010, on length-normalised vectors).
 
     Args:
-        embedding: (n, d), one row an image.
+        embedding: (n, d), one row per image.
         labels: (n,) int64, every class present.
         n_classes: C.
-        generic: (d, d) within-class covariance `S0` of the backbone, any scale; the identity where None, trusted half
-            as much.
+        generic: (d, d) within-class covariance `S0` of the backbone, any scale; None: the identity, trusted half as
+            much.
     """
     rows, d = embedding.double(), embedding.shape[1]
     S, freedom = within_class_covariance(rows, labels, n_classes)
@@ -115,7 +115,7 @@ def shrunk_whitening(S: Tensor, freedom: float, generic: Tensor | None) -> Tenso
     trust = d if generic is not None else _WEAK_PRIOR * d
     a = trust / (trust + freedom)
     size = S.trace() / d
-    if size <= _NOTHING:  # one photo a class, or copies of one: nothing was seen of the spread but what S0 says
+    if size <= _NOTHING:  # one photo per class, or copies of one: only S0 tells of the spread
         a, size = 1.0, torch.ones((), dtype=torch.float64)
     P = (1 - a) * S + a * size * S0
     values, vectors = torch.linalg.eigh((1 - _ISOTROPIC_SHARE) * P + _ISOTROPIC_SHARE * size * identity)
@@ -126,12 +126,12 @@ def shrunk_whitening(S: Tensor, freedom: float, generic: Tensor | None) -> Tenso
 def means_a_posteriori(
     means: Tensor, shots: Tensor, within: Tensor | None, centre: Tensor, whitening: Tensor
 ) -> TwoCovariance:
-    """The second half of `fit_two_covariance`: what observed class means say of new photos.
+    """The second half of `fit_two_covariance`: from observed class means to scores of new photos.
 
     Args:
         means: (C, d) float64 of whitened rows of unit length.
         shots: (C,) float64, on how many photos each mean rests.
-        within: variance of photos about their class's mean, in every direction; None where it was not seen.
+        within: variance of photos about their class's mean, in every direction; None if it was not seen.
         centre: (d,) float64.
         whitening: (d, d) float64.
     """
@@ -149,7 +149,7 @@ def means_a_posteriori(
     posterior = gain * shots * (means @ rotation)
     precision = 1 / (within + within * gain)  # predictive variance: within plus the mean's own uncertainty
     bias = -0.5 * (posterior.square() * precision).sum(1) + 0.5 * precision.log().sum(1)
-    quadratic = -0.5 * (precision - precision.mean(0))  # what all classes share changes no answer
+    quadratic = -0.5 * (precision - precision.mean(0))  # a constant for all classes changes no answer
     return TwoCovariance(
         centre=centre.float(),
         whitening=(whitening @ rotation).float().contiguous(),
@@ -162,8 +162,8 @@ def means_a_posteriori(
 def principal_axes(means: Tensor) -> tuple[Tensor, Tensor]:
     """Variance about zero along d orthogonal axes, (d,), and those axes as columns, (d, d), of float64 rows (C, d).
 
-    Few rows leave most axes without variance: any completion to d axes serves there, and costs less than looking for
-    one by eigenvectors.
+    Few rows leave most axes without variance. Any completion to d axes will do, and costs less than finding one by
+    eigenvectors.
     """
     n_classes, d = means.shape
     if 2 * n_classes > d:

@@ -16,8 +16,8 @@ from components.heads.support import Support
 __all__ = ["GDA"]
 
 _BLENDS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # the published grid
-_DEFAULT_BLEND = 0.01  # where there are no folds
-_TIE = 1e-6  # nats; what differs by less is equal, and the weaker blend is taken
+_DEFAULT_BLEND = 0.01  # used if there are no folds
+_TIE = 1e-6  # nats; a smaller difference counts as equal, and the weaker blend is taken
 
 
 class GDA(Head):
@@ -39,7 +39,7 @@ class GDA(Head):
     blend_: float
 
     def fit(self, support: Support) -> Self:
-        """Closed form; folds only for the blend."""
+        """Fit in closed form; folds choose the blend only."""
         images = support.image_means
         weight, bias = _discriminant(images.features.embedding, images.labels, images.n_classes)
         self.blend_ = 1.0
@@ -59,7 +59,7 @@ class GDA(Head):
         return self.weight_.T.contiguous(), self.bias_
 
     def state(self) -> HeadState:
-        """The one linear map that all amounts to."""
+        """The single linear map that equals the whole head."""
         return HeadState(self.name, {"weight": self.weight_, "bias": self.bias_}, {"blend": self.blend_})
 
     @classmethod
@@ -75,7 +75,7 @@ def _discriminant(embedding: Tensor, labels: Tensor, n_classes: int) -> tuple[Te
     rows, (n, d) = embedding.double(), embedding.shape
     S, freedom = within_class_covariance(rows, labels, n_classes)
     S = S * (max(freedom, 1) / max(n - 1, 1))
-    if S.trace() <= 1e-12:  # one photo a class: nothing is known of the spread
+    if S.trace() <= 1e-12:  # one photo per class: the spread is unknown
         S = torch.eye(d, dtype=torch.float64) / d
     means = class_means(rows, labels, n_classes)
     weight = d * torch.linalg.solve((n - 1) * S + S.trace() * torch.eye(d, dtype=torch.float64), means.T)
@@ -83,7 +83,7 @@ def _discriminant(embedding: Tensor, labels: Tensor, n_classes: int) -> tuple[Te
 
 
 def _chosen_blend(images: Support) -> float:
-    """The published grid by log-loss on held-out folds, each blend at the loudness that suits it best."""
+    """The blend of the published grid with the lowest log-loss on held-out folds, each at its own best temperature."""
     assert images.text_embeddings is not None
     folds = images.folds[0]
     if (folds < 0).all():

@@ -21,18 +21,18 @@ _PENALTIES = (
     0.1,
     0.01,
 )  # 1 / C in scikit-learn's words, for inputs of mean square length 1; strongest first, and so preferred
-_DEFAULT_PENALTY = 0.1  # where there are no folds
-_TIE = 1e-6  # nats; what differs by less is equal
+_DEFAULT_PENALTY = 0.1  # used if there are no folds
+_TIE = 1e-6  # nats; a smaller difference counts as equal
 _FOLDS_LOOKED_AT = 2
-_ROWS_ENOUGH = 150  # held-out rows after which further folds would not change which of three penalties is best
+_ROWS_ENOUGH = 150  # held-out rows beyond which further folds would not change which of three penalties is best
 
 
 class LinearProbe(Head):
     """Logistic regression on centred embeddings of mean square length 1.
 
     The penalty is the one of three with the lowest log-loss, after temperature, on held-out folds of the support set.
-    That temperature goes into the weights: fits on other folds may choose another penalty, whose logits are many times
-    as loud, and would not be calibrated by what was found on these.
+    That temperature is multiplied into the weights: fits on other folds may choose another penalty, whose logits are
+    many times as large, and a temperature found on these folds would not calibrate them.
 
     Attributes:
         shift_, scale_: (p,) float32; inputs become `(x - shift) * scale`.
@@ -103,7 +103,7 @@ class LinearProbeLevels(LinearProbe):
     prior_rank: ClassVar[int] = UNRANKED
 
     def affine(self) -> None:
-        """See `Head.affine`: it reads levels."""
+        """None: it reads levels; see `Head.affine`."""
 
     @staticmethod
     def _inputs(features: Features) -> Tensor:
@@ -119,12 +119,12 @@ class LinearProbeLevels(LinearProbe):
     def _standardisation(raw: Tensor) -> tuple[Tensor, Tensor]:
         shift = raw.mean(0)
         deviation = raw.std(0, correction=0)
-        # a channel that (almost) never fires would otherwise be blown up to the size of the others
+        # otherwise a channel that (almost) never fires would be scaled up to the size of the others
         return shift, 1 / (deviation.clamp_min(1e-3 * float(deviation.max()) + 1e-12) * raw.shape[1] ** 0.5)
 
 
 def _chosen_penalty(inputs: Tensor, images: Support) -> tuple[float, float]:
-    """The penalty, and the mean factor that its logits had to be multiplied by to be calibrated."""
+    """The penalty, and the mean factor that calibrates its logits."""
     folds = images.folds[0]
     looked_at = [fold for fold in range(int(folds.max()) + 1) if (folds == fold).any()][:_FOLDS_LOOKED_AT]
     if not looked_at:
@@ -138,7 +138,7 @@ def _chosen_penalty(inputs: Tensor, images: Support) -> tuple[float, float]:
         held_out, start = folds == fold, None
         n_rows += int(held_out.sum())
         labels = images.labels[held_out]
-        for index, penalty in enumerate(_PENALTIES):  # each starts where the stronger one ended
+        for index, penalty in enumerate(_PENALTIES):  # each fit starts from the result of the stronger penalty
             start = softmax_regression(
                 inputs[~held_out], images.labels[~held_out], images.n_classes, penalty=penalty, start=start
             )

@@ -18,26 +18,26 @@ from components.heads.support import Support
 __all__ = ["MapLR", "Voices", "found_voices", "voices_of"]
 
 Voices = tuple[float, float]
-"""How loud photos and words speak: `g` and `s` of `MapLR`."""
+"""The weights of photos and words: `g` and `s` of `MapLR`."""
 
 # Figures for each of these: docs/experiments/heads.md.
 _PENALTY = 0.4
 _SMOOTHING = 0.1
 _CORRECTION_WEIGHT = 0.5
-_CORRECTION_FROM_SHOTS = 8  # without words and with fewer photos the correction has nothing reliable to add
+_CORRECTION_FROM_SHOTS = 8  # without words and with fewer photos the correction is not reliable
 _SPREAD_WITHOUT_TEXT = 2.0
 _SPREAD_BESIDE_TEXT = 1.5
-_ROWS_FOR_VOICES = 4000  # held-out rows after which two weights change no more
+_ROWS_FOR_VOICES = 4000  # held-out rows beyond which two weights no longer change
 
 
 class MapLR(Head):
     """`logits = g P(x) + s T(x) + (z V + b) / 2`.
 
     `P` are the log-densities of `TwoCovariance`, `z` its whitened embedding, `T` zero-shot's logits where there are
-    words. How loud photos and words speak (`g`, `s`) minimises the log-loss on held-out folds of the support set,
-    drawn to a prior of weight one photo: words at their own temperature, photos at a spread of 1.5. `V`, `b` are
-    logistic regression with the rest as offset, weight decay and label smoothing; halved, since what it corrects are
-    scores that have seen the very photos. Without words it is left out under 8 photos a class.
+    words. The weights of photos and words (`g`, `s`) minimise the log-loss on held-out folds of the support set, with a
+    prior that counts like one photo: words at their own temperature, photos at a spread of 1.5. `V`, `b` are logistic
+    regression with the rest as offset, weight decay and label smoothing. They are halved, since they correct scores
+    that have already seen the same photos. Without words and with under 8 photos per class they are left out.
 
     Attributes:
         gaussian_: the fitted `TwoCovariance`.
@@ -60,14 +60,14 @@ class MapLR(Head):
     text_weight_: float
 
     def fit(self, support: Support) -> Self:
-        """Closed form, two weights by folds, then one convex problem."""
+        """Fit: a closed form, two weights by folds, then one convex problem."""
         images = support.image_means
         embedding, labels, n_classes = images.features.embedding, images.labels, images.n_classes
         gaussian = fit_two_covariance(embedding, labels, n_classes, images.covariance)
         return self._corrected(gaussian, found_voices(gaussian, images), images)
 
     def _corrected(self, gaussian: TwoCovariance, voices: Voices, images: Support) -> Self:
-        """The Gaussian and the words, as loud as `voices` says, and `z V + b` on top of them."""
+        """The Gaussian and the words, weighted by `voices`, with `z V + b` added."""
         self._speak(gaussian, voices, images)
         if self.text_ is not None or float(images.shots.double().mean()) >= _CORRECTION_FROM_SHOTS:
             embedding = images.features.embedding
@@ -84,7 +84,7 @@ class MapLR(Head):
 
     @classmethod
     def closed_form(cls, gaussian: TwoCovariance, voices: Voices, images: Support) -> Self:
-        """Without the correction `z V + b`: a Gaussian that was fitted before, and words, as loud as `voices` says."""
+        """MAP-LR without the correction `z V + b`: a fitted Gaussian and words, weighted by `voices`."""
         head = cls()
         head._speak(gaussian, voices, images)
         return head
@@ -114,7 +114,7 @@ class MapLR(Head):
         )
 
     def state(self) -> HeadState:
-        """Everything that `scores` multiplies with, and the two weights."""
+        """All factors of `scores`, and the two weights."""
         tensors = {
             "centre": self.centre_,
             "whitening": self.whitening_,
@@ -139,7 +139,7 @@ class MapLR(Head):
 
 
 def found_voices(gaussian: TwoCovariance, images: Support) -> Voices:
-    """How loud photos and words speak beside each other, by folds where there are words."""
+    """The weights of photos and words, by folds if there are words."""
     seen = gaussian.scores(gaussian.whiten(images.features.embedding))
     if images.text_embeddings is None:
         return _SPREAD_WITHOUT_TEXT / spread(seen), 0.0
@@ -159,21 +159,21 @@ def _unseen(images: Support) -> Tensor:
 
 
 def voices_of(unseen: Tensor, seen: Tensor, images: Support) -> Voices:
-    """How loud photos and words speak: the lowest log-loss on held-out photos, drawn to a prior of weight one photo.
+    """The weights of photos and words with the lowest log-loss on held-out photos and a prior like one photo.
 
     Args:
-        unseen: (n, C), the Gaussian's scores of photos that it was not fitted on; NaN where it was.
-        seen: (n, C), the same of a Gaussian that was fitted on all of them: what is left where nothing is held out.
-        images: n rows, one an image.
+        unseen: (n, C), scores by Gaussians that were not fitted on the photo; NaN if there is none.
+        seen: (n, C), scores by the Gaussian that was fitted on all photos; used if nothing is held out.
+        images: n rows, one per image.
     """
     step = math.ceil(len(images) / _ROWS_FOR_VOICES) or 1
-    # every so-manyth row, so that each class keeps its share
+    # every n-th row, so that each class keeps its share
     unseen, labels, embedding = unseen[::step], images.labels[::step], images.features.embedding[::step]
     tried = ~unseen.isnan().any(1)
     beside, text_weight, voices = _SPREAD_WITHOUT_TEXT, 0.0, []
     if images.text_embeddings is not None:
         zero_shot = images.logit_scale * embedding @ images.text_embeddings.T
-        # zero-shot has seen no photo, so that its own temperature may be read off the photos it is tried on
+        # zero-shot has seen no photo, so these photos may set its temperature
         (text_weight,) = pool_weights([zero_shot], labels, [1.0], strength=1.0)
         beside, voices = _SPREAD_BESIDE_TEXT, [zero_shot[tried]]
     if not tried.any():

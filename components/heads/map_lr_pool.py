@@ -15,25 +15,24 @@ __all__ = ["MapLRPool"]
 
 
 class MapLRPool(MapLR):
-    """`MapLR` whose Gaussian comes from `learn_from_pool`; what is learnt is an ordinary inductive classifier.
+    """`MapLR` whose Gaussian comes from `learn_from_pool`; the result is an ordinary inductive classifier.
 
-    How loud photos and words speak is found as `MapLR` finds it, without the pool; the photos' voice is then set so that
-    scores of the pool lie as far apart as without it. Where the pool is not trusted at all it is `MapLR`, up to
-    rounding.
+    The weights of photos and words are found as in `MapLR`, without the pool. Then the photos' weight is set so that
+    the scores of the pool spread as widely as without it. With trust 0 it equals `MapLR`, up to rounding.
 
     Attributes:
-        trust_: 0 to 1, how much the pool was let pull.
+        trust_: 0 to 1, the weight that the pool was given.
     """
 
     name: ClassVar[str] = "map_lr_pool"
     needs_pool: ClassVar[bool] = True
-    # Behind map_lr: 12 points better at one photo from images alone, but 3 worse beside words (docs/experiments/pool.md).
+    # After map_lr: 12 points better at one photo from images alone, but 3 worse with words (docs/experiments/pool.md).
     prior_rank: ClassVar[int] = 1
 
     trust_: float
 
     def fit(self, support: Support) -> Self:
-        """Two fits of Gaussians, one convex problem."""
+        """Fit two Gaussians, then solve one convex problem."""
         images = support.image_means
         if images.pool is None:
             raise ValueError("map_lr_pool is fitted on a support set that carries a pool")

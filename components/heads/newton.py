@@ -1,8 +1,8 @@
-"""Newton's method for multinomial log-losses: what it finds is the optimum, on any processor and with any threads.
+"""Newton's method for multinomial log-losses; it reaches the same optimum on any processor and number of threads.
 
-Single precision alone stops wherever rounding happens to stop its line search, and that differs between processors.
-Here it does what it is good at: it comes close, and solves for each step's direction. Gradients, losses and steps of
-the last stretch are in double precision, where an error of a direction is mended by the next one.
+Single precision alone stops where rounding stops its line search, which differs between processors. Here single
+precision only comes close and solves for each step's direction. The gradients, losses and steps of the last iterations
+are in double precision, and each next direction corrects errors of the one before.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch import Tensor
 
 __all__ = ["LogLoss", "minimise"]
 
-_CLOSE = 1e-2  # change of a log-probability from which single precision hands over
+_CLOSE = 1e-2  # change of a log-probability below which double precision takes over
 _FAR = 0.3  # change of a log-probability above which a direction need not be exact
 _LOOSE, _TIGHT = 0.5, 0.02  # residual of a direction, as a share of the gradient
-_MOST_PRODUCTS = 250  # for one direction
+_MOST_PRODUCTS = 250  # iterations for one direction
 _LEAST_STEP = 1e-6
 _SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
 
@@ -30,7 +30,7 @@ class LogLoss:
 
     Attributes:
         inputs: X, (n, k); the last column is ones, whose weights are the classes' intercepts.
-        targets: (n, C), what is asked of each row; a row of zeros asks for the frozen column.
+        targets: (n, C), the wanted shares of each row; a row of zeros wants the frozen column.
         weights: w, (n, 1), not negative.
         stiffness: s, (k, 1), not negative.
         offset: (n, C) logits that are added, or None.
@@ -84,7 +84,7 @@ class LogLoss:
             moved.addcmul_(probability, moved.sum(1, keepdim=True), value=-1)
             bent = self._centred(torch.addmm(self.stiffness * ahead, self.inputs.T, moved))
             curvature = float(torch.dot(ahead.flatten(), bent.flatten()))
-            if not curvature > 0:  # rounding, or a direction that changes no probability
+            if not curvature > 0:  # only rounding is left, or a direction that changes no probability
                 break
             share = length / curvature
             step.add_(ahead, alpha=share)
@@ -94,7 +94,7 @@ class LogLoss:
         return step.to(gradient.dtype).mul_(scale)
 
     def _centred(self, rows: Tensor) -> Tensor:
-        """(k, C) whose intercepts do not move all classes alike: that changes nothing, and rounding would decide how far."""
+        """(k, C) with intercepts of mean zero: a common shift changes nothing, and rounding would decide its size."""
         if self.frozen is None:
             rows[-1] -= rows[-1].mean()
         return rows
@@ -106,7 +106,8 @@ def minimise(problem: LogLoss, start: Tensor, *, tolerance: float = 3e-5, max_it
     Args:
         problem: in double precision.
         start: (k, C).
-        tolerance: of a log-probability, in nats. What is left is less: a step leaves a small share of what it moves.
+        tolerance: of a log-probability, in nats. The remaining error is smaller: a step leaves a small share of its own
+            length.
         max_iterations: steps at most; only a problem without an optimum (separable rows without stiffness) needs so many.
     """
     single = problem.to(torch.float32)
@@ -140,7 +141,7 @@ def _descend(
         else:
             if dtype == torch.float32 or rough is problem:
                 return point, taken
-            rough = problem  # not a step in this direction goes down: single precision was too coarse for it
+            rough = problem  # no step in this direction lowers the loss: single precision was too coarse
             continue
         moved = along.mul_(share).sub_((tried_norm - norm)[:, None])
         before, change = change, max(float(moved.max()), -float(moved.min()), float((tried_norm - norm).abs().max()))

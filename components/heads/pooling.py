@@ -1,4 +1,4 @@
-"""Log-linear pools: how loudly each of several scores should speak, learnt from labelled rows.
+"""Log-linear pools: the weight of each of several scores, learnt from labelled rows.
 
 With one part this is temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017).
 """
@@ -24,8 +24,8 @@ __all__ = [
 _LOG_BOUND = 7.0  # weights lie within e^-7 and e^7 of where they start
 _MOST_STEPS = 60
 _TOLERANCE = 1e-9
-_ROUNDING = 1e-13  # of a loss, by which a step to the same value may look worse
-_LEAST_SURE = 0.05  # share of rows, and one photo at least, that does not count where all are said to be too sure
+_ROUNDING = 1e-13  # share of a loss: rounding may make an equal value look worse by this
+_LEAST_SURE = 0.05  # share of the least sure rows, and at least one photo, that is left out of the mean confidence
 _BRACKET = (1e-9, 1e9)  # temperatures
 _HALVINGS = 100
 
@@ -38,7 +38,7 @@ def pool_weights(
     Args:
         parts: logits (n, C) each, of rows that none of them was fitted on.
         labels: (n,) int64.
-        prior: where each weight starts and is drawn to; positive.
+        prior: the value at which each weight starts and to which it is shrunk; positive.
         strength: 1 counts the prior like a standard normal on log(w / prior) beside the n rows; 0 ignores it.
 
     Returns:
@@ -56,14 +56,14 @@ def pool_weights(
         loss = (logits.logsumexp(1) - log_weights.exp() @ chosen).sum() + strength * pull @ pull / 2
         return float(loss), logits
 
-    # Newton's method with Levenberg's damping: one to three unknowns, ten looks at the rows or so.
+    # Newton's method with Levenberg's damping: one to three unknowns, about ten passes over the rows.
     # (scipy's L-BFGS-B calls a threaded BLAS for them, which stalls on a busy machine.)
     point, damping = start.clone(), 1e-3
     loss, logits = objective(point)
     for _ in range(_MOST_STEPS):
         weights = point.exp()
         probability = torch.softmax(logits, 1)
-        mean = (probability * stacked).sum(2)  # (parts, n): what each part says on average
+        mean = (probability * stacked).sum(2)  # (parts, n): each part's expected score
         slope = weights * (mean - chosen).sum(1) + strength * (point - start)
         centred = stacked - mean[:, :, None]
         # sum over rows and classes of p centred_i centred_j; einsum takes minutes for it with a thousand classes
@@ -92,20 +92,21 @@ def pool_weights(
 def least_temperature(logits: Tensor, n_photos: int, *, at_least: float = 0.0) -> float:
     """The lowest temperature at which answers claim no more than so many photos can prove.
 
-    Where all held-out photos are answered rightly, the log-loss falls as long as the temperature does, and everything
-    is then answered with 100 %, photos of something else too. n photos without a mistake prove a share of right answers
-    of (n + 1/2) / (n + 1) (Krichevsky and Trofimov, "The performance of universal encoding", 1981); the mean confidence
-    stays at or below it. The least sure twentieth is left out of the mean, one photo at least: a hard photo does not
-    make the others prove more. It binds on easy sets alone, elsewhere the log-loss asks for more.
+    If all held-out photos are answered rightly, the log-loss falls with the temperature without end, and everything
+    would be answered with 100 %, even photos of something else. n photos without a mistake prove a share of right
+    answers of (n + 1/2) / (n + 1) (Krichevsky and Trofimov, "The performance of universal encoding", 1981); the mean
+    confidence stays at or below it. The least sure twentieth, at least one photo, is left out of the mean: one hard
+    photo must not allow more confidence in the others. The bound is active on easy sets only; elsewhere the log-loss
+    gives a higher temperature.
 
     Args:
         logits: (m, C), of rows that the head was not fitted on; a photo may come several times.
         n_photos: n, how many photos they show.
-        at_least: no lower temperature is asked for.
+        at_least: the lowest temperature that is returned.
 
     Returns:
-        `at_least` where there is nothing to bound: no rows, a single class, which is always sure, or photos that are
-        not too sure at that temperature.
+        `at_least` if there is nothing to bound: no rows, a single class (always sure), or photos that are not too sure
+        at that temperature.
     """
     if len(logits) == 0 or logits.shape[1] < 2:
         return at_least
@@ -126,10 +127,10 @@ def least_temperature(logits: Tensor, n_photos: int, *, at_least: float = 0.0) -
 
 
 def provable_weights(parts: Sequence[Tensor], labels: Tensor, prior: Sequence[float], n_photos: int) -> list[float]:
-    """`pool_weights` with a prior of one row, as loud as so many photos can prove and no louder.
+    """`pool_weights` with a prior of one row, and no more confident than so many photos can prove.
 
-    Rows without a mistake bear any loudness. What is made beside calibrated logits must not claim more than these do, or
-    it takes the photos that it knows nothing of.
+    Rows without a mistake would allow any scale. A column beside calibrated logits must not claim more than these do,
+    or it wins photos of which it knows nothing.
 
     Args:
         parts: see `pool_weights`.
@@ -151,10 +152,10 @@ def log_loss(logits: Tensor, labels: Tensor) -> float:
 
 
 def tempered_log_loss(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """The log-loss of held-out logits at the loudness that suits them best, and that loudness.
+    """The log-loss of held-out logits at their best scale, and that scale.
 
-    What is chosen among is calibrated afterwards, so how loud it comes must not decide. Rows without a mistake bear any
-    loudness, another one in every fold: a prior stands in for the missing mistakes.
+    The candidates are calibrated afterwards, so the scale of their logits must not decide. Rows without a mistake would
+    allow any scale, a different one in every fold; a prior replaces the missing mistakes.
 
     Args:
         logits: (n, C).
@@ -168,8 +169,8 @@ def tempered_log_loss(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 def first_of_the_best(losses: Sequence[float], tolerance: float) -> int:
     """The place of the first loss that is within `tolerance` of the lowest.
 
-    Among equals the last bit decides, and that differs between processors: what comes first in the caller's order, which
-    is prior knowledge, is taken instead.
+    Among equals the last bit would decide, which differs between processors. So the first in the caller's order, which
+    is prior knowledge, is taken.
     """
     lowest = min(losses)
     return next(place for place, loss in enumerate(losses) if loss <= lowest + tolerance)
@@ -178,6 +179,6 @@ def first_of_the_best(losses: Sequence[float], tolerance: float) -> int:
 def spread(scores: Tensor) -> float:
     """Standard deviation of a row's scores over the classes, averaged over rows; at least 1e-6.
 
-    Scores divided by it are on one scale whatever produced them.
+    Scores divided by it are on a common scale, whichever head produced them.
     """
     return max(float(scores.double().std(dim=1, correction=0).mean()), 1e-6)

@@ -1,4 +1,4 @@
-"""What every fitted head is: something that scores `Features` and can be written down."""
+"""The protocol of fitted heads: a head scores `Features` and can be saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.heads.support import Support
 __all__ = ["UNRANKED", "Head", "HeadState", "text_of"]
 
 UNRANKED = 100
-"""The `prior_rank` of a head that prior knowledge says nothing of."""
+"""The `prior_rank` of a head about which there is no prior knowledge."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class HeadState:
 
 
 class Head(Protocol):
-    """A fitted head: maps features to class scores, says what it needs, and can be written down.
+    """A fitted head: it maps features to class scores, says what it needs, and can be saved.
 
-    What was learnt ends in an underscore. Heads subclass this for what most of them share; how each is fitted stands in
-    `components.classifier.registry`.
+    Names of learnt values end in an underscore. Heads subclass this for what most of them share;
+    `components.classifier.registry` says how each is fitted.
 
     Attributes:
         name: in the registry, in metrics and in bundles.
         needs_text: it cannot be fitted without text embeddings.
         needs_levels: it cannot be fitted without feature levels.
         needs_pool: it cannot be fitted without photos that have no label.
-        prior_rank: its place where there is no evidence to choose on, lowest first; by mean accuracy at one photo a class
-            (docs/experiments/heads.md).
+        prior_rank: its place if there is no evidence to choose on, lowest first; by mean accuracy at one photo per
+            class (docs/experiments/heads.md).
     """
 
     name: ClassVar[str]
@@ -66,12 +66,12 @@ class Head(Protocol):
     def affine(self) -> tuple[Tensor, Tensor] | None:
         """Weights (C, d) and offsets (C,), float32, with `scores = embedding @ weights.T + offsets`, up to rounding.
 
-        None: the head reads feature levels, or bends (Tip-Adapter's exponential, MAP-LR's whitened unit length, LDC).
+        None if the head reads feature levels or is not affine (Tip-Adapter's exponential, MAP-LR's normalisation, LDC).
         """
         return None
 
     def state(self) -> HeadState:
-        """What `from_state` needs to give the same scores, bit for bit."""
+        """The data from which `from_state` makes a head of the same scores, bit for bit."""
         ...
 
     @classmethod

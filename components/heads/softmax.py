@@ -34,7 +34,7 @@ def softmax_regression(
         labels: (n,) int64.
         n_classes: C.
         penalty: at least 0; higher keeps V smaller.
-        offset: (n, C) logits to start from and never to lose.
+        offset: (n, C) logits that are always added.
         smoothing: share of a label's weight that is spread over all classes, 0 to 1.
         start: V (p, C) and b (C,) to start from; zero where None.
         tolerance: of the rows' log-probabilities, in nats.

@@ -1,4 +1,4 @@
-"""An affine map of the embedding, which other programs can compute too, in the place of a head that is none."""
+"""An affine map of the embedding that approximates a head which is not affine: other programs can compute it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STIFFNESS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 @dataclass(frozen=True)
 class StandIn:
-    """An affine map in the place of a head that is none.
+    """An affine map that approximates a head which is not affine.
 
     Attributes:
         weights: (C, d) float32.
@@ -29,14 +29,14 @@ class StandIn:
 
 
 def stand_in(embeddings: Tensor, logits: Tensor, stiffness: Sequence[float] = _STIFFNESS) -> StandIn:
-    """The ridge regression of a head's logits on embeddings, as stiff as predicts left-out photos best.
+    """The ridge regression of a head's logits on embeddings, with the penalty that predicts left-out photos best.
 
     Left-out errors in closed form, `residual / (1 - leverage)` (Hastie et al., "The Elements of Statistical Learning",
     section 7.10), by one singular value decomposition for every stiffness.
 
     Args:
         embeddings: (n, d), the photos that the head was asked about, at least 2.
-        logits: (n, C) what it says of them.
+        logits: (n, C), the head's logits of them.
         stiffness: penalties to choose from, in units of the mean squared singular value of the centred embeddings.
     """
     centre, level = embeddings.double().mean(0), logits.double().mean(0)

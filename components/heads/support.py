@@ -1,4 +1,4 @@
-"""`Support`: the labelled photos that a head learns from, and the folds that every choice is made on."""
+"""`Support`: the labelled photos that a head learns from, and the folds on which every choice is made."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ __all__ = ["Support", "stratified_folds"]
 
 @dataclass(frozen=True)
 class Support:
-    """The support set: n rows, each a view of a labelled image, and what is known of its classes beforehand.
+    """The support set: n rows, each a view of a labelled image, and prior knowledge of its classes.
 
-    Query images have a type of their own in `components.evaluate`, so that nothing that chooses can be given them.
+    Query images have a type of their own in `components.evaluate`, so that they cannot be passed to a function that
+    chooses.
 
     Attributes:
         features: n rows.
-        labels: (n,) int64, class numbers from 0. What a head is fitted on has a row of every class.
+        labels: (n,) int64, class numbers from 0. A head is fitted on at least one row of every class.
         images: (n,) int64, which image a row is a view of.
         groups: (n,) int64, images that must stay together (near-duplicates share a group); all views of an image
             carry one group.
         views: (n,) int64, 0 for an image's clean view, 1 and up for augmented ones.
         n_classes: number of classes C.
-        text_embeddings: (C, d) float32, unit length, or None where the backbone has no words for the classes.
+        text_embeddings: (C, d) float32, unit length, or None if the backbone has no words for the classes.
         logit_scale: what the backbone multiplies cosines with; CLIP's is 100.
         covariance: (d, d), the backbone's generic within-class covariance from photos of other tasks, any scale,
             or None.
         pool: (p, d) float32, unit length, embeddings of photos without a label, of these classes or of none; none of them
-            is nearly a labelled photo. None where there are none.
-        projector: the backbone's frozen last step, which LDC's fused feature passes; None where it has none.
+            is nearly a labelled photo. None if there are none.
+        projector: the backbone's frozen last step, which LDC's fused feature passes; None if it has none.
         seed: of everything random: folds, batches.
-        n_folds: at most so many folds; never more than the typical class has groups.
-        n_repeats: how often the folds are drawn anew.
+        n_folds: the highest number of folds; never more than the median class has groups.
+        n_repeats: how often the folds are drawn.
     """
 
     features: Features
@@ -120,7 +121,7 @@ class Support:
 
     @cached_property
     def clean(self) -> Support:
-        """Only the clean views: one row an image."""
+        """Only the clean views: one row per image."""
         return self.rows(self.views == 0)
 
     @cached_property
@@ -131,7 +132,7 @@ class Support:
 
     @cached_property
     def image_means(self) -> Support:
-        """One row an image: the mean of its views, made unit length again; levels pooled, then averaged.
+        """One row per image: the mean of its views, made unit length again; levels pooled, then averaged.
 
         What a closed form learns from: views of one image are no independent photos.
 
@@ -175,19 +176,19 @@ class Support:
 def stratified_folds(labels: Tensor, groups: Tensor, n_folds: int, n_repeats: int, seed: int) -> Tensor:
     """Folds that keep groups whole, spread each class evenly and leave every class in every training part.
 
-    There are no more folds than the median class has groups, so that a fold takes about as many photos from each
-    class: with a class one photo short and its rivals complete, its own photos would look worse than they are.
+    There are at most as many folds as the median class has groups, so that a fold takes about equally many photos from
+    each class. If one class lacked a photo and its rivals were complete, its own photos would look worse than they are.
 
     Args:
         labels: (n,) int64.
         groups: (n,) int64; a group may hold several classes.
-        n_folds: at most so many.
+        n_folds: the highest number of folds.
         n_repeats: independent drawings.
         seed: same seed, same folds.
 
     Returns:
-        (n_repeats, n) int64; -1 where a row is never held out, because its class would be left without a photo.
-        All -1 where the median class has one group.
+        (n_repeats, n) int64; -1 if a row is never held out, because its class would be left without a photo.
+        All -1 if the median class has one group.
     """
     label_of, group_of = labels.numpy(), groups.numpy()
     classes_in: dict[int, set[int]] = defaultdict(set)
@@ -213,14 +214,14 @@ def _one_drawing(
 ) -> dict[int, int]:
     order = sorted(classes_in)
     random.shuffle(order)
-    order.sort(key=lambda group: -len(classes_in[group]))  # what touches most classes is hardest to place
+    order.sort(key=lambda group: -len(classes_in[group]))  # groups that touch most classes are hardest to place
     taken: dict[int, list[int]] = {label: [0] * n_folds for label in groups_of}
     total = [0] * n_folds
     fold_of: dict[int, int] = {}
     for group in order:
         classes = classes_in[group]
         counts = [sum(taken[label][fold] for label in classes) for fold in range(n_folds)]
-        # fewest of its own classes first, then the emptiest fold; what is left equal is left to chance
+        # the fold with fewest of its own classes, then the emptiest one; chance decides between equal folds
         fold = min(random.permutation(n_folds).tolist(), key=lambda fold: (counts[fold], total[fold]))
         fold_of[group] = fold
         total[fold] += 1

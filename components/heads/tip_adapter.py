@@ -18,7 +18,7 @@ __all__ = ["TipAdapter", "TipAdapterF"]
 _ALPHAS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
 _BETAS = (1.0, 2.5, 5.5, 10.0, 20.0)
 _DEFAULT_ALPHA, _DEFAULT_BETA = 1.0, 5.5  # as published
-_TIE = 1e-6  # nats; what differs by less is equal, and the lower numbers are taken
+_TIE = 1e-6  # nats; a smaller difference counts as equal, and the lower numbers are taken
 _ROWS_AT_ONCE = 1024
 _ROWS_LOOKED_AT = 2048
 _EPOCHS, _BATCH, _LEARNING_RATE, _EPSILON = 20, 256, 1e-3, 1e-4  # as published
@@ -29,7 +29,7 @@ class TipAdapter(Head):
     """Zero-shot plus a key-value cache of the support set: `z + alpha exp(-beta (1 - e F')) L` (equation 6).
 
     The publication tunes alpha and beta on the validation split; here they are chosen on folds of the support set,
-    and stay at the published defaults where there are none.
+    and stay at the published defaults if there are none.
 
     Attributes:
         keys_: (n, d) float32, sorted by class.
@@ -58,7 +58,7 @@ class TipAdapter(Head):
         tried = torch.nonzero(folds >= 0).flatten()
         self.alpha_, self.beta_ = _DEFAULT_ALPHA, _DEFAULT_BETA
         if len(tried):
-            # every so-manyth row, so that each class keeps its share
+            # every n-th row, so that each class keeps its share
             tried = tried[:: math.ceil(len(tried) / _ROWS_LOOKED_AT)]
             rows = self.keys_[tried]
             hidden = folds[tried][:, None] == folds[None, :]
@@ -93,8 +93,8 @@ class TipAdapter(Head):
 class TipAdapterF(TipAdapter):
     """Tip-Adapter whose keys are trained: 20 epochs of AdamW at 1e-3, epsilon 1e-4, cosine to zero, batch 256.
 
-    As published but for two things. Alpha and beta are searched on one held-out fold (keys trained on the others)
-    instead of the validation split. At most 200 steps, which 16 shots of 100 classes do not reach.
+    Two things differ from the publication. Alpha and beta are searched on one held-out fold (keys trained on the
+    others) instead of the validation split. There are at most 200 steps, which 16 shots of 100 classes do not reach.
     """
 
     name: ClassVar[str] = "tip_adapter_f"
@@ -115,7 +115,7 @@ class TipAdapterF(TipAdapter):
             self.alpha_, self.beta_ = _searched(
                 rows @ self.text_.T, rows @ keys.T, training.labels, images.labels[held_out], images.n_classes, None
             )
-        # trained with the published numbers, read with the chosen ones, as published
+        # as published: trained with the published numbers, read with the chosen ones
         self.keys_ = _trained_keys(images, self.text_, _DEFAULT_ALPHA, _DEFAULT_BETA)
         return self
 
@@ -125,7 +125,7 @@ def _sorted_by_class(images: Support) -> Support:
 
 
 def _cache_logits(affinity: Tensor, beta: float, labels: Tensor, n_classes: int) -> Tensor:
-    """(n, C): what the keys of each class say; affinity is (n, keys)."""
+    """(n, C): the cache's score of each class; affinity is (n, keys)."""
     evidence = torch.exp(beta * (affinity - 1))
     return torch.zeros(len(affinity), n_classes).index_add_(1, labels, evidence)
 
@@ -133,7 +133,7 @@ def _cache_logits(affinity: Tensor, beta: float, labels: Tensor, n_classes: int)
 def _searched(
     zero_shot: Tensor, affinity: Tensor, key_labels: Tensor, labels: Tensor, n_classes: int, hidden: Tensor | None
 ) -> tuple[float, float]:
-    """Alpha and beta with the lowest log-loss after temperature; `hidden` (n, keys) marks keys a row may not see."""
+    """Alpha and beta of the lowest log-loss after temperature; `hidden` (n, keys) marks keys a row must not use."""
     if hidden is not None:
         affinity = affinity.masked_fill(hidden, -math.inf)
     losses, tried = [], []

@@ -29,7 +29,7 @@ class ZeroShot(Head):
     logit_scale_: float
 
     def fit(self, support: Support) -> Self:
-        """Take over the support set's text embeddings."""
+        """Take the support set's text embeddings."""
         self.text_embeddings_ = text_of(support, self.name).float().contiguous()
         self.logit_scale_ = float(support.logit_scale)
         return self

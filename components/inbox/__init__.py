@@ -1,9 +1,9 @@
-"""The inbox: a folder with a folder per class, into which people and machines drop photos while somebody watches.
+"""The inbox: a folder with one folder per class, into which people and machines drop photos while a process watches.
 
-In: the inbox as it is now. Out: which classes' photos have settled (`Settling` has the rule), and folders `.done/TIME`
-and `.rejected/TIME` that take what was dealt with, with a text that says what came of it. Nothing is deleted but what lies
-in these beyond a limit or on request, no link is followed, and nothing that changed meanwhile is moved. What cannot be moved stays and is remembered. The inbox
-may lie on a network share: it is polled.
+In: the inbox as it is now. Out: the classes whose photos have settled (`Settling` has the rule), and folders
+`.done/TIME` and `.rejected/TIME`, which take the processed files and a text that says what came of them. Files are
+deleted only from these folders, beyond a limit or on request. No link is followed, and a file that changed meanwhile is
+not moved. A file that cannot be moved stays and is remembered. The inbox may lie on a network share: it is polled.
 """
 
 from components.inbox.filing import Filing

@@ -1,4 +1,4 @@
-"""What was dealt with goes out of the way, into folders that say what came of it."""
+"""Moves processed files out of the inbox, into folders that say what came of them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ __all__ = ["Filing"]
 
 
 class Filing:
-    """Takes what was dealt with out of an inbox: a folder under `.done`, one under `.rejected`, made when needed.
+    """Moves processed files out of an inbox, into a folder under `.done` and one under `.rejected`, made when needed.
 
-    What cannot be moved (another user's folder, a full disk) stays and is remembered, so that it is not taken again.
+    A file that cannot be moved (another user's folder, a full disk) stays and is remembered, so that it is not taken
+    again.
 
     Args:
         inbox: the folder.
-        time: names both folders, to the second; a number follows where one of that name is there.
-        memory: of the inbox.
+        time: names both folders, to the second; a number is added if a folder of that name is there.
+        memory: the inbox's memory of files that could not be moved.
     """
 
     def __init__(self, inbox: Path, time: datetime, memory: Memory | None = None) -> None:
@@ -40,28 +41,28 @@ class Filing:
         self._stuck: dict[Path, str] = {}
 
     def done(self, found: Sequence[Found]) -> list[Path]:
-        """Move what was taken; where each lies now. What has changed meanwhile is left to be taken anew."""
-        # First of all: whatever stops this process now, what is live already is not taken once more.
+        """Move the taken files; returns where each lies now. A file that has changed stays, to be taken again."""
+        # Remembered first: if this process is stopped now, files that are live already are not taken again.
         self._memory.remember("done", ((self._name_of(each), each.facts) for each in found))
         moved = [self._moved(each, "done") for each in found]
         self._memory.forget(self._name_of(each) for each in found if each.path not in self._stuck)
         return [path for path in moved if path is not None]
 
     def reject(self, found: Found, error: ShotlineError) -> Path | None:
-        """Move what was refused, and note why; where it lies now. None: it has changed, so that it is judged anew."""
+        """Move a refused file and note why; returns where it lies now, or None if it has changed, to be judged anew."""
         target = self._moved(found, "rejected")
         if target is None:
             return None
         if target == found.path:
             self._memory.remember("rejected", [(self._name_of(found), found.facts)])
-        # A name need not be text: bytes that are none are shown as such.
+        # A name need not be text: invalid bytes are shown as such.
         name = printable(str(found.path.relative_to(self._inbox)))
         reason = f"  what: {error.what}\n  do:   {error.remedy}\n"
         self._reasons.setdefault(reason, []).append(name)
         return target
 
     def finish(self) -> None:
-        """Move what was remembered, where it can be now; forget what is there no more."""
+        """Move remembered files that can be moved now; forget those that are gone."""
         for name in self._memory:
             found = find(self._inbox / name)
             ending = None if found is None else self._memory.ending(name, found.facts)
@@ -70,8 +71,9 @@ class Filing:
         self._remove_empty()
 
     def write(self, outcome: str = "") -> None:
-        """Write down what came of what was taken, and why something was refused; call it last."""
-        # People are told all of it besides; what is live must not be taken again for want of a text.
+        """Write down what came of the taken files, and why others were refused; call it last."""
+        # People hear of all this in other ways too; a text that cannot be written is no reason to take live photos
+        # again.
         with contextlib.suppress(OSError):
             if "done" in self._folders and outcome:
                 write_text(self._folders["done"] / "outcome.txt", f"{outcome}\n")
@@ -85,16 +87,16 @@ class Filing:
 
     @property
     def folders(self) -> Mapping[str, Path]:
-        """`done` and `rejected`, those that were needed."""
+        """The folders `done` and `rejected`, if they were needed."""
         return self._folders
 
     @property
     def stuck(self) -> Mapping[Path, str]:
-        """What could not be moved, and why. It is remembered."""
+        """Files that could not be moved, and why. They are remembered."""
         return self._stuck
 
     def _moved(self, found: Found, into: Ending) -> Path | None:
-        """Where it is now: its own path if it cannot be moved, None if it has changed or is being changed."""
+        """Move a file; returns its new path, its old one if it cannot be moved, or None if it has changed meanwhile."""
         if not found.is_unchanged() or (found.kind == "file" and is_being_written(found.path)):
             return None
         try:
@@ -136,14 +138,14 @@ class Filing:
 
 
 def _move(found: Found, target: Path) -> None:
-    """Rename; onto another disk, copy and remove.
+    """Rename; copy and remove if the target is on another disk.
 
     Raises:
-        OSError: it cannot be; then it lies where it was, and the target has no copy of it.
+        OSError: it cannot be moved; it then lies where it was, and the target has no copy of it.
     """
     source = found.path
     try:
-        source.rename(target)  # of a link the link itself
+        source.rename(target)  # a link is moved itself, not its target
         return
     except OSError as error:
         if error.errno != errno.EXDEV:
@@ -153,7 +155,7 @@ def _move(found: Found, target: Path) -> None:
     if found.kind == "folder":
         try:
             shutil.copytree(source, target, symlinks=True)
-        except shutil.Error as error:  # a list of many; one is enough
+        except shutil.Error as error:  # shutil lists every failure; the first is enough
             shutil.rmtree(target, ignore_errors=True)
             raise OSError(errno.EXDEV, f"not all of it can be copied: {error.args[0][0][-1]}") from error
         shutil.rmtree(source)

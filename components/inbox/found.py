@@ -1,4 +1,4 @@
-"""What lies in an inbox, as it was when it was looked at."""
+"""The contents of an inbox at one look."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 @dataclass(frozen=True)
 class Found:
-    """Something in a class's folder.
+    """A file or folder in a class's folder.
 
     Attributes:
-        path: where.
-        kind: what; `under_way` is what programs call so while it is not whole, and hidden files.
-        signature: names, inodes, sizes and modification times, of a folder all within it; the same: it has not changed.
+        path: where it lies.
+        kind: what it is; `under_way` means a hidden file, or one that its program names as unfinished.
+        signature: names, inodes, sizes and modification times, for a folder of everything in it; equal if unchanged.
     """
 
     path: Path
@@ -34,23 +34,23 @@ class Found:
     signature: Signature
 
     def is_unchanged(self) -> bool:
-        """Whether it is still what was found."""
+        """Whether it is still as it was found."""
         return _signature(self.path) == self.signature
 
     @property
     def facts(self) -> Facts:
-        """What is remembered of it."""
+        """The facts by which it is remembered."""
         return tuple((name, size, time) for name, _, size, time in self.signature)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """What lies in the folder of one class.
+    """The contents of one class's folder.
 
     Attributes:
-        name: the folder's; empty for what lies beside the folders.
-        found: by name.
-        young: of these, what has not been left alone for long enough to be judged where it looks unfinished.
+        name: the folder's name; empty for files beside the folders.
+        found: files and folders in it, by name.
+        young: names of those that were changed too recently to be judged if they look unfinished.
     """
 
     name: str
@@ -59,19 +59,19 @@ class Arrival:
 
     @property
     def takable(self) -> tuple[Found, ...]:
-        """All but what is still under way."""
+        """All files but those still under way."""
         return tuple(each for each in self.found if each.kind != "under_way")
 
     def is_unchanged(self) -> bool:
-        """Whether all of it is still what was found."""
+        """Whether everything is still as it was found."""
         return all(each.is_unchanged() for each in self.takable)
 
 
 def find_within(folder: Path) -> Iterator[Found]:
-    """What lies in a class's folder, by name; nothing if it cannot be read."""
+    """The contents of a class's folder, by name; empty if it cannot be read."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 (the names are compared with one another)
-    except OSError:  # went away, or may not be read: nothing to take
+    except OSError:  # gone, or not readable: nothing to take
         return
     for name in names:
         if not is_left_behind(name) and (found := find(folder / name, names)):
@@ -79,11 +79,11 @@ def find_within(folder: Path) -> Iterator[Found]:
 
 
 def find(path: Path, beside: Collection[str] = ()) -> Found | None:
-    """What lies there; None if nothing does.
+    """The file or folder at a path; None if there is none.
 
     Args:
-        path: where.
-        beside: names of all that lies in its folder.
+        path: where it lies.
+        beside: names of everything in its folder.
     """
     signature = _signature(path)
     if not signature:

@@ -1,4 +1,4 @@
-"""A folder with a folder per class, and who may take from it."""
+"""A folder with one folder per class, and the lock of the process that takes from it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Inbox:
 
     @contextlib.contextmanager
     def only_one(self) -> Iterator[None]:
-        """To be entered by who takes from the inbox: two would take the same photos.
+        """The context of the one process that takes from the inbox: two would take the same photos.
 
-        What an earlier one dealt with and could not move is moved now, if it can be.
+        Files that an earlier process could not move are moved now if possible.
 
         Raises:
-            UserInputError: somebody else takes from it, or nothing can be written there.
+            UserInputError: another process takes from it, or nothing can be written there.
         """
         try:
             self._lock.acquire(blocking=False)
@@ -68,9 +68,9 @@ class Inbox:
             self._lock.release()
 
     def look(self) -> list[Arrival]:
-        """What lies there now, sorted by name; classes without anything to take are left out.
+        """The contents of the inbox now, sorted by name; classes without anything to take are left out.
 
-        What systems leave behind is passed over, and so is what was dealt with and could not be moved.
+        Files that systems leave behind are skipped, and so are processed files that could not be moved.
 
         Raises:
             OSError: the inbox cannot be read, as when a share is away.
@@ -89,7 +89,7 @@ class Inbox:
         return [arrival for arrival in left if arrival.takable]
 
     def filing(self) -> Filing:
-        """Takes away what is dealt with from now on."""
+        """The `Filing` that moves files processed from now on."""
         return Filing(self.folder, datetime.now(UTC), self._memory)
 
     def _is_new(self, found: Found) -> bool:

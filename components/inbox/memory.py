@@ -1,4 +1,4 @@
-"""What was dealt with and yet lies in the inbox: it could not be moved, and must not be taken once more."""
+"""Remembers processed files that could not be moved out of the inbox, so that they are not taken again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ __all__ = ["Ending", "Facts", "Memory"]
 
 Ending = Literal["done", "rejected"]
 Facts = tuple[tuple[str, int, int], ...]
-"""Names, sizes and modification times (ns) of a file or of all within a folder. No inodes: a share that was away may
-give others."""
+"""Names, sizes and modification times (ns) of a file or of all within a folder. No inodes: a share that is mounted
+again may give other ones.
+"""
 
 
 class Memory:
-    """A file in the inbox; what cannot be written there is remembered as long as the process lives.
+    """A file in the inbox; if it cannot be written, the memory lasts as long as the process.
 
     Args:
         path: the file; it need not exist.
@@ -30,22 +31,22 @@ class Memory:
         self._kept = self._read()
 
     def ending(self, name: str, facts: Facts) -> Ending | None:
-        """How it was dealt with; None if it was not, or has changed since.
+        """How the file was processed; None if it was not, or if it has changed since.
 
         Args:
             name: relative to the inbox.
-            facts: as it is now.
+            facts: the file's facts now.
         """
         ending, then = self._kept.get(name, (None, ()))
         return ending if then == facts else None
 
     def remember(self, ending: Ending, things: Iterable[tuple[str, Facts]]) -> None:
-        """That these were dealt with."""
+        """Remember that these were processed."""
         self._kept |= {name: (ending, facts) for name, facts in things}
         self._write()
 
     def forget(self, names: Iterable[str]) -> None:
-        """Those that are not there any more."""
+        """Forget those that are no longer there."""
         gone = [name for name in names if self._kept.pop(name, None)]
         if gone:
             self._write()
@@ -61,11 +62,11 @@ class Memory:
                 for name, (ending, facts) in rows.items()
                 if ending in get_args(Ending)
             }
-        except (OSError, ValueError, TypeError, AttributeError):  # none yet; or damaged, and then as if there were none
+        except (OSError, ValueError, TypeError, AttributeError):  # none yet; or damaged, which counts as none
             return {}
 
     def _write(self) -> None:
-        # A disk that is full or not to be written to must not bring back what is live already.
+        # A full or read-only disk must not make live photos be taken again.
         with contextlib.suppress(OSError):
             if self._kept:
                 write_text(self._path, json.dumps(self._kept))  # ASCII: a name need not be text

@@ -1,4 +1,4 @@
-"""What a name says of a file that is not whole yet: programs write under another name, and rename at the end."""
+"""Recognises unfinished files by their names: programs write under another name, and rename at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PHOTO = (
     r"\.(?:jpe?g|jpe|jfif|mpo|a?png|webp|gif|bmp|dib|tiff?|avif|heic|heif|p[pgbn]m|jp2|j2k|dng|cr[23]|nef|arw|raf|orf)"
 )
 
-# Programs that name so what they write: browsers, downloaders, transfer programs, synchronisers, editors.
+# Endings of unfinished files: browsers, downloaders, transfer programs, synchronisers, editors.
 _PROGRAMS = "|".join(
     (
         *("part", "partial", "filepart", "dtapart", "te?mp", "incomplete", "in-?progress", "unfinished", "unconfirmed"),
@@ -63,7 +63,7 @@ _MORE_THAN_ITS_ENDING = re.compile(rf".+{_PHOTO}.+", re.DOTALL | re.IGNORECASE)
 
 
 def is_under_way(name: str, beside: Collection[str] = ()) -> bool:
-    """Whether a program says by this name, or by that of a file beside it, that the file is not whole yet.
+    """Whether this name, or the name of a file beside it, says that the file is not complete yet.
 
     Args:
         name: of the file.
@@ -83,7 +83,7 @@ def is_under_way(name: str, beside: Collection[str] = ()) -> bool:
 
 
 def is_doubtful(name: str) -> bool:
-    """Whether a name looks like a program's own for what it has not finished, without being one that is known.
+    """Whether a name looks like a program's name for an unfinished file, without being a known one.
 
     >>> is_doubtful("x.jpg_"), is_doubtful("~x.jpg"), is_doubtful("x.jp~"), is_doubtful("x.jpg.4711"), is_doubtful("x.jpg")
     (True, True, True, True, False)

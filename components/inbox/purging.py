@@ -1,4 +1,4 @@
-"""What `.done` and `.rejected` of an inbox hold, and their end."""
+"""Lists and deletes the contents of an inbox's `.done` and `.rejected`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNDER_WAY_S = 60.0
 
 @dataclass(frozen=True)
 class FiledFolder:
-    """A folder of `.done` or `.rejected`: what was dealt with at one time.
+    """A folder in `.done` or `.rejected`: the files processed at one time.
 
     Attributes:
         path: the folder; its name is the time.
@@ -36,7 +36,7 @@ class FiledFolder:
 
 
 def filed_folders(inbox: Path) -> list[FiledFolder]:
-    """Those of an inbox, oldest first. What a person has put there, links, and what changes just now is left out."""
+    """The filed folders of an inbox, oldest first, without folders of a person's own, links, and folders in change."""
     found = []
     endings: tuple[Ending, ...] = ("done", "rejected")
     for ending in endings:
@@ -52,7 +52,7 @@ def filed_folders(inbox: Path) -> list[FiledFolder]:
 
 
 def beyond(folders: Sequence[FiledFolder], most_bytes: int) -> list[FiledFolder]:
-    """The oldest ones without which the rest are no more than `most_bytes`."""
+    """The oldest folders, so many that the others have at most `most_bytes`."""
     excess, found = sum(each.size_bytes for each in folders) - most_bytes, []
     for each in folders:
         if excess <= 0:
@@ -63,7 +63,7 @@ def beyond(folders: Sequence[FiledFolder], most_bytes: int) -> list[FiledFolder]
 
 
 def remove(folders: Sequence[FiledFolder]) -> None:
-    """Delete them, with all that lies in them; links in them go, not what they lead to.
+    """Delete the folders with all their contents; links in them are removed, their targets stay.
 
     Raises:
         OSError: one cannot be deleted.

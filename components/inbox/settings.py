@@ -15,15 +15,15 @@ class InboxSettings:
     """How an inbox is watched.
 
     Attributes:
-        settle_s: for how long nothing in a class's folder may have changed before its photos are taken. A network
-            share may show changes late: more than its clients keep attributes (NFS: up to 60) is safe there.
-        unfinished_s: for how long what looks unfinished must not have changed before it is judged: a file that is cut
-            off, empty or not named as photos are, and what lies where no photo is taken. Until then it is left alone,
-            and it is taken as soon as it is whole.
+        settle_s: for how long nothing in a class's folder may have changed before its photos are taken. A network share
+            may show changes late: there, use more than its clients cache attributes (NFS: up to 60).
+        unfinished_s: how long a file that looks unfinished must not have changed before it is judged: one that is cut
+            off, empty or not named like a photo, or that lies where no photo is taken. Until then it is left alone; it
+            is taken as soon as it is complete.
         poll_s: pause between two looks.
-        most_photos: a class may bring at once.
-        filed_gb: gigabytes that `.done` may hold, and that `.rejected` may: of `.done` the oldest go, since the workspace
-            has their photos; of `.rejected` it is told.
+        most_photos: photos that a class may bring at once.
+        filed_gb: gigabytes that `.done` and `.rejected` may each hold. Beyond it the oldest folders of `.done` are
+            deleted, since the workspace has their photos; for `.rejected` there is only a message.
     """
 
     settle_s: Seconds = 2.0

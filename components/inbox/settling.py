@@ -13,18 +13,18 @@ from components.inbox.writers import is_being_written
 
 __all__ = ["Settling"]
 
-_AT_LAST = 10  # times `unfinished_s`: then a file is judged although others keep coming
+_AT_LAST = 10  # after so many times `unfinished_s` a file is judged although others keep coming
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What was found in a class's folder.
+    """The state of a class's folder.
 
     Attributes:
-        found: all of it.
-        since: since when it is so.
-        came: when something came or changed there; that something went is none of its writers' doing.
-        each: since when each of it is as it is.
+        found: its contents.
+        since: the time since which the contents are unchanged.
+        came: when a file last came or changed; a file that was removed does not count.
+        each: the time since which each file is unchanged.
     """
 
     found: tuple[Found, ...]
@@ -41,8 +41,8 @@ class Settling:
     writing (which it can say of this machine's processes only). Times are this process's own: a share's clock may
     differ.
 
-    What looks unfinished is given longer. A file with a doubtful name, and one that was looked at and left
-    (`leave`), come again when they change, or have not changed for `unfinished_s` while nothing came to their folder.
+    Files that look unfinished get more time. A file with a doubtful name, or one that was passed to `leave`, is given
+    again when it changes, or when it has not changed for `unfinished_s` while nothing came to its folder.
 
     Args:
         settle_s: see `InboxSettings`.
@@ -61,10 +61,10 @@ class Settling:
         self._told: set[Found] = set()
 
     def settled(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """Those of what lies there now that have settled, without what is left for later.
+        """The arrivals that have settled, without files that are left for later.
 
         Args:
-            arrivals: all that `Inbox.look` gave; what is not among them any more is forgotten.
+            arrivals: all that `Inbox.look` gave; arrivals that are no longer among them are forgotten.
         """
         now = self._clock()
         self._seen = {arrival.name: _seen(arrival.found, self._seen.get(arrival.name), now) for arrival in arrivals}
@@ -80,7 +80,7 @@ class Settling:
         ]
 
     def leave(self, found: Sequence[Found]) -> None:
-        """Leave these alone until they change, or can be judged."""
+        """Leave these files alone until they change or can be judged."""
         self._left.update(found)
 
     def is_left(self, arrival: Arrival) -> bool:

@@ -1,7 +1,7 @@
-"""Whether a photo's bytes are all there, by what its format says of its end; no pixel is decoded.
+"""Whether a photo's bytes are complete, by the end that its format prescribes; no pixel is decoded.
 
 A copy that pauses leaves the beginning of a photo; a program that reserves the space first leaves zeros. Decoders make
-pixels of both, so they cannot be asked.
+pixels of both, so decoding does not show it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from PIL import Image, TiffImagePlugin
 
 __all__ = ["what_is_missing"]
 
-_GAP_BYTES = 4096  # zeros that no compressed picture holds
-_PADDING_BYTES = 64  # zeros that may end one
+_GAP_BYTES = 4096  # a compressed picture never holds so many zeros in a row
+_PADDING_BYTES = 64  # a complete picture may end in so many zeros
 
 
 def what_is_missing(content: bytes) -> str | None:
     """Why these bytes look like an unfinished file; None if they do not.
 
-    It is a reason to wait, not to refuse: some whole photos look so too, such as a TIFF that is black at its end.
+    It is a reason to wait, not to refuse: some complete photos look like this too, such as a TIFF that is black at its
+    end.
     """
     if not content:
         return "the file is empty"
@@ -63,12 +64,12 @@ def _has_its_end(content: bytes, written: bytes) -> bool:
 
 
 def _says_where_it_ends(content: bytes) -> bool:
-    """Whether the last bytes of a format are known, so that zeros behind them are nothing of the photo."""
+    """Whether the format's last bytes are known, so that zeros after them are no part of the photo."""
     return content.startswith((b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x89PNG", b"GIF8"))
 
 
 def _is_filled(content: bytes) -> bool:
-    """Whether a format is compressed, and says its length at its beginning."""
+    """Whether the format is compressed and states its length at its beginning."""
     return content.startswith(b"RIFF") or content[4:8] in (b"ftyp", b"jP  ")
 
 
@@ -89,7 +90,7 @@ def _length(content: bytes, place: int) -> int:
 
 
 def _end_of_pixels(content: bytes) -> float:
-    """Where the pixels of a TIFF or a PPM end, by its header; infinite if that is not all there."""
+    """Where the pixels of a TIFF or a PPM end, by its header; infinite if the header is incomplete."""
     try:
         with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(content), formats=("TIFF", "PPM")) as image:
             if isinstance(image, TiffImagePlugin.TiffImageFile):

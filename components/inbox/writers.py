@@ -1,4 +1,4 @@
-"""Who has a file open for writing."""
+"""Whether a process has a file open for writing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["is_being_written"]
 def is_being_written(path: Path) -> bool:
     """Whether a process of this machine has the file open for writing; False where the system cannot tell.
 
-    Linux grants a lease for reading only where nobody writes. It cannot be asked of other users' files, nor on most
-    network shares.
+    Linux grants a read lease only if nobody writes. There are no leases on other users' files, nor on most network
+    shares.
     """
     if sys.platform != "linux":
         return False
@@ -27,8 +27,8 @@ def is_being_written(path: Path) -> bool:
     except OSError:
         return False
     try:
-        # Who opens the file for writing while the lease is held makes the system tell us, by a signal that would end
-        # the process if it were not one that is ignored.
+        # If a process opens the file for writing while the lease is held, the system sends us a signal. It must be one
+        # that is ignored, or it would end this process.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -1,4 +1,4 @@
-"""Photos in, tables out: every image of a folder opened once, judged, measured and drawn from.
+"""Photos in, tables out: every image of a folder is opened once, judged and measured, and shots are drawn.
 
 In: a photo folder (folder per class, train/val/test, a manifest or a CoOp split file), optionally a classes.csv, and
 `IngestSettings`. Out: `Ingested`, the tables manifest, quarantine, sample and classes (`tables` has their columns).

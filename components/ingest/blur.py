@@ -1,4 +1,4 @@
-"""How blurred a photo is, without anything to compare it to."""
+"""How blurred a photo is, without a reference photo."""
 
 import numpy as np
 from PIL import Image
@@ -6,17 +6,17 @@ from scipy import ndimage
 
 __all__ = ["MEASURED_SIZE_PX", "blur_of"]
 
-MEASURED_SIZE_PX = 256  # the shorter side at which photos of all sizes are compared; about what a backbone sees
+MEASURED_SIZE_PX = 256  # shorter side at which photos of all sizes are compared; about a backbone's input size
 _FILTER_PX = 9
 
 
 def blur_of(grey: Image.Image) -> float:
     """Blur from 0 (crisp) to 1 (no detail at all); lower is better.
 
-    The share of the differences between neighbouring pixels that blurring once more leaves as they were: a crisp photo
-    loses most of them, a blurred one has none to lose. The worse of the two directions counts, so motion blur shows.
-    Crete and others, "The blur effect: perception and estimation with a new no-reference perceptual blur metric",
-    Human Vision and Electronic Imaging (2007).
+    It is the share of the differences between neighbouring pixels that survive another blurring: a crisp photo loses
+    most of them, a blurred one has few to lose. The worse of the two directions counts, so motion blur shows. Crete and
+    others, "The blur effect: perception and estimation with a new no-reference perceptual blur metric", Human Vision
+    and Electronic Imaging (2007).
 
     Args:
         grey: mode `L`; its shorter side is brought down to `MEASURED_SIZE_PX` first, never up.

@@ -22,20 +22,20 @@ from components.ingest.sources import Listing, Rejected, is_passed_over, place, 
 
 __all__ = ["PhotoCopy", "copy_photos", "plan_copy"]
 
-# Notes on what is not copied: whoever reads the copy cannot tell.
+# Notes on files that are not copied: a reader of the copy could not know of them.
 _NOT_SEEN_LATER = ("empty_class", "hidden_folder", "list_not_taken", "loose_photos")
 
 
 @dataclass(frozen=True)
 class PhotoCopy:
-    """What has to be copied for a photo folder to hold what a source names; nothing is done before `run`.
+    """The plan of a copy into a photo folder; nothing is done before `run`.
 
     Attributes:
         root: the folder that the source's paths are relative to.
         target: the workspace's photo folder.
         names: path of each file, and whether a link there is followed.
-        aside: where the photos go that are in `target` now; None where they stay.
-        listing: what the source was read as; None where source and target are one, and there is nothing to copy.
+        aside: where the photos that are in `target` now are moved; None if they stay.
+        listing: the source as it was read; None if source and target are the same, so that there is nothing to copy.
     """
 
     root: Path
@@ -47,18 +47,18 @@ class PhotoCopy:
     def run(
         self, progress: Callable[[int, int], None] | None = None, told: Callable[[str], object] | None = None
     ) -> None:
-        """Copy. A target that is new, or takes the place of another, appears at once when it is whole.
+        """Copy. A target that is new, or that replaces another, appears only when it is complete.
 
-        What was there is moved aside at the end: a copy that fails or is cut off leaves it where it was. A photo that
-        cannot be read is written down in the target, so that `ingest` quarantines it.
+        The old photos are moved aside at the end: a copy that fails or is cut off leaves them where they were. A photo
+        that cannot be read is noted in the target, so that `ingest` quarantines it.
 
         Args:
             progress: called with (files done, files in all).
-            told: called with a sentence on each kind of thing that is not copied.
+            told: called with one sentence for each kind of file that is not copied.
 
         Raises:
             UserInputError: the list of photos or `classes.csv` cannot be read.
-            OSError: a full disk, say; a new target is not there then, and an old one is as it was.
+            OSError: for example a full disk; a new target is then not there, and an old one is unchanged.
         """
         if self.listing is None:
             return
@@ -75,7 +75,7 @@ class PhotoCopy:
 
     def _copy_beside(self, listing: Listing, progress: Callable[[int, int], None] | None) -> list[Rejected]:
         beside = self.target.with_name(f".{self.target.name}.copying")
-        _remove_others(beside, self.names)  # of a copy of something else that was cut off; of this one it goes on
+        _remove_others(beside, self.names)  # the rest of another copy; a rest of this one is continued
         try:
             left_out = self._copy_into(beside, listing, progress)
             take_label_words(self.target, beside)
@@ -90,7 +90,7 @@ class PhotoCopy:
         return left_out
 
     def _copy_into(self, folder: Path, listing: Listing, progress: Callable[[int, int], None] | None) -> list[Rejected]:
-        """Copy every file; returns the photos that cannot be, which it writes down too."""
+        """Copy every file; returns the photos that cannot be copied, which it notes in the target too."""
         of_photo = {entry.path: entry for entry in listing.entries}
         left_out = list(listing.rejected)
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def copy_photos(
     """Plan a copy and run it; see `plan_copy` for the arguments and errors.
 
     Returns:
-        Where the photos went that were in `target` before, or None where nothing had to go.
+        Where the old photos of `target` were moved; None if nothing had to be moved.
     """
     copy = plan_copy(source, target, replace=replace)
     copy.run(progress, told)
@@ -126,9 +126,9 @@ def copy_photos(
 
 
 def plan_copy(source: Path, target: Path, *, replace: bool = False) -> PhotoCopy:
-    """What has to be copied for `target` to hold what `source` names as photos, with the list that names them.
+    """Plan the copy of the photos that `source` names, and of the list that names them, into `target`.
 
-    What lies there already with the same size and time of change is not copied again.
+    A file that is there already with the same size and modification time is not copied again.
 
     Args:
         source: a photo folder in any layout of `ingest`, or one list of photos (CSV, Parquet, CoOp split file).
@@ -152,7 +152,7 @@ def plan_copy(source: Path, target: Path, *, replace: bool = False) -> PhotoCopy
     if source.is_dir() and (target.resolve() in root.parents or root in target.resolve().parents):
         raise nested
     listing, names = _files(root, "auto" if source.is_dir() else source.name)
-    # a list names its photos, whatever else lies beside it
+    # a list names its photos; other files beside it do not count
     if source.is_file() and any(target.resolve() in Path(os.path.realpath(root / name)).parents for name in names):
         raise nested
     others = {path.relative_to(target).as_posix() for path in _present(target)} - set(names)
@@ -198,7 +198,7 @@ def _size_to_copy(source: Path, target: Path, follow: bool) -> int:
         if _is_there(target) and _stamp(target, follow) == _stamp(source, follow):
             return 0
         return source.stat(follow_symlinks=follow).st_size
-    except OSError:  # it will be left out, and told
+    except OSError:  # it will be left out, with a note
         return 0
 
 
@@ -220,8 +220,7 @@ def _told(left_out: list[Rejected]) -> str:
 
 
 def _files(root: Path, listing: str) -> tuple[Listing, dict[str, bool]]:
-    """The layout, and of each file to copy its path and whether a link there may be followed: one that leads out of
-    `root` may not."""
+    """The layout, and for each file to copy its path and whether a link there may be followed (not out of `root`)."""
     source = read_source(root, listing)
     check_classes(root, source)
     names = {entry.path: place(root, entry) is None for entry in source.entries}
@@ -232,7 +231,7 @@ def _files(root: Path, listing: str) -> tuple[Listing, dict[str, bool]]:
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether nothing is there; what may not be looked at is there."""
+    """Whether nothing is there; a path that may not be looked at counts as there."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -244,7 +243,7 @@ def _is_missing(path: Path) -> bool:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.is_file() or path.is_symlink()  # a broken link goes along: ingest lists it
+        return path.is_file() or path.is_symlink()  # a broken link is copied too: ingest lists it
     except OSError:  # a name that no file can have
         return False
 
@@ -258,20 +257,20 @@ def _present(target: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path, *, follow: bool) -> str | None:
-    """Copy a file or link; returns why it cannot be, or None."""
+    """Copy a file or link; returns why it cannot be copied, or None."""
     try:
         if not (source.is_symlink() and not follow) and not stat.S_ISREG(source.stat().st_mode):
             return "it is not a regular file"  # reading a pipe or device would never end
         if _is_there(target) and _stamp(target, follow) == _stamp(source, follow):
             return None
         if follow:
-            source.open("rb").close()  # not os.access, which asks for the user that started the process
+            source.open("rb").close()  # not os.access, which checks the user that started the process
     except OSError as error:
         return f"the file cannot be read: {error.strerror}"
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside and renamed: a killed copy leaves a hidden file, which is passed over, and DVC's cache, to which the old
     # file may be linked, is not written through. A link that leads out is copied as a link: ingest quarantines it.
-    # Called by its hash: a name may already be as long as names can be.
+    # It is named by a hash: the file's own name may already have the greatest length.
     beside = target.with_name(f".{sha256_bytes(os.fsencode(target.name))[:16]}.copying")
     beside.unlink(missing_ok=True)
     shutil.copy2(source, beside, follow_symlinks=follow)

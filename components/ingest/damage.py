@@ -1,7 +1,7 @@
-"""Damage in a photo whose pixels came out all the same: what its decoder noticed, and Pillow does not pass on.
+"""Damage in a photo that was decoded all the same: its decoder noticed it, but Pillow does not report it.
 
-libjpeg goes on after damaged data, with rows shifted, grey or of wrong colour, and only counts a warning. A PNG's
-checksums of its pixels are not looked at by Pillow.
+libjpeg goes on after damaged data, with rows shifted, grey or of wrong colour, and only counts a warning. Pillow does
+not check a PNG's checksums of its pixels.
 """
 
 import struct
@@ -13,9 +13,9 @@ import simplejpeg
 __all__ = ["END_OF_JPEG", "PNG_SIGNATURE", "ZEROS", "damage_of", "jpeg_damage", "jpeg_without_end", "png_chunks"]
 
 END_OF_JPEG = b"\xff\xd9"
-ZEROS = 64  # as many at the end stand for what never arrived; fewer may be padding
+ZEROS = 64  # so many zeros at the end stand for data that never arrived; fewer may be padding
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Not libjpeg's remarks on versions and colour transforms, nor what it cannot do (12 bits, odd subsampling).
+# Left out: libjpeg's remarks on versions and colour transforms, and formats it cannot read (12 bits, odd subsampling).
 _JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression", "Invalid progressive")
 # Containers of compressed pixels, by their letters 8 to 12: no 64 zeros end those. AVIF's first letters are its size.
 _COMPRESSED = (b"WEBP", b"avif", b"avis")
@@ -23,7 +23,7 @@ _LEAST_LINE_FEEDS = 12  # by chance each has a carriage return before it once in
 
 
 def damage_of(content: bytes, mode: str) -> str | None:
-    """What is damaged in a photo's pixels although they can be decoded; None if nothing that can be noticed.
+    """What is damaged in a photo's pixels although they can be decoded; None if no damage is noticed.
 
     Args:
         content: the file's bytes.
@@ -49,14 +49,15 @@ def damage_of(content: bytes, mode: str) -> str | None:
 
 
 def jpeg_without_end(content: bytes) -> bool:
-    """Whether the marker that ends a JPEG is not where the file ends."""
+    """Whether a JPEG does not end with its end marker."""
     return END_OF_JPEG not in content.rstrip(b"\0")[-64:]
 
 
 def jpeg_damage(content: bytes, mode: str) -> str | None:
-    """What libjpeg noticed in a JPEG's pixels, in its words; None if nothing.
+    """libjpeg's own warning about a JPEG's pixels; None if it has none.
 
-    Reads all of the file's data but computes an eighth of the pixels each way: a fourth of the time of decoding it.
+    It reads all of the file's data but computes only an eighth of the pixels in each direction, in a fourth of the
+    time.
     """
     try:
         simplejpeg.decode_jpeg(
@@ -76,13 +77,13 @@ def jpeg_damage(content: bytes, mode: str) -> str | None:
 
 
 def is_sent_as_text(content: bytes) -> bool:
-    """Whether every line feed follows a carriage return, as after a transfer that took the file for text."""
+    """Whether every line feed follows a carriage return, as after a transfer in text mode."""
     line_feeds = content.count(b"\n")
     return line_feeds >= _LEAST_LINE_FEEDS and content.count(b"\r\n") == line_feeds
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Kind, body and whether the checksum is right of each chunk of a PNG that is there as a whole."""
+    """Kind, body, and whether the checksum is right, of each complete chunk of a PNG."""
     at = len(PNG_SIGNATURE)
     while at + 8 <= len(content):
         (length,) = struct.unpack_from(">I", content, at)

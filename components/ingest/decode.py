@@ -1,9 +1,9 @@
 """One photo, from its bytes to RGB pixels the right way up: the one way in for training and for serving alike.
 
-What comes out: the first frame; turned as its EXIF orientation says; palettes, grey, CMYK (through its colour profile
-where it carries one) and 16 or 12 bits made 8-bit RGB; transparent parts on white, as a viewer shows them. What is too
-large is refused from its header, before any pixel is decoded; pixels that are cut off or broken, and
-what is no photo, are refused with a reason. What is wrong with a file besides its pixels is a flaw.
+The result is the first frame, turned as its EXIF orientation says. Palettes, grey, CMYK (through its colour profile if
+it has one) and 16 or 12 bits become 8-bit RGB; transparent parts become white, as in a viewer. A photo that is too
+large is refused from its header, before any pixel is decoded. Pixels that are cut off or broken, and files that are no
+photo, are refused with a reason. A defect of a file besides its pixels is a flaw.
 """
 
 import io
@@ -42,7 +42,7 @@ Reason = Literal[
     "unsupported",  # an image of a format, or with pixels, that is not read here
     "zero_byte",
     "truncated",
-    "unreadable",  # named or begun as an image, but broken
+    "unreadable",  # its name or beginning is an image's, but it is broken
     "oversized",
     "too_small",
     "missing",
@@ -54,7 +54,7 @@ Reason = Literal[
     "dropped",  # somebody said so
 ]
 
-# Read by content, whatever a file is called. No format that calls another program (EPS) or holds a document (PDF).
+# Files are read by content, not by name. No format that calls another program (EPS) or holds a document (PDF).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "JPEG2000")
 EXTENSIONS = frozenset(
     f".{name}"
@@ -78,13 +78,13 @@ _TURNS = {
 
 _opening = threading.Lock()
 
-# Pillow only warns between its limit and twice that; here a bomb is an error, also where `Limits` were raised by hand.
+# Pillow only warns between its limit and twice that; here a decompression bomb is an error, also with raised limits.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one photo may be: shorter side in pixels at least, pixels and bytes at most."""
+    """Limits of one photo: least shorter side in pixels, most pixels, most bytes."""
 
     min_size_px: int = 16
     max_pixels: int = 64_000_000
@@ -95,7 +95,7 @@ class PhotoError(UserInputError):
     """One photo cannot be used; catch it to go on with the others.
 
     Attributes:
-        reason: the code that quarantine and the service's answers carry.
+        reason: the code in the quarantine and in the service's answers.
     """
 
     def __init__(self, what: str, *, on: str, remedy: str, reason: Reason) -> None:
@@ -111,7 +111,7 @@ def _rebuild(what: str, on: str, remedy: str, reason: Reason) -> ShotlineError:
 
 
 def none_usable(class_name: str, refused: Sequence[PhotoError]) -> UserInputError:
-    """The error that a class is left without a photo, with what is wrong with the first of those refused."""
+    """The error of a class without any usable photo, with the reason of the first refused one."""
     first = f"none of its photos can be used; the first, {refused[0].on}: {refused[0].what}" if refused else None
     return UserInputError(
         first or "there is no photo of it", on=class_name, remedy="give at least one JPEG, PNG or WebP photo"
@@ -120,14 +120,14 @@ def none_usable(class_name: str, refused: Sequence[PhotoError]) -> UserInputErro
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo's pixels and what its file said of itself.
+    """A photo's pixels and the facts of its file.
 
     Attributes:
         image: RGB, the right way up.
         width: pixels across, as turned and before any reduction.
         height: pixels down, likewise.
         mode: Pillow's name of the pixels in the file (`RGB`, `P`, `CMYK`, `I;16`, ...).
-        flaw: what was wrong with the file although the pixels came out; None where nothing was.
+        flaw: what was wrong with the file although it was decoded; None if nothing was.
     """
 
     image: Image.Image
@@ -142,8 +142,8 @@ def load_image(source: Path | bytes, limits: Limits | None = None, *, name: str 
 
     Args:
         source: a file or its bytes.
-        limits: what the photo may be; the defaults of `Limits` where None.
-        name: what error messages call a photo that comes as bytes.
+        limits: limits of the photo's size; None: the defaults of `Limits`.
+        name: the name in error messages of a photo that is given as bytes.
 
     Raises:
         PhotoError: with the reason, if the photo cannot or may not be read.
@@ -164,7 +164,7 @@ def rgb_image(image: Image.Image, limits: Limits | None = None, *, name: str = "
     limits = limits or Limits()
     _check_size(*image.size, limits, name)
     try:
-        with _opening:  # several threads may have been given the same image, whose file is not read yet
+        with _opening:  # several threads may hold the same image, and its file is not read yet
             image.load()
         return _upright_rgb(image)[0]
     except Exception as error:  # noqa: BLE001 (what is opened is decoded here: foreign bytes, or a file that was closed)
@@ -172,7 +172,7 @@ def rgb_image(image: Image.Image, limits: Limits | None = None, *, name: str = "
 
 
 def count_pixels(content: bytes, limits: Limits, *, name: str) -> int:
-    """How many pixels a photo unpacks to, from its header alone: what decoding it will cost.
+    """How many pixels a photo decodes to, from its header alone, as a measure of the cost.
 
     Raises:
         PhotoError: with the reason, where the header already shows that the photo cannot or may not be read.
@@ -187,7 +187,7 @@ def count_pixels(content: bytes, limits: Limits, *, name: str) -> int:
 
 
 def read_photo(path: Path, limits: Limits, *, name: str) -> bytes:
-    """A photo file's bytes; never more than the limit is read.
+    """A photo file's bytes; it never reads more than the limit.
 
     Raises:
         PhotoError: `missing`, `oversized` or `unreadable` (no permission, not a regular file).
@@ -213,10 +213,10 @@ def decode(
     Args:
         content: the file's bytes.
         limits: what the photo may be.
-        name: what error messages call it.
-        at_least_px: where given, a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, with a shorter side of
-            at least this; for measurements that need no full resolution.
-        look_for_damage: whether `flaw` is to tell of damaged pixels too, for a fourth of a JPEG's time more.
+        name: its name in error messages.
+        at_least_px: if given, a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, with a shorter side of at
+            least this; for measurements that need no full resolution.
+        look_for_damage: `flaw` reports damaged pixels too; a JPEG then takes a fourth more time.
 
     Raises:
         PhotoError: with the reason.
@@ -227,7 +227,7 @@ def decode(
 
 
 def _or_salvaged(read: Callable[[bytes], T], content: bytes) -> tuple[T, str | None]:
-    """What `read` makes of a file, or of what can be saved of one that it refuses; then also what was wrong with it."""
+    """The result of `read` for a file, or for the salvaged rest of a file that it refuses, with a flaw."""
     try:
         return read(content), None
     except PhotoError as error:
@@ -249,14 +249,14 @@ def _decode(content: bytes, limits: Limits, name: str, at_least_px: int | None) 
         mode, full_size = image.mode, image.size
         drafted = at_least_px is not None and image.draft(None, (at_least_px, at_least_px)) is not None
         rgb, orientation, flaw = _upright_rgb(image)
-        width, height = full_size if drafted else image.size  # loading a TIFF may have turned it already
+        width, height = full_size if drafted else image.size  # loading may already have turned a TIFF
         if orientation >= 5:
             width, height = height, width
         return Decoded(rgb, width, height, mode, flaw)
 
 
 def _upright_rgb(image: Image.Image) -> tuple[Image.Image, int, str | None]:
-    """RGB the right way up of an opened image, the EXIF orientation that it had, and its flaw (None if it has none)."""
+    """An opened image as RGB the right way up, the EXIF orientation that it had, and its flaw (None if it has none)."""
     image.load()
     orientation, flaw = _orientation(image)
     rgb, doubt = as_rgb(image)
@@ -267,7 +267,7 @@ def _upright_rgb(image: Image.Image) -> tuple[Image.Image, int, str | None]:
 
 @contextmanager
 def _mistakes_told(content: bytes, limits: Limits, name: str) -> Iterator[None]:
-    """Whatever a decoder raises comes out as a `PhotoError`; what needs no decoder is checked first."""
+    """Within the block, every error of a decoder becomes a `PhotoError`; an empty file is refused first."""
     if not content:
         raise _refused("zero_byte", "the file is empty", name)
     _check_bytes(len(content), limits, name)
@@ -354,7 +354,7 @@ def _is_cut_off(content: bytes, error: Exception | None) -> bool:
 
 def _orientation(image: Image.Image) -> tuple[int, str | None]:
     """EXIF orientation, 1 (as it is) to 8, and a flaw where it cannot be known."""
-    # Asked only after loading: Pillow turns some formats (TIFF, AVIF) itself then, and forgets the tag.
+    # Read only after loading: Pillow turns some formats (TIFF, AVIF) itself while loading, and drops the tag.
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception as error:  # noqa: BLE001 (EXIF is foreign bytes too; the pixels are good without it)

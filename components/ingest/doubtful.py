@@ -1,4 +1,4 @@
-"""Files beside class folders that look like a list of photos and are not taken as one: told, never passed over."""
+"""Notes on files beside class folders that look like a list of photos but are not used as one."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ _TAKEN = (
 
 
 def doubtful(root: Path) -> list[Note]:
-    """A note on each file in the root that looks like a list of photos and is none that is read."""
+    """A note on each file in the root that looks like a list of photos but cannot be read as one."""
     notes = []
     for path in sorted(root.iterdir()):
         if is_passed_over(path.name) or path.name.lower() == "classes.csv" or not path.is_file():

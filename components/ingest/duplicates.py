@@ -1,4 +1,4 @@
-"""Photos that are there twice, byte for byte: which copy stays, and why the others go."""
+"""Photos that are there twice, byte for byte: which copy is kept, and why the others are quarantined."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from components.ingest.sources import Rejected
 
 __all__ = ["without_duplicates"]
 
-# A copy that measures must not also be learnt from, so it is the one that stays.
+# A copy in a held-out split is kept, so that a photo that is measured on is not also learnt from.
 _STAYS_FIRST = {"test": 0, "val": 1, "train": 2, None: 3}
 
 
 class Copy(Protocol):
-    """What has an identity and a place in the data."""
+    """A photo with an identity and a place in the data."""
 
     @property
     def id(self) -> str: ...
@@ -32,11 +32,11 @@ def without_duplicates(photos: Sequence[AnyCopy]) -> tuple[list[AnyCopy], list[R
     """Keep one copy of each photo.
 
     - In one class and one split: the first by path stays.
-    - In one class, in several splits: test before validation before train, so that nothing measured was learnt from.
-    - In several classes: nobody can say which label is right, and none stays.
+    - In one class, in several splits: test before validation before train, so that no photo is both measured on and
+    learnt from. - In several classes: it is unknown which label is right, so no copy is kept.
 
     Args:
-        photos: what was decoded, in any order.
+        photos: the decoded photos, in any order.
 
     Returns:
         the photos that stay, and the others with the reason.

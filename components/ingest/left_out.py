@@ -1,4 +1,4 @@
-"""What could not be copied into a photo folder, written down in it: it is quarantined there like any other bad file."""
+"""The record of files that could not be copied into a photo folder; `ingest` quarantines them like other bad files."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _NAME = ".left_out.json"  # hidden, so that it is nobody's photo
 
 
 def write_left_out(root: Path, files: Sequence[Rejected]) -> None:
-    """Write down what is missing in a photo folder and why; an earlier record goes."""
+    """Record what is missing in a photo folder and why; an earlier record is replaced."""
     record = root / _NAME
     if files:
         write_json(record, [asdict(file) for file in files])
@@ -23,7 +23,7 @@ def write_left_out(root: Path, files: Sequence[Rejected]) -> None:
 
 
 def read_left_out(root: Path) -> list[Rejected]:
-    """What was written down, without what has been put there since."""
+    """The recorded files, without those that have been put there since."""
     record = root / _NAME
     if not record.is_file():
         return []

@@ -28,7 +28,7 @@ def read_source(root: Path, listing: str) -> Listing:
     """
     path = listing_path(root, listing)
     if path is None:
-        _root_files(root)  # raises where it may not be read
+        _root_files(root)  # raises if it may not be read
         found = read_folders(root)
         found.notes += doubtful(root) if listing == "auto" else []
         return found
@@ -52,8 +52,8 @@ def listing_path(root: Path, listing: str) -> Path | None:
 def find_listing(root: Path) -> Path | None:
     """The only list of photos in the root, or None.
 
-    Any CSV, TSV or Parquet file with the columns `path` and `class` is one; so is a file called `manifest`, whatever
-    its columns, and a CoOp split file. See `doubtful` for what only looks like one.
+    Any CSV, TSV or Parquet file with the columns `path` and `class` is one; so is a file called `manifest`, with any
+    columns, and a CoOp split file. See `doubtful` for files that only look like one.
 
     Raises:
         UserInputError: there are several.
@@ -152,7 +152,7 @@ def _check_some_exist(root: Path, listed_in: Path, entries: list[Entry]) -> None
 
 
 def _inside(root: Path, given: str, listed_in: Path, where: str) -> str:
-    """The listed path, relative to the root; refused where its words alone lead out of it."""
+    """The listed path, relative to the root; refused if its text alone leads out of the root."""
     # Lists written on Windows separate with backslashes; in a name beside slashes a backslash is just a letter.
     given = given.replace("\\", "/") if "/" not in given else given
     if "\0" in given or Path(given).is_absolute() or given[1:3] == ":/":

@@ -1,4 +1,4 @@
-"""From a photo folder to its tables: every file is opened, hashed, decoded and measured once."""
+"""Makes the tables of a photo folder: every file is opened, hashed, decoded and measured once."""
 
 import os
 from collections import Counter
@@ -34,7 +34,7 @@ _FOLDERS_NAMED = 5
 
 @dataclass(frozen=True)
 class Ingested:
-    """What `ingest` found.
+    """The result of `ingest`.
 
     Attributes:
         manifest: `tables.MANIFEST`, one row per accepted photo, sorted by id.
@@ -42,7 +42,7 @@ class Ingested:
         sample: `tables.SAMPLE`, the drawn support, validation and query photos.
         classes: `tables.CLASSES`, one row per class with an accepted photo.
         layout: `folders`, `split_folders`, `manifest` or `coop`.
-        notes: what the user should know and that stopped nothing.
+        notes: what the user should know, though it stopped nothing.
     """
 
     manifest: pa.Table
@@ -79,7 +79,7 @@ def ingest(
     workers: int | None = None,
     listing: Listing | None = None,
 ) -> Ingested:
-    """Read a photo folder: what is in it, what is wrong with it, and which photos are the shots.
+    """Read a photo folder: its photos, what is wrong with them, and which are the shots.
 
     The result depends on the photos' bytes, paths and classes and on the settings alone; not on the order of files,
     the time, or the number of workers. Nothing is moved or deleted.
@@ -89,8 +89,8 @@ def ingest(
         settings: the section `ingest` of params.yaml.
         class_names: a classes.csv (columns folder, name, optional description), or None.
         progress: called as files are done.
-        workers: threads that decode; None takes one a core. Each holds one photo at a time.
-        listing: the photos, where the caller knows them; None: as the folder says.
+        workers: threads that decode; None: one per core. Each holds one photo at a time.
+        listing: the photos if the caller knows them; None: the folder is listed.
 
     Raises:
         UserInputError: the folder or its list cannot be used as a whole; bad photos never raise.
@@ -166,7 +166,7 @@ def examine(root: Path, entry: Entry, limits: Limits) -> Photo | Rejected:
 def _examine_all(
     root: Path, entries: list[Entry], limits: Limits, workers: int, progress: Progress | None
 ) -> list[Photo | Rejected]:
-    """Every entry examined, in the order of their paths."""
+    """Examine every entry; the results are in the order of their paths."""
     # Threads, not processes: decoders work outside the interpreter's lock, nothing has to be sent between processes,
     # and no process has to start, which for a few hundred photos would cost more than the photos.
     entries = sorted(entries, key=lambda entry: (entry.path, entry.label, entry.split or ""))
@@ -192,7 +192,7 @@ def _examine_all(
 
 
 def check_classes(root: Path, listing: Listing) -> None:
-    """Refuse a listing that names fewer than two classes, saying what is there instead."""
+    """Refuse a listing that names fewer than two classes, and say what is there instead."""
     labels = sorted({entry.label for entry in listing.entries})
     if not labels:
         raise UserInputError(
@@ -214,7 +214,7 @@ def check_classes(root: Path, listing: Listing) -> None:
 
 
 def _folders_without_photos(listing: Listing, only: str) -> list[str]:
-    """Folders beside the only class that are empty, or of which every file was refused."""
+    """Folders beside the only class that are empty, or whose files were all refused."""
     empty = {note.message.split(" holds no file")[0] for note in listing.notes if note.code == "empty_class"}
     refused = {f"{file.label}/" for file in listing.rejected if file.label and file.label != only}
     return sorted(empty | refused)

@@ -20,7 +20,7 @@ _SEPARATORS = re.compile(r"[\s_\-]+|(?<!\d)\.|\.(?!\d)")
 
 @dataclass(frozen=True)
 class ClassName:
-    """What a class is called in words.
+    """The words for a class.
 
     Attributes:
         name: the words.
@@ -57,11 +57,11 @@ def name_classes(
         classes: the classes that have photos.
         from_list: names that the list of photos gives.
         class_names: a classes.csv; one with a header and no rows names nothing.
-        beside: a classes.csv that may lie beside the photos; used where `class_names` names nothing, passed over where
-            it has other columns, since a data set brings it along for its own purposes.
+        beside: a classes.csv that may lie beside the photos; used if `class_names` names nothing, and ignored if it has
+            other columns: a data set may carry such a file for its own purposes.
 
     Returns:
-        the names by class, sorted, and notes on names that do not fit.
+        The names by class, sorted, and notes on names that fit no class.
 
     Raises:
         UserInputError: `class_names` cannot be read, or names none of the classes.

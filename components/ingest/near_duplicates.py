@@ -18,10 +18,10 @@ __all__ = ["THUMBNAIL_BYTES", "groups_of", "thumbnail_of"]
 _SIDE = 16
 THUMBNAIL_BYTES = _SIDE * _SIDE
 _FLAT = 2.0  # grey levels; a standard deviation below this is noise, and correlates with any other noise
-_COARSE = 16  # coefficients that are compared first; of 50 million pairs of photos they leave some thousand
+_COARSE = 16  # coefficients compared first: of 50 million pairs of photos they leave some thousands
 _BLOCK_ROWS = 512
 _PAIRS = 250_000  # compared at once
-_ROUNDING = 1e-12  # a picture correlates with itself by 1, which roots and products miss by a last bit
+_ROUNDING = 1e-12  # a picture's correlation with itself is 1, but rounding may change its last bit
 _COARSE_ROUNDING = 1e-5  # of float32 in sums of 16 products of at most 1
 
 
@@ -31,7 +31,7 @@ def thumbnail_of(grey: Image.Image) -> bytes:
 
 
 def groups_of(thumbnails: list[bytes], threshold: float) -> NDArray[np.int64]:
-    """Which group of near-duplicates each photo belongs to; most are alone in theirs.
+    """The group of near-duplicates of each photo; most groups have one photo.
 
     Groups are closed under resemblance: if a resembles b and b resembles c, all three are one group. The answer is that
     of comparing all pairs: 0.5 s for 10,000 photos, and a tenth of what decoding takes for 100,000.

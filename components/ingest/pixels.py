@@ -1,6 +1,6 @@
 """Pixels of every kind made 8-bit RGB: palettes, grey, CMYK, LAB, transparency, 16 bits, floating point.
 
-How bright a photo of deep pixels is follows from what most of its pixels say: a single one never decides.
+The brightness of a photo with deep pixels follows from most of its pixels: a single pixel never decides.
 """
 
 import io
@@ -13,11 +13,11 @@ from PIL import Image, ImageCms
 
 __all__ = ["as_rgb"]
 
-_BAND_PIXELS = 250_000  # converted at once: what a conversion holds meanwhile does not grow with the photo
+_BAND_PIXELS = 250_000  # rows converted at once: a conversion's memory does not grow with the photo
 _LOOKED_AT = 500_000  # pixels from which a photo's scale is learnt, evenly spread
 _TIFF_BITS_PER_SAMPLE = 258
 _BRIGHT = 0.99  # this share of the pixels decides the scale; what is brighter is shown white
-_OVER = 1.01  # a scale is still right for pixels that are so much above its white: filters overshoot
+_OVER = 1.01  # pixels may exceed a scale's white by so much: filters overshoot
 _DARK = 1 / 16  # a photo with nothing above this share of white is almost black: 4095 of 65535
 
 
@@ -36,7 +36,7 @@ def as_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
         return _converted(image, lab), None
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         return _in_bands(image, _on_white), None
-    # A decoded file's own pixels go on being its own: a copy would double what a large photo takes.
+    # The decoded file's pixels are not copied: a copy would double a large photo's memory.
     return (image if image.mode == "RGB" else image.convert("RGB")), None
 
 
@@ -81,7 +81,7 @@ def _values(image: Image.Image) -> _Values:
     if not_numbers == total:
         raise ValueError("none of its pixels is a number")
     bright = float(np.quantile(np.concatenate(sample), _BRIGHT, method="higher"))
-    if total < 200:  # so few that one pixel is more than the share that may be brighter
+    if total < 200:  # so few pixels that one is more than the share that may be brighter
         bright = float(np.sort(np.concatenate(sample))[-2:][0])
     return _Values(bright, highest, not_numbers, negative, total)
 
@@ -110,10 +110,10 @@ def _deep_as_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
 
 
 def _open_scale(values: _Values, whites: tuple[float, ...]) -> tuple[float, str | None]:
-    """Which value is white in pixels whose type does not say it, and a flaw if that is a guess.
+    """The value of white in pixels whose type does not define it, and a flaw if that is a guess.
 
-    The first of the usual whites that all but one pixel in a hundred stay below; the pixels' own bright end if they
-    fit none of them.
+    It is the first of the usual whites that all but one pixel in a hundred stay below, or the pixels' own bright end if
+    none of them fits.
     """
     white = next((each for each in whites if values.bright <= each * _OVER), values.bright)
     fits = white in whites and (white == whites[0] or values.bright > _DARK * white)
@@ -158,12 +158,12 @@ def _cmyk_as_rgb(image: Image.Image) -> Image.Image:
         try:
             return _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
         except (ImageCms.PyCMSError, OSError):
-            pass  # a profile that does not fit: the plain rule below is right in hue, only more vivid
+            pass  # a profile that does not fit: the plain rule below gives the right hue, only more vivid
     return image.convert("RGB")
 
 
 def _converted(image: Image.Image, profile: Any) -> Image.Image:
     converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    if converted is None:  # only for conversions in place, which this is not
+    if converted is None:  # None only for conversions in place, which this is not
         raise OSError("no colour conversion")
     return converted

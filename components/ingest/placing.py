@@ -1,4 +1,4 @@
-"""More photos for a photo folder, whatever its layout: where they go, and what its list says then."""
+"""Adds photos to a photo folder of any layout: where they are put, and what its list then says."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from components.ingest.table_files import TEXT_SUFFIXES, added_rows
 
 __all__ = ["Placement", "check_placed", "plan_placement"]
 
-_NO_FOLDER = re.compile(r'^\.+|[/\\:*?"<>|\x00-\x1f]|[. ]$')  # what a folder is not called
+_NO_FOLDER = re.compile(r'^\.+|[/\\:*?"<>|\x00-\x1f]|[. ]$')  # letters that no folder's name has
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What has to be written for more photos to be in a photo folder.
+    """What has to be written to add photos to a photo folder.
 
     Attributes:
-        files: path relative to the root, with slashes, to the photo that goes there; those that are there are left out.
-        wanted: all of them as the layout is to name them.
-        others: what the layout names besides.
-        list_name: the list that must say so, in the root; None where folders do.
-        list_content: what it then holds.
+        files: path relative to the root, with slashes, to the photo to put there; photos that are there already are
+            left out.
+        wanted: all added photos, as the layout must name them.
+        others: the photos that the layout names besides.
+        list_name: the list in the root that names the photos; None if folders name them.
+        list_content: the list's new content.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
@@ -45,14 +46,14 @@ class Placement:
 
 
 def plan_placement(root: Path, photos: Mapping[str, Sequence[Path]], listing: str) -> Placement:
-    """Where photos go: to those that are learnt from, in their class's folder, under the names that they have.
+    """Plan where photos are put: among the training photos, in their class's folder, under their own names.
 
     A folder per class gets them in that folder, `train/` beneath `train/`; a manifest or a CoOp split file gets a row
     for each as well, in the split train where it has splits. Nothing is written yet.
 
     Args:
         root: the photo folder.
-        photos: class, as the layout calls it, to photos named by their content, no two alike.
+        photos: class, as the layout names it, to photos named by their content, no two equal.
         listing: `ingest.listing` of the parameters.
 
     Raises:
@@ -80,10 +81,10 @@ def plan_placement(root: Path, photos: Mapping[str, Sequence[Path]], listing: st
 
 
 def check_placed(root: Path, placement: Placement, listing: str) -> None:
-    """See that the layout now names what it named before, and the new photos as their classes.
+    """Check that the layout now names the same photos as before, and the new photos under their classes.
 
     Raises:
-        UserInputError: it does not: a class is called as the layout calls something else.
+        UserInputError: it does not, because a class has a name that the layout uses for something else.
     """
     found = set(read_source(root.resolve(), listing).entries)
     if found != {*placement.wanted, *placement.others}:
@@ -105,7 +106,7 @@ def _base(root: Path, source: Listing, path: Path | None) -> str:
 
 
 def _folder(source: Listing, label: str, base: str) -> str:
-    """Where photos of that class are learnt from; a folder on disk may be spelt in Unicode's other form."""
+    """The training folder of that class; a folder on disk may be spelt in Unicode's other form."""
     depth = len(PurePosixPath(base).parts)
     for entry in source.entries:
         parts = PurePosixPath(entry.path).parts
@@ -113,9 +114,9 @@ def _folder(source: Listing, label: str, base: str) -> str:
             if base and parts[:depth] != PurePosixPath(base).parts:
                 continue
             if source.layout != "manifest" and normalised(parts[depth]) != label:
-                return "/".join(parts[:-1])  # a CoOp list whose classes lie deeper, or under other names
+                return "/".join(parts[:-1])  # a CoOp list, whose class folders lie deeper or have other names
             return "/".join(parts[: depth + 1])
-    # A list says which class it is, so that the folder need not: a class may be called `TV/monitor`, or `../away`.
+    # The list names the class, so the folder's name is free: a class may be called `TV/monitor`, or `../away`.
     folder = label if source.layout in ("folders", "split_folders") else _NO_FOLDER.sub("_", label)
     return f"{base}/{folder}" if base else folder
 
@@ -127,7 +128,7 @@ def _suffix(file: Path) -> str:
 
 def _csv_rows(path: Path, source: Listing, missing: Sequence[Entry], base: str) -> bytes:
     table = read_manifest_table(path)
-    assert table.text is not None  # not Parquet, by its name
+    assert table.text is not None  # its name does not end like a Parquet file's
     return path.read_bytes() + added_rows(table.text, table.columns, [_row(entry, table.columns) for entry in missing])
 
 

@@ -1,7 +1,7 @@
-"""Pixels out of files that a decoder refuses for something else: metadata, a checksum, a missing end.
+"""Rescues the pixels of files that a decoder refuses for other defects: metadata, a checksum, a missing end.
 
-A file is written anew with what its pixels need and nothing more. Where the pixels themselves are missing or broken
-the decoder still refuses what is written here.
+It writes the file anew with only the parts that its pixels need. If the pixels themselves are missing or broken, the
+decoder refuses the new file as well.
 """
 
 import struct
@@ -15,20 +15,20 @@ __all__ = ["Salvaged", "salvaged"]
 
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _ALPHA = 0x10
-# APP0 and APP14 say how a JPEG's colours are stored, where they are whole; the other APPs, and comments, are metadata.
+# APP0 and APP14 say how a JPEG's colours are stored, if they are intact; the other APPs, and comments, are metadata.
 _LEAST_BYTES = {0xE0: 16, 0xEE: 14}
 _JPEG_METADATA = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
-_JPEG_EXIF = frozenset({0xE1})  # says which way up the photo is
+_JPEG_EXIF = frozenset({0xE1})  # holds the photo's orientation
 _EVERYTHING = _JPEG_METADATA
 
 
 @dataclass(frozen=True)
 class Salvaged:
-    """A file made anew from what its pixels need.
+    """A file made anew from the parts that its pixels need.
 
     Attributes:
         content: its bytes.
-        flaw: what was wrong with the first one.
+        flaw: what was wrong with the original file.
     """
 
     content: bytes
@@ -36,7 +36,7 @@ class Salvaged:
 
 
 def salvaged(content: bytes) -> Iterator[Salvaged]:
-    """Files with the same pixels and less besides, to be tried in turn; none for kinds that cannot be taken apart."""
+    """Files with the same pixels and fewer other parts, to be tried in turn; empty for formats that cannot be split."""
     if content.startswith(b"\xff\xd8\xff"):
         for kept in (_EVERYTHING, _JPEG_EXIF, frozenset[int]()):
             if found := _jpeg(content, kept):
@@ -51,7 +51,7 @@ def salvaged(content: bytes) -> Iterator[Salvaged]:
 def _png(content: bytes) -> Salvaged | None:
     parts, wrong, passed_over = [PNG_SIGNATURE], [], []
     for kind, body, right in png_chunks(content):
-        if kind in _PNG_PIXELS or (kind == b"eXIf" and right):  # EXIF says which way up it is
+        if kind in _PNG_PIXELS or (kind == b"eXIf" and right):  # EXIF holds its orientation
             parts.append(_png_chunk(kind, body))
         elif kind != b"IEND":
             passed_over.append(kind.decode())
@@ -135,7 +135,7 @@ def _webp(content: bytes) -> Salvaged | None:
 
 
 def _webp_frame(chunk: bytes) -> Salvaged | None:
-    """The first picture of an animation, as a photo of its own."""
+    """The first picture of an animation, as a still photo."""
     size, picture = chunk[14:20], chunk[24:]
     if picture[:4] == b"ALPH":
         picture = _riff_chunk(b"VP8X", bytes([_ALPHA, 0, 0, 0]) + size) + picture

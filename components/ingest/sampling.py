@@ -1,4 +1,4 @@
-"""Which photos are the shots: drawn by seed and class, whatever else is in the data."""
+"""Draws the shots by seed and class, independently of the other data."""
 
 import hashlib
 from collections import defaultdict
@@ -11,10 +11,10 @@ __all__ = ["draw_order", "draw_sample"]
 
 
 def draw_order(seed: int, label: str, image_id: str) -> str:
-    """What the photos of a class are sorted by to draw them.
+    """The sort key by which photos of a class are drawn.
 
-    A photo's place depends on the seed, its class's name and its own bytes alone: another class, or another photo of
-    this class, moves nobody before or after anybody.
+    It depends only on the seed, the class's name and the photo's own bytes: adding a class, or a photo of this class,
+    does not change the order of the others.
     """
     return hashlib.sha256(f"{seed}\0{label}\0{image_id}".encode()).hexdigest()
 
@@ -23,14 +23,14 @@ def draw_sample(manifest: pa.Table, *, shots: int, seed: int, validation_shots: 
     """The support, validation and query photos.
 
     Support comes from `train`, validation from `val`, query is all of `test`; without splits every photo may become
-    support and there is neither validation nor query. Fewer shots are the first of more: the 4-shot support set lies
-    within the 16-shot one of the same seed.
+    support, and there is neither validation nor query. The shots are nested: the 4-shot support set is part of the
+    16-shot set of the same seed.
 
     Args:
         manifest: with the columns id, class and split, in any order.
-        shots: support photos a class; 0 takes all.
-        seed: another seed, another draw.
-        validation_shots: validation photos a class; 0 takes all.
+        shots: support photos per class; 0 takes all.
+        seed: another seed draws other photos.
+        validation_shots: validation photos per class; 0 takes all.
 
     Returns:
         `tables.SAMPLE`, sorted by role, class and shot.

@@ -26,9 +26,9 @@ class IngestSettings:
     """The section `ingest` of params.yaml.
 
     Attributes:
-        shots: support photos a class; 0 takes all of them.
-        seed: which photos are drawn; another seed, another draw.
-        validation_shots: validation photos a class where the data has a validation split; None means
+        shots: support photos per class; 0 takes all of them.
+        seed: which photos are drawn; another seed draws others.
+        validation_shots: validation photos per class where the data has a validation split; None means
             min(shots, 4), so that few shots stay few; 0 takes all of them.
         listing: which list of photos to use: `auto` takes the only one found in the root (a manifest or a CoOp split
             file) or else the folders; `folders` ignores lists; anything else is the list's file name in the root.
@@ -51,10 +51,10 @@ class IngestSettings:
 
     @property
     def limits(self) -> Limits:
-        """What one photo may be at most, and at least."""
+        """The limits of one photo."""
         return Limits(min_size_px=self.min_size_px, max_pixels=self.max_pixels, max_bytes=self.max_bytes)
 
     @property
     def validation_shots_used(self) -> int:
-        """Validation photos a class; 0 means all."""
+        """Validation photos per class; 0 means all."""
         return min(self.shots, 4) if self.validation_shots is None else self.validation_shots

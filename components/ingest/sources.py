@@ -1,12 +1,12 @@
-"""Which layout a photo folder has, and which photos it names.
+"""Finds the layout of a photo folder, and the photos that it names.
 
 Layouts: a folder per class; `train/`, `val/`, `test/`, each with a folder per class; a manifest (CSV or Parquet); a
-CoOp split file. A list beats folders, since somebody wrote it on purpose; two lists, or folders that can be read in two
-ways, are an error that says how to choose.
+CoOp split file. A list takes precedence over folders, since somebody wrote it on purpose. Two lists, or folders that
+can be read in two ways, raise an error that says how to choose.
 
-Photos lie at any depth under their class's folder. What systems leave behind (`components.leftovers`) and hidden files
-are passed over in silence; every other file or folder under a class's folder is either a photo or quarantined. Files
-beside the classes' folders belong to no class; of photos among them, and of hidden folders with photos, a note tells.
+Photos lie at any depth under their class's folder. Files that systems leave behind (`components.leftovers`) and hidden
+files are skipped silently; every other file or folder under a class's folder is either a photo or quarantined. Files
+beside the classes' folders belong to no class; a note reports photos among them, and hidden folders with photos.
 """
 
 import os
@@ -51,7 +51,7 @@ class Entry:
     Attributes:
         path: relative to the root, with slashes.
         label: its class, in Unicode's composed form.
-        split: `train`, `val`, `test`, or None where the data has no splits.
+        split: `train`, `val`, `test`, or None if the data has no splits.
     """
 
     path: str
@@ -72,7 +72,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that the user should know and that stops nothing.
+    """Something that the user should know, though it stops nothing.
 
     Attributes:
         code: for programs, e.g. `empty_class`.
@@ -85,13 +85,13 @@ class Note:
 
 @dataclass
 class Listing:
-    """What a layout names.
+    """The photos that a layout names.
 
     Attributes:
         layout: `folders`, `split_folders`, `manifest` or `coop`.
         entries: the photos, in no particular order.
         rejected: files refused without opening them.
-        names: words for a class that the layout itself gives (a CoOp file does).
+        names: words for classes, if the layout gives them (a CoOp file does).
         notes: what the user should know.
     """
 
@@ -108,7 +108,7 @@ def normalised(text: str) -> str:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's photo: hidden, or left behind by a system or a program."""
+    """Whether a file or folder cannot be a photo or class: hidden, or left behind by a system or a program."""
     return name.startswith(".") or is_left_behind(name)
 
 
@@ -145,10 +145,10 @@ def place(root: Path, entry: Entry) -> Rejected | None:
 
 
 def unreadable_paths(root: Path) -> list[str]:
-    """What lies under `root` and cannot or may not be read: paths relative to it, sorted; of a folder the folder alone.
+    """Paths under `root` that cannot or may not be read, relative to it, sorted; for a folder only the folder itself.
 
     Links that lead nowhere or out of it, pipes, sockets and devices, what there is no permission for, and names that
-    are not UTF-8. Whoever follows a photo folder by other means than `ingest` must pass over these.
+    are not UTF-8. Programs that walk a photo folder by other means than `ingest` must skip these.
 
     Args:
         root: the photo folder, resolved.
@@ -264,7 +264,7 @@ def _read_classes(root: Path, bases: Mapping[str | None, str], layout: str) -> L
 
 
 def _beside_classes(root: Path, base: str) -> list[Note]:
-    """What lies beside the classes' folders, and somebody may take for a class or a photo."""
+    """Notes on files and folders beside the classes' folders that a person may take for a class or a photo."""
     where = f"in {base}/" if base else "beside the classes' folders"
     notes = []
     if loose := [name for name in _files(root / base) if Path(name).suffix.lower() in EXTENSIONS]:
@@ -326,20 +326,20 @@ def _reject_linked_folder(root: Path, folder: PurePosixPath, label: str, split: 
 
 
 def _folders(path: Path, *, links: bool = False) -> list[str]:
-    """Folders to look into; with `links` also links to folders, and links that lead nowhere but are called like one."""
+    """Folders to walk; with `links` also links to folders, and broken links whose name is not a file's."""
 
     def is_folder(item: os.DirEntry[str]) -> bool:
         if not item.is_symlink():
             return item.is_dir()
         try:
             leads_to_file, leads_to_folder = item.is_file(), item.is_dir()
-        except OSError:  # round in circles, or through what may not be entered
+        except OSError:  # a circle of links, or a folder that may not be entered
             leads_to_file = leads_to_folder = False
         return links and (leads_to_folder or (not leads_to_file and not Path(item.name).suffix))
 
     try:
         return _listed(path, is_folder)
-    except OSError:  # whoever walks it tells
+    except OSError:  # the walk reports it
         return []
 
 
@@ -351,7 +351,7 @@ def _listed(path: Path, wanted: Callable[[os.DirEntry[str]], bool], *, hidden: b
     def is_wanted(item: os.DirEntry[str]) -> bool:
         try:
             return wanted(item)
-        except OSError:  # what cannot be looked at
+        except OSError:  # it cannot be looked at
             return False
 
     with os.scandir(path) as found:

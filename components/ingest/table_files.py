@@ -1,4 +1,4 @@
-"""One reading of tables that people bring (CSV, TSV, Parquet): encoding, ends of lines, header, quotes, width, types.
+"""Reads tables that people bring (CSV, TSV, Parquet): encoding, line ends, header, quotes, width, types.
 
 A table is read as its writer meant it, or refused with the row in which it is broken; a cell is never guessed.
 """
@@ -25,7 +25,7 @@ __all__ = ["TEXT_SUFFIXES", "Columns", "Table", "Text", "added_rows", "columns_o
 NUL = "\0"
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab")
 _DELIMITERS = ",;\t|"
-_HEADER_WITHIN = 10  # lines: a title or an empty line may stand above the header
+_HEADER_WITHIN = 10  # first lines in which the header is looked for: a title or an empty line may stand above it
 _HEADER_BYTES = 200_000
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t|]*', re.IGNORECASE)
 _MARKS = (
@@ -37,18 +37,18 @@ _MARKS = (
 )
 
 Columns = Callable[[Sequence[str]], bool]
-"""Whether these names, in lower case, are the header that a table must have."""
+"""Says whether these names, in lower case, are the header of the wanted table."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text table's own form, in which rows can be added to it.
+    """The form of a text table, so that rows can be added in the same form.
 
     Attributes:
         encoding: Python's name; a mark at the file's start is not part of it.
         line_end: of most lines.
         delimiter: between cells.
-        ends_with_line: whether the last line is ended.
+        ends_with_line: whether the last line has a line end.
     """
 
     encoding: str
@@ -74,7 +74,7 @@ class Table:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is called like a table that can be read here."""
+    """Whether the file's name ends like that of a table that can be read here."""
     return path.suffix.lower() in (*TEXT_SUFFIXES, ".parquet")
 
 
@@ -96,9 +96,9 @@ def read_table(path: Path, is_header: Columns, required: Sequence[str], optional
 
     Args:
         path: the file.
-        is_header: knows the header; lines above it are passed over.
+        is_header: recognises the header; lines above it are skipped.
         required: columns whose cells every row must have, though they may be empty.
-        optional: others that are used where they are there.
+        optional: further columns, read if they are there.
 
     Raises:
         UserInputError: it cannot be read, with the row that is broken; a column is there twice, or holds no text.
@@ -108,7 +108,7 @@ def read_table(path: Path, is_header: Columns, required: Sequence[str], optional
 
 
 def decoded(content: bytes, path: Path, *, cut: bool = False) -> tuple[str, str]:
-    """A text file's letters, without a mark at its start, and its encoding.
+    """A text file's content without a byte order mark, and its encoding.
 
     Raises:
         UserInputError: it is neither UTF-8 nor UTF-16 or UTF-32, or holds zeros.
@@ -159,7 +159,7 @@ def _text_table(path: Path, is_header: Columns, required: Sequence[str], optiona
 
 
 def _lines(text: str) -> list[str]:
-    # Not splitlines: that would also split at letters that are no line's end in a table.
+    # Not splitlines: that would also split at characters that do not end a line of a table.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
@@ -189,7 +189,7 @@ def _header(lines: Sequence[str], is_header: Columns) -> tuple[int, tuple[str, .
 def _records(
     path: Path, lines: Sequence[str], start: int, delimiter: str, n_columns: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """Number of its first line, and cells, of each row."""
+    """The number of the first line, and the cells, of each row."""
     # strict: a quote must be closed, and only a delimiter or the line's end may follow
     reader = csv.reader(
         (f"{line}\n" for line in lines[start:]), delimiter=delimiter, skipinitialspace=True, strict=True
@@ -271,7 +271,7 @@ def _parquet_table(path: Path, is_header: Columns, required: Sequence[str], opti
 
 
 def _cells(path: Path, name: str, column: Any) -> list[str]:
-    """Text, and whole numbers as CSV has them. Other types have no one spelling that a writer could have meant."""
+    """Text, and whole numbers as in CSV. Other types have no unique spelling that the writer could have meant."""
     kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
     texts = (pt.is_string, pt.is_large_string, pt.is_string_view, pt.is_integer, pt.is_null)
     if not any(is_kind(kind) for is_kind in texts):
@@ -295,7 +295,7 @@ def _parquet(path: Path, *, columns_only: bool = False) -> Any:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """What the system says of a file comes out as an error for people."""
+    """Within the block, the system's errors about a file become a `UserInputError`."""
     try:
         yield
     except OSError as error:
@@ -305,7 +305,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def added_rows(table: Text, columns: Sequence[str], rows: Sequence[dict[str, str]]) -> bytes:
-    """Rows in a text table's own form, to be put behind its last byte."""
+    """Rows in the form of a text table, to be appended after its last byte."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=table.delimiter, lineterminator=table.line_end)
     writer.writerows([row.get(name, "") for name in columns] for row in rows)

@@ -9,7 +9,7 @@ MANIFEST = pa.schema(
     [
         ("id", pa.string()),  # SHA-256 of the file's bytes
         ("path", pa.string()),  # relative to the photo folder, with slashes
-        ("class", pa.string()),  # the folder or label that stands for the class everywhere
+        ("class", pa.string()),  # the folder or label that identifies the class everywhere
         ("name", pa.string()),  # the class in words that a text encoder knows
         ("split", pa.string()),  # train, val, test; null where the data has no splits
         ("width", pa.int32()),  # pixels, the right way up
@@ -17,7 +17,7 @@ MANIFEST = pa.schema(
         ("mode", pa.string()),  # Pillow's name of the file's own pixels
         ("bytes", pa.int64()),
         ("blur", pa.float64()),  # 0 crisp to 1 without any detail
-        ("error", pa.string()),  # what was wrong with the file although its pixels came out; mostly null
+        ("error", pa.string()),  # what was wrong with the file although it was decoded; mostly null
         ("thumbnail", pa.binary(256)),  # 16 x 16 grey, by which near-duplicates are found
         ("group", pa.string()),  # the lowest id among its near-duplicates; mostly its own
     ]

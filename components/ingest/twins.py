@@ -1,4 +1,4 @@
-"""Photos that come later and show the very same picture as one that is there, by the measure of `near_duplicates`."""
+"""Finds new photos that show the same picture as an existing one, by the measure of `near_duplicates`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _BLOCK_ROWS = 4096
 
 @dataclass(frozen=True)
 class Twin:
-    """The photo that another one nearly equals.
+    """An existing photo that a new one nearly equals.
 
     Attributes:
-        path: relative to the photo folder; empty if the photo came together with the other.
-        class_name: its class; empty likewise.
+        path: relative to the photo folder; empty if both photos came together.
+        class_name: its class; empty if both photos came together.
         photo: SHA-256 of its bytes.
     """
 
@@ -34,11 +34,11 @@ class Twin:
 
 
 def find_twins(thumbnails: Mapping[str, bytes], manifest: Path, threshold: float) -> dict[str, Twin]:
-    """Of each photo the one that it is most like, if the two are near-duplicates.
+    """For each photo the most similar one, if the two are near-duplicates.
 
     Args:
         thumbnails: `thumbnail_of` each photo by its SHA-256, in the order in which they came.
-        manifest: table of the photo folder, as `ingest` writes it; it need not be there.
+        manifest: table of the photo folder, as `ingest` writes it; the file need not exist.
         threshold: correlation, up to 1, from which two photos are near-duplicates.
     """
     names = list(thumbnails)
@@ -68,7 +68,7 @@ def find_twins(thumbnails: Mapping[str, bytes], manifest: Path, threshold: float
 
 
 def near_any(thumbnails: Mapping[str, bytes], others: Sequence[bytes], threshold: float) -> set[str]:
-    """Those of the photos that nearly equal one of the others.
+    """The photos that nearly equal one of the others.
 
     Args:
         thumbnails: `thumbnail_of` each photo by its SHA-256.
@@ -87,7 +87,7 @@ def near_any(thumbnails: Mapping[str, bytes], others: Sequence[bytes], threshold
 
 
 def _centred(thumbnails: list[bytes]) -> NDArray[np.float64]:
-    """(n, 256) rows whose products are correlations; zero for a photo without any structure."""
+    """(n, 256) rows whose inner products are correlations; zero for a photo without any structure."""
     pixels = np.frombuffer(b"".join(thumbnails), np.uint8).reshape(-1, THUMBNAIL_BYTES).astype(np.float64)
     pixels -= pixels.mean(1, keepdims=True)
     lengths = np.linalg.norm(pixels, axis=1, keepdims=True)

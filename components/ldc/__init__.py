@@ -1,7 +1,7 @@
-"""LDC: logits deconfusion (CVPR 2025), as published and as it does best, trained from cached features.
+"""LDC: logits deconfusion (CVPR 2025), as published and in our improved form, trained from cached features.
 
 In: a `Support` with levels and the backbone's `Projector`, and `LdcSettings`. Out: the head `ldc`, its out-of-fold
-logits, what was tried, and a line of loss an epoch.
+logits, the trials of its search, and a line of loss per epoch.
 """
 
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.ldc.shape import FORMS, Form, Shape, shape_for
     from components.ldc.sources import HeldViews, LiveViews
     from components.ldc.training import EpochLoss, Training, train_ldc
-    from components.ldc.work import TrainingProgress
+    from components.ldc.work import FitProgress
 
 __all__ = [
     "FORMS",
@@ -32,6 +32,7 @@ __all__ = [
     "TERMS",
     "AdamW",
     "EpochLoss",
+    "FitProgress",
     "Form",
     "HeldViews",
     "LdcFit",
@@ -42,7 +43,6 @@ __all__ = [
     "Recipe",
     "Shape",
     "Training",
-    "TrainingProgress",
     "Trial",
     "cosine_rate",
     "deconfused",

@@ -1,4 +1,4 @@
-"""The parts that LDC is made of: linear layers without bias, a batch norm that survives one row, and the block."""
+"""The parts of LDC: linear layers without bias, a batch norm that accepts one row, and the block."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MOMENTUM = 0.1
 class BatchNorm(nn.Module):
     """Batch norm over rows (n, width): the batch's biased variance normalises, its unbiased one moves the running one.
 
-    A batch of one row has no variance: it is normalised with the running statistics, as in evaluation, and leaves them
-    as they are. The published code fails there.
+    A batch of one row has no variance: it is normalised with the running statistics, as in evaluation, and does not
+    change them. The published code fails on it.
     """
 
     running_mean: Tensor
@@ -34,7 +34,7 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(width))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(n, width) to the same."""
+        """(n, width) to (n, width)."""
         batch = self.training and len(rows) > 1
         return F.batch_norm(
             rows, self.running_mean, self.running_var, self.weight, self.bias, batch, _MOMENTUM, _EPSILON
@@ -42,10 +42,11 @@ class BatchNorm(nn.Module):
 
 
 class LowRankChange(nn.Module):
-    """A linear layer without bias whose weights are drawn once and learn only a change of low rank.
+    """A linear layer without bias: random weights that stay fixed, plus a learnt change of low rank.
 
-    `y = (W + loudness U D) (scale * x)` with `W` drawn as PyTorch initialises, never stored and never learnt: `draw` gives the
-    same numbers for the same seed in every version of NumPy (NEP 19 promises it of `RandomState`). `U` starts at zero.
+    `y = (W + loudness U D) (scale * x)` with `W` drawn as PyTorch initialises, neither stored nor learnt: `draw` gives
+    the same numbers for the same seed in every version of NumPy (NEP 19 promises it of `RandomState`). `U` starts at
+    zero.
 
     Attributes:
         loudness: see `Shape`.
@@ -68,7 +69,7 @@ class LowRankChange(nn.Module):
         nn.init.zeros_(self.up.weight)
 
     def train(self, mode: bool = True) -> Self:
-        """Evaluation mode multiplies the change out, once; call it after the weights have been set."""
+        """Evaluation mode multiplies the change into the weights once; call it after the weights have been set."""
         super().train(mode)
         with torch.no_grad():
             self._merged = (
@@ -80,18 +81,18 @@ class LowRankChange(nn.Module):
         """(..., inputs) to (..., outputs)."""
         if self._merged is not None:
             return F.linear(rows, self._merged)
-        rows = rows * self.scale  # the drawn weights need no gradient of their own, which saves a third of the products
+        rows = rows * self.scale  # the fixed weights need no gradient, which saves a third of the products
         return F.linear(rows, self.drawn) + self.loudness * self.up(self.down(rows))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class LinearMaker:
-    """Makes the linear layers of one model: full ones, or drawn ones that learn a change of low rank.
+    """Makes the linear layers of one model: fully learnt ones, or fixed random ones with a learnt change of low rank.
 
     Attributes:
-        rank: of the change; None: layers are full.
+        rank: of the change; None: layers are fully learnt.
         loudness: see `Shape`.
-        draw: of the drawn weights, used up in the order of layers.
+        draw: the source of the random weights, consumed in the order of layers.
     """
 
     rank: int | None
@@ -99,19 +100,19 @@ class LinearMaker:
     draw: np.random.RandomState = field(default_factory=lambda: np.random.RandomState(0))
 
     def __call__(self, inputs: int, outputs: int) -> nn.Module:
-        """A layer without bias; full where that has no more weights to learn."""
+        """A layer without bias; fully learnt if that takes no more weights."""
         if self.rank is None or self.rank * (inputs + outputs) >= inputs * outputs:
             return nn.Linear(inputs, outputs, bias=False)
         return LowRankChange(inputs, outputs, self.rank, self.loudness, self.draw)
 
 
 class Block(nn.Module):
-    """`W2 ReLU(BN(W1 x))`: the common shape of LDC's MLP head, branches, gate and learnt fusion; nothing after it.
+    """`W2 ReLU(BN(W1 x))`: the common form of LDC's MLP head, branches, gate and learnt fusion, with nothing after it.
 
     Args:
         inputs, hidden, outputs: widths.
         linear: makes the layers.
-        full_last: the last layer is full whatever `linear` makes; those that end in class scores need it.
+        full_last: the last layer is fully learnt in any case; blocks that end in class scores need it.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, linear: LinearMaker, *, full_last: bool = False) -> None:

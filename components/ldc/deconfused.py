@@ -1,4 +1,4 @@
-"""What was deconfused: the pairs of classes that LDC parts or leaves, and how far its residual moves them."""
+"""The pairs of classes that LDC separates or leaves confused, and how far its residual moves them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["deconfused", "mean_residual"]
 
 
 def mean_residual(outputs: Outputs, labels: Tensor) -> Tensor:
-    """(K, K) float64: row class's photos, mean of the residual on the column class less that on the right class.
+    """(K, K) float64: over the row class's photos, the mean residual of the column class minus that of the right class.
 
     Zero on the diagonal and in the rows of classes without photos.
     """
@@ -22,11 +22,11 @@ def mean_residual(outputs: Outputs, labels: Tensor) -> Tensor:
 
 
 def deconfused(outputs: Outputs, scores: Tensor, labels: Tensor, most: int = 100) -> list[Pair]:
-    """The pairs mistaken most, worst first, by the worse of before and after.
+    """The pairs confused most, worst first, by the worse of before and after.
 
     Args:
         outputs: of n photos that the model was not trained on.
-        scores: (n, K), the same outputs mixed: what LDC answers.
+        scores: (n, K), LDC's answers: the same outputs, mixed.
         labels: (n,) int64.
         most: how many pairs at most.
     """

@@ -1,4 +1,4 @@
-"""LDC's family: where a search starts, and what it may change."""
+"""LDC's family: the start of a search, and the changes that it may try."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from components.ldc.settings import LdcSettings
 
 __all__ = ["alternatives", "base_recipe", "tries_grids"]
 
-_MOST_SQUARES = 16  # of a grid that is tried unasked: a step takes three times as long on 9, twenty times on 49
+_MOST_SQUARES = 16  # positions of a grid that is tried by default: a step takes three times as long on 9, twenty on 49
 
 
 def base_recipe(settings: LdcSettings, support: Support) -> Recipe:
-    """Where the search starts: what the settings fix, and our defaults for what they leave open."""
+    """The start of the search: the values that the settings fix, and our defaults for the others."""
     available = _finest(support)
     base = PUBLISHED if settings.recipe == "published" else OURS
     recipe = replace(
@@ -53,14 +53,14 @@ def base_recipe(settings: LdcSettings, support: Support) -> Recipe:
 
 
 def alternatives(settings: LdcSettings) -> list[dict[str, Any]]:
-    """Changes to try, each against the start of the search; what the settings fix is not tried."""
+    """Changes to try, each relative to the start of the search; values that the settings fix are not tried."""
     if settings.recipe == "published":
         return []
     changes: list[dict[str, Any]] = []
     if settings.fusion == "auto":
         changes.append({"fusion": 3})
     if settings.learning_rate is None:
-        # changes of low rank start at zero and have further to go
+        # changes of low rank start at zero and need larger steps
         rate = OURS.learning_rate * 3 if settings.form == "compact" else OURS.learning_rate / 3
         changes.append({"learning_rate": rate})
     if settings.l1_weight is None:
@@ -69,7 +69,7 @@ def alternatives(settings: LdcSettings) -> list[dict[str, Any]]:
 
 
 def tries_grids(settings: LdcSettings, support: Support) -> bool:
-    """Whether the best of pooled levels is tried on grids too: where that is left open, and small grids are there."""
+    """Whether the best recipe of pooled levels is tried on grids too: the settings allow it, and grids are small."""
     if settings.recipe != "ours" or settings.level_mode != "auto" or _finest(support) != "grid":
         return False
     return support.features.levels[-1].shape[2:].numel() <= _MOST_SQUARES

@@ -1,4 +1,4 @@
-"""Fitting LDC: the choice within its own family on held-out photos, then the model that is kept."""
+"""Fits LDC: chooses a recipe of its family on held-out photos, then trains the final model."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from components.ldc.start import StoredStart, check_projector
 from components.ldc.training import EpochLoss
 from components.ldc.work import (
     PRIOR_MIX,
+    FitProgress,
     Progress,
+    SupportTrainings,
     Trained,
-    TrainingProgress,
-    Work,
     joined_outputs,
     losses_of,
     mix_of,
 )
 from components.threads import one_thread
 
-__all__ = ["LdcFit", "TrainingProgress", "Trial", "fit_ldc"]
+__all__ = ["FitProgress", "LdcFit", "Trial", "fit_ldc"]
 
-_NOTHING_TO_GAIN = 0.01  # nats a photo: a fit so sure and right needs no further trial
-_FIRST_LOOK = 3  # after one in so many epochs, all changes but the best are dropped
+_NOTHING_TO_GAIN = 0.01  # nats per photo: a fit with so low a loss needs no further trial
+_FIRST_LOOK = 3  # after this fraction of the epochs (one over it), all changes but the best are dropped
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Trial:
     """A recipe that was tried.
 
     Attributes:
-        change: what it changes against where the search starts.
-        epochs: after how many it was judged last; fewer than the start has where it was dropped early.
-        log_loss: nats a judging photo then, its outputs mixed; lower is better.
-        gain: by how many nats that is below what the start of the search had after as many epochs.
-        kept: it was chosen.
+        change: what it changes relative to the start of the search.
+        epochs: the epoch at which it was judged last; fewer than the start's epochs if it was dropped early.
+        log_loss: nats per judging photo at that epoch, with its outputs mixed; lower is better.
+        gain: nats by which that is below the loss of the start of the search after as many epochs.
+        kept: whether it was chosen.
     """
 
     change: dict[str, Any]
@@ -64,9 +64,9 @@ class LdcFit:
         head: trained on the whole support set.
         out_of_fold: (1, n, K) float32 logits of the clean rows from models that had not seen the photo's fold; NaN for
             photos that are never held out. The form of `components.classifier.Candidate`.
-        log: every epoch of the model that is kept.
-        trials: what was tried, the start of the search first; empty where there was nothing to judge on.
-        deconfused: the pairs of classes mistaken most by what it starts from or by LDC, out of fold.
+        log: every epoch of the final model.
+        trials: the recipes that were tried, the start of the search first; empty if there was nothing to judge on.
+        deconfused: the pairs of classes that its start logits or LDC confuse most, out of fold.
     """
 
     head: LdcHead
@@ -84,33 +84,33 @@ def fit_ldc(
     progress: Progress | None = None,
     out_of_fold: bool = True,
 ) -> LdcFit:
-    """Choose on validation photos or on a fold, then train on everything, and once without each fold.
+    """Choose a recipe on validation photos or on a fold, then train it on all photos, and once without each fold.
 
-    With validation photos each recipe is trained on the whole support set and judged on them; without, on the first
-    fold. The search reads pooled levels; what it finds is taken over to finer ones. Where there is neither (one photo a
-    class) the defaults hold. Trainings run side by side, each with one thread of arithmetic, so that the number of
-    cores changes no bit.
+    With validation photos, each recipe is trained on the whole support set and judged on them. Without, it is judged on
+    the first fold. The search reads pooled levels, and its result is used for finer ones too. If there is neither (one
+    photo per class), the defaults are used. Trainings run side by side, each with one thread of arithmetic, so that the
+    number of cores changes no bit.
 
     Args:
         support: rows with levels (in memory or mapped), and the backbone's projector.
-        settings: of the family; the defaults where None.
+        settings: of the family; None: the defaults.
         validation: further labelled photos with levels, not in `support`.
         progress: hears of every epoch of every training.
-        out_of_fold: False saves the models without each fold where validation photos judge: nothing is then known of
-            support photos that the head has not seen, so that a classifier cannot choose it.
+        out_of_fold: False skips the models without each fold if there are validation photos. There are then no
+            out-of-fold logits, so that a classifier cannot choose it.
 
     Raises:
         UserInputError: the features have no levels, or the backbone no projector that LDC knows.
     """
     check_projector(support)
     with one_thread():
-        work = Work(support, settings or LdcSettings(), progress, validation)
+        work = SupportTrainings(support, settings or LdcSettings(), progress, validation)
         if not out_of_fold and work.validation is not None:
             work.fold_numbers = []
         return _fit(work)
 
 
-def _fit(work: Work) -> LdcFit:
+def _fit(work: SupportTrainings) -> LdcFit:
     settings, recipe = work.settings, base_recipe(work.settings, work.support)
     parts: list[int | None] = [*work.fold_numbers, None]
     done: dict[int | None, Trained] = {}
@@ -134,8 +134,8 @@ def _fit(work: Work) -> LdcFit:
     return _with_evidence(work, done, trials)
 
 
-def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Trial]) -> LdcFit:
-    """The fit of a model trained on everything (None) and models trained without each fold."""
+def _with_evidence(work: SupportTrainings, done: dict[int | None, Trained], trials: list[Trial]) -> LdcFit:
+    """The fit of a model trained on all photos (None) and of models trained without each fold."""
     final, support = done[None], work.support
     by_fold = {fold: done[fold] for fold in work.fold_numbers}
     labels = torch.cat([work.clean.labels[:0], *(work.judging(fold).labels for fold in by_fold)])
@@ -155,12 +155,13 @@ def _with_evidence(work: Work, done: dict[int | None, Trained], trials: list[Tri
 
 
 def _search(
-    work: Work, judged: int | None, recipe: Recipe, changes: list[dict[str, Any]]
+    work: SupportTrainings, judged: int | None, recipe: Recipe, changes: list[dict[str, Any]]
 ) -> tuple[Trained, list[Trial]]:
-    """Take the change that lowers the judging photos' log-loss most, where it does by more than the gain's standard error.
+    """Take the change that lowers the judging photos' log-loss most, if the gain exceeds its standard error.
 
-    After a third of the epochs all changes are dropped but the one that is furthest ahead of `recipe` itself, so that most
-    cost a third of a training. Successive halving (Jamieson and Talwalkar, 2016), with the start of the search always kept.
+    After a third of the epochs all changes are dropped but the one that is furthest ahead of `recipe` itself, so that
+    most trials cost a third of a training. This is successive halving (Jamieson and Talwalkar, 2016) that always keeps
+    the start of the search.
     """
     work.plan(recipe, [judged] * (1 + len(changes)))
     first = work.begin(judged, recipe)
@@ -195,8 +196,10 @@ def _search(
     return (first if best is None else rivals[best]).trained(), trials
 
 
-def _on_grids(work: Work, judged: int | None, best: Trained, trials: list[Trial]) -> tuple[Trained, list[Trial]]:
-    """The best of pooled levels against the same on grids, which take several times as long."""
+def _on_grids(
+    work: SupportTrainings, judged: int | None, best: Trained, trials: list[Trial]
+) -> tuple[Trained, list[Trial]]:
+    """Compare the best recipe on pooled levels with the same on grids, which take several times as long."""
     work.plan(best.recipe, [judged])
     finer = work.trained(judged, replace(best.recipe, level_mode="grid"))
     labels = work.judging(judged).labels
@@ -209,7 +212,7 @@ def _on_grids(work: Work, judged: int | None, best: Trained, trials: list[Trial]
 
 
 def _is_gain(gains: Tensor) -> bool:
-    """Whether the mean of (n,) gains is above its standard error."""
+    """Whether the mean of the (n,) gains exceeds its standard error."""
     return len(gains) > 1 and float(gains.mean()) > float(gains.std()) / math.sqrt(len(gains))
 
 

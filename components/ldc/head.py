@@ -1,4 +1,4 @@
-"""LDC as a head of the house: what it starts from, the trained model, and how its outputs are mixed."""
+"""LDC as a `Head`: its start logits, the trained model, and how its outputs are mixed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from components.ldc.training import load_parts, outputs_of
 __all__ = ["MIXED", "LdcHead"]
 
 MIXED = ("mlp", "icd", "alf", "clip")
-"""The outputs that are mixed: `m`, `i`, `a` and what LDC started from, `z`."""
+"""The outputs that are mixed: `m`, `i`, `a` and the start logits `z`."""
 
 _START, _PROJECTOR, _MODEL = "start.", "projector.", "model."
 
@@ -53,7 +53,7 @@ class LdcHead(Head):
         return self.recipe_.level_mode
 
     def outputs(self, features: Features) -> Outputs:
-        """Everything that LDC says of n rows."""
+        """All of LDC's outputs for n rows."""
         return outputs_of(self.model_, features, None, self.start_.scores(features), self.level_mode)
 
     def scores(self, features: Features) -> Tensor:
@@ -61,7 +61,7 @@ class LdcHead(Head):
         return self.mixed(self.outputs(features))
 
     def mixed(self, outputs: Outputs) -> Tensor:
-        """(n, K): what it answers where it says `outputs`."""
+        """(n, K): its answer from `outputs`."""
         return mixed(outputs, self.mix_)
 
     def state(self) -> HeadState:
@@ -102,7 +102,7 @@ class LdcHead(Head):
 
 
 def mixed(outputs: Outputs, weights: tuple[float, ...]) -> Tensor:
-    """(n, K): the outputs' weighted sum; an output of weight 0 is not looked at."""
+    """(n, K): the outputs' weighted sum; an output of weight 0 is ignored."""
     parts = (getattr(outputs, name) for name in MIXED)
     return torch.stack([w * part for w, part in zip(weights, parts, strict=True) if w]).sum(0)
 

@@ -1,4 +1,4 @@
-"""LDC's loss: three cross-entropies and two distances from where it started."""
+"""LDC's loss: three cross-entropies and two distances from the start logits."""
 
 from __future__ import annotations
 

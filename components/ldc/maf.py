@@ -31,11 +31,11 @@ class ResNetLevel(nn.Module):
         self.norm = BatchNorm(width)
 
     def forward(self, level: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        """(n, c, h, w) to (n, g_h g_w, C), or a level of which only the mean is left, (n, c), to (n, C)."""
+        """(n, c, h, w) to (n, g_h g_w, C); a pooled level (n, c) to (n, C)."""
         if grid is None:
             return F.relu(self.norm(self.linear(level)))
         n, channels, height, width = level.shape
-        rows = level.movedim(1, -1).reshape(-1, channels)  # no copy where the level lies channels last
+        rows = level.movedim(1, -1).reshape(-1, channels)  # no copy if the level is stored channels last
         rows = F.relu(self.norm(self.linear(rows)))
         if (height, width) == grid:
             return rows.view(n, height * width, -1)
@@ -47,10 +47,10 @@ class ResNetLevel(nn.Module):
 
 
 class ResNetMAF(nn.Module):
-    """MAF of a CLIP ResNet: the fused map goes through the frozen attention pool. The same of every tower whose last step
+    """MAF of a CLIP ResNet: the fused map goes through the frozen attention pool. It serves every tower whose last step
     reads all positions.
 
-    The learnt fusion pools each level by itself and joins the four embeddings.
+    The learnt fusion pools each level separately and joins the four embeddings.
     """
 
     def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> None:
@@ -85,7 +85,7 @@ class ViTLevel(nn.Module):
     def forward(self, level: Tensor, class_token: Tensor, patches: int) -> Tensor:
         """(n, c, h, w) or (n, c), and the class token (n, c), to (n, C).
 
-        A map that was averaged to fewer positions counts as the `patches` that it stands for.
+        A map that was averaged to fewer positions counts like the `patches` that it stands for.
         """
         if level.ndim == 2:
             level = level[:, :, None, None]
@@ -99,7 +99,7 @@ class ViTLevel(nn.Module):
 class ViTMAF(nn.Module):
     """MAF of a CLIP ViT: the fused vector goes through the frozen projection, without the last layer norm.
 
-    Of a ViT of timm's, whose last step reads the class token as well, it goes through the norm too.
+    The last step of timm's ViTs reads the class token as well; there it goes through the norm too.
     """
 
     def __init__(self, shape: Shape, projector: Projector, linear: LinearMaker, of_levels: LinearMaker) -> None:
@@ -127,7 +127,7 @@ def maf_for(shape: Shape, projector: Projector, linear: LinearMaker, of_levels: 
 
 
 def _weighted(levels: Sequence[Tensor], weights: tuple[float, ...] | None) -> Tensor:
-    assert weights is not None  # fusion 3 has none and does not come here
+    assert weights is not None  # fusion 3 has no fixed weights and never calls this
     fused = weights[0] * levels[0]
     for weight, level in zip(weights[1:], levels[1:], strict=True):
         fused = torch.add(fused, level, alpha=weight)

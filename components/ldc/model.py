@@ -22,11 +22,11 @@ __all__ = ["LDC", "Outputs", "zero_shot_logits"]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What LDC says of n images.
+    """LDC's outputs for n images.
 
     Attributes:
         fused: (n, d), MAF's feature, not normalised.
-        clip: (n, K), the logits that it started from; zero-shot's, as published.
+        clip: (n, K), the start logits; zero-shot's, as published.
         mlp: (n, K), MAF's own logits.
         icd: (n, K), `clip` with the learnt residual added.
         alf: (n, K), `gate * mlp + (1 - gate) * icd`.
@@ -49,7 +49,7 @@ def zero_shot_logits(embedding: Tensor, text_embeddings: Tensor, logit_scale: fl
 class LDC(nn.Module):
     """`m = MLP(f)`; `i = z + A3(A1(z) + A2(f))`; `a = w m + (1 - w) i` with `w = sigmoid(gate(f))`.
 
-    A fresh one has PyTorch's default initialisation, as published: uniform in 1 / sqrt(inputs), norms at 1 and 0.
+    A new model has PyTorch's default initialisation, as published: uniform in 1 / sqrt(inputs), norms at 1 and 0.
     """
 
     def __init__(self, shape: Shape, projector: Projector) -> None:
@@ -76,14 +76,14 @@ class LDC(nn.Module):
         return self.from_fused(self.maf(levels, class_tokens), clip_logits)
 
     def from_fused(self, fused: Tensor, clip_logits: Tensor) -> Outputs:
-        """The rest of LDC on a feature (n, d) that stands in MAF's place."""
+        """The rest of LDC on a feature (n, d) in place of MAF's."""
         mlp = self.mlp_head(fused)
         icd = clip_logits + self.residual(fused, clip_logits)
         gate = torch.sigmoid(self.gate(fused))
         return Outputs(fused, clip_logits, mlp, icd, gate * mlp + (1 - gate) * icd, gate)
 
     def residual(self, fused: Tensor, clip_logits: Tensor) -> Tensor:
-        """(n, K): what ICD adds to the logits it started from."""
+        """(n, K): ICD's residual, which is added to the start logits."""
         return self.output_branch(  # type: ignore[no-any-return]
             self.logit_branch(clip_logits) + self.feature_branch(fused)
         )

@@ -15,7 +15,7 @@ __all__ = ["AdamW", "cosine_rate"]
 class AdamW:
     """AdamW over every trainable tensor in one group, norms included; one fused kernel a step.
 
-    PyTorch's arithmetic without its class, which imports the compiler at first use: a second or two on every start.
+    It is PyTorch's arithmetic without PyTorch's class, which imports the compiler at first use: a second or two.
 
     Args:
         parameters: what is trained.
@@ -32,7 +32,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Move the parameters by their gradients, and forget these; a parameter without one stays."""
+        """Update the parameters by their gradients and clear these; a parameter without a gradient stays."""
         there = [place for place, each in enumerate(self._parameters) if each.grad is not None]
 
         def of(column: list[torch.Tensor]) -> list[torch.Tensor]:

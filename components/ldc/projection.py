@@ -24,12 +24,12 @@ __all__ = [
 
 
 class AttentionPool(nn.Module):
-    """CLIP's attention pool: the mean position asks, all positions and the mean answer.
+    """CLIP's attention pool: the mean position is the query, all positions and the mean are keys and values.
 
-    Only one query is asked, so keys and values of the positions are never formed: the query goes through the key
-    weights and the weighted sum of positions through the value weights, which is the same and takes a product with
-    the width squared once an image instead of once a position. The key's bias adds the same to all scores and drops
-    out of the softmax.
+    There is only one query, so keys and values of the positions are never formed: the query is multiplied by the key
+    weights, and the weighted sum of positions by the value weights. The result is the same, and a product with the
+    width squared is needed once per image instead of once per position. The key's bias adds the same to all scores and
+    drops out of the softmax.
     """
 
     positional_embedding: Tensor
@@ -71,8 +71,8 @@ class AttentionPool(nn.Module):
     def vectors(self, pooled: Tensor) -> Tensor:
         """(n, C), maps of which only the mean is left, to (n, d): as if every position held the mean.
 
-        The content is then the same everywhere and drops out of the softmax; which position is listened to depends on
-        its embedding alone. All that is frozen is multiplied out beforehand.
+        All positions then have the same content, which drops out of the softmax; the weight of a position depends on
+        its embedding alone. All frozen factors are multiplied beforehand.
         """
         scores = torch.addmm(self.mean_scores_bias, pooled, self.mean_scores)
         attention = torch.softmax(scores.view(pooled.shape[0], self.heads, -1), 2).flatten(1)
@@ -80,7 +80,7 @@ class AttentionPool(nn.Module):
 
 
 def _for_means(projector: Projector) -> dict[str, Tensor]:
-    """What `AttentionPool.vectors` multiplies with, (C, heads T), (heads T), (C, d) and (heads T, d); T = 1 + g g."""
+    """The factors of `AttentionPool.vectors`, (C, heads T), (heads T), (C, d) and (heads T, d); T = 1 + g g."""
     w = {name: tensor.double() for name, tensor in projector.tensors.items()}
     embedding, heads = w["positional_embedding"], projector.heads
     positions, width = embedding.shape
@@ -95,7 +95,7 @@ def _for_means(projector: Projector) -> dict[str, Tensor]:
         "mean_scores": scores.transpose(0, 1).flatten(1),
         "mean_scores_bias": torch.bmm(asked, keys).flatten(),
         "mean_output": (w["output_weight"] @ w["value_weight"]).T,
-        # attention sums to 1 in each head, so that the value's bias can ride on the positions
+        # attention sums to 1 in each head, so the value's bias can be added to the positions' part
         "position_outputs": (outputs + constant / heads).flatten(0, 1),
     }
     dtype = projector.tensors["positional_embedding"].dtype
@@ -132,7 +132,7 @@ class _Frozen(nn.Module):
 
 
 class VectorProjection(_Frozen):
-    """Layer norm and linear layer of a timm ViT's token, as far as the tower has them."""
+    """Layer norm and linear layer of a timm ViT's token, if the tower has them."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(n, C) to (n, d)."""
@@ -140,26 +140,26 @@ class VectorProjection(_Frozen):
 
 
 class MeanProjection(_Frozen):
-    """The mean over positions, then the tower's own layer norm and linear layer, as far as it has them."""
+    """The mean over positions, then the tower's own layer norm and linear layer, if it has them."""
 
     def forward(self, positions: Tensor) -> Tensor:
         """(n, T, C), positions of a map in any order, to (n, d)."""
         return self.vectors(positions.mean(1))
 
     def vectors(self, pooled: Tensor) -> Tensor:
-        """(n, C), maps of which only the mean is left, to (n, d)."""
+        """(n, C), pooled maps, to (n, d)."""
         return norm_and_linear(self.tensors, pooled)
 
 
 class LatentPool(_Frozen):
-    """A learnt query asks all positions; then the MLP, the norm and the linear layer that the tower has behind it."""
+    """A learnt query attends to all positions; then come the tower's MLP, norm and linear layer."""
 
     def forward(self, positions: Tensor) -> Tensor:
         """(n, T, C), positions of a map in any order, to (n, d)."""
         return attended(self.tensors, self.heads, positions)
 
     def vectors(self, pooled: Tensor) -> Tensor:
-        """(n, C), maps of which only the mean is left, to (n, d): as if every position held the mean."""
+        """(n, C), pooled maps, to (n, d), as if every position held the mean."""
         return attended(self.tensors, self.heads, pooled[:, None])
 
 
@@ -182,7 +182,7 @@ def token_projection(projector: Projector) -> TokenProjection | VectorProjection
 
 
 def reads_positions(projector: Projector) -> bool:
-    """Whether the projector reads all positions of a map; else it reads the class token."""
+    """Whether the projector reads all positions of a map; if not, it reads the class token."""
     return projector.kind in _OF_POSITIONS
 
 

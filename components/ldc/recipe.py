@@ -1,4 +1,4 @@
-"""How an LDC is trained, as one value: the publication's way and ours."""
+"""The recipe by which an LDC is trained: the published one and ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STARTS: tuple[Start, ...] = get_args(Start)
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what is learnt from given features, but for the seed.
+    """Everything besides the seed that decides what is learnt from given features.
 
     Attributes:
         start: the logits `z` that ICD deconfuses: zero-shot's, as published, or MAP-LR's.
@@ -27,18 +27,19 @@ class Recipe:
         level_mode: the form in which levels are read.
         form: widths as published, or compact.
         zero_residual: ICD's last layer starts at zero, so that an untrained `i` is `z`; else as published.
-        epochs: each image once an epoch, in one of its views.
-        batch_size: images a step; the last of an epoch takes what is left.
+        epochs: each epoch shows each image once, in one of its views.
+        batch_size: images per step; the last step of an epoch takes the rest.
         most_steps: a limit to epochs times batches.
-        learning_rate: at the start of its cosine to zero.
+        learning_rate: the highest one, from which it falls to zero by a cosine.
         epsilon: AdamW's, beside the root of the second moment.
         weight_decay: AdamW's, on everything.
         loss_weights: of the five terms, `components.ldc.loss.TERMS`.
         even_channels: while training, each channel of the levels is divided by its standard deviation; the division is
             then multiplied into the weights that read it.
         feature_noise: standard deviation of Gaussian noise on the levels while training, in units of each channel's own.
-        mixup: each image of a batch is mixed with another of it, features, start and label, by a share drawn evenly
-            (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, with alpha 1, on features).
+        mixup: features, start logits and label of each image are mixed with another image's of the batch, by a
+            uniformly drawn share (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, with alpha 1, on
+            features).
     """
 
     start: Start
@@ -75,7 +76,7 @@ PUBLISHED = Recipe(
     feature_noise=0.0,
     mixup=False,
 )
-"""The authors' settings, in 32 bits; theirs ran in 16, which is another optimiser (docs/experiments/ldc.md)."""
+"""The authors' settings in 32 bits; their code runs in 16, which optimises differently (docs/experiments/ldc.md)."""
 
 OURS = Recipe(
     start="map_lr",
@@ -94,4 +95,4 @@ OURS = Recipe(
     feature_noise=0.5,
     mixup=True,
 )
-"""Where the search starts, and what is taken where there is nothing to search on."""
+"""The start of the search, and the recipe that is used if there is nothing to search on."""

@@ -15,20 +15,20 @@ __all__ = ["LdcSettings"]
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class LdcSettings:
-    """What is trained, and what is left to the choice on folds.
+    """What is trained, and which values are chosen on folds.
 
     Attributes:
         form: `published` widths, or `compact`: under 0.3 million weights for a 512-wide backbone and 100 classes.
-        recipe: `ours`, or `published`: start, loss, optimiser and initialisation as the authors have them; nothing is
-            searched then but how its outputs are mixed.
+        recipe: `ours`, or `published`: start, loss, optimiser and initialisation are the authors'; only the mix of its
+            outputs is then searched.
         start: the logits that are deconfused: `map_lr`, or `zero_shot` as published.
         fusion: 1, 2 or 3; `auto` tries.
-        level_mode: `pooled`, `grid` or `full`; `auto` takes pooled, or grids of at most 16 squares where they do better.
-            Never finer than `features.mode`. As published: `auto` is the finest there is.
-        epochs: each photo once an epoch.
+        level_mode: `pooled`, `grid` or `full`; `auto` takes pooled, or grids of at most 16 squares if they do better.
+            It is never finer than `features.mode`. With the published recipe `auto` means the finest available form.
+        epochs: each epoch shows each photo once.
         most_steps: a limit on all steps of one training.
-        batch_size: photos a step.
-        learning_rate, l1_weight: a number; None tries.
+        batch_size: photos per step.
+        learning_rate, l1_weight: a number; None: several are tried.
         epsilon: AdamW's.
         weight_decay, feature_noise, mixup: see `Recipe`.
         seed: of weights, batches and noise.

@@ -1,4 +1,4 @@
-"""How wide LDC is: by the backbone and the task, as published or compact."""
+"""LDC's widths, by backbone and task, as published or compact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 _VIT_MLP_HIDDEN = 2048  # the published constant
 _COMPACT_RANK = 2
 _COMPACT_LOUDNESS = 4.0
-_COMPACT_LEVEL_WEIGHTS = 150_000  # what is learnt of the levels is what the compact form must not save on
+_COMPACT_LEVEL_WEIGHTS = 150_000  # of the layers that read the levels: the compact form must not save on them
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Shape:
         fusion_hidden: inner width of the learnt fusion.
         branch_hidden: inner and outer width of ICD's branches.
         gate_hidden: inner width of the gate.
-        rank: linear layers learn a change of so low a rank to drawn weights; None: they learn all of them.
-        level_rank: the same of those that read the levels; None: as the others.
-        loudness: what such a change is multiplied with: it starts at zero, and must get as far as full weights do at the
-            same rate.
+        rank: linear layers learn a change of this rank to fixed random weights; None: they learn all weights.
+        level_rank: rank of the layers that read the levels; None: as the others.
+        loudness: factor of such a change: it starts at zero, and must grow as far as full weights do at the same
+            learning rate.
     """
 
     level_channels: tuple[int, ...]
@@ -65,8 +65,9 @@ def shape_for(
 ) -> Shape:
     """The published widths, or a form under 0.3 million weights for d = 512 and 100 classes.
 
-    The publication has RN50's widths as constants; here they follow the backbone: C is the last level's width, the
-    learnt fusion is as wide, everything else is as wide as the embedding, and a ViT's MLP head has 2048 inside.
+    The publication has RN50's widths as constants. Here they follow the backbone: C is the last level's width, the
+    learnt fusion has the same width, everything else has the embedding's width, and a ViT's MLP head has an inner width
+    of 2048.
     """
     width = level_channels[-1]
     if form == "compact":
@@ -75,7 +76,7 @@ def shape_for(
         return Shape(
             level_channels, width, d, n_classes, fusion, d, width, d, d, _COMPACT_RANK, level_rank, _COMPACT_LOUDNESS
         )
-    from components.ldc.projection import reads_positions  # loads torch, which the settings do without
+    from components.ldc.projection import reads_positions  # it loads torch, which the settings do not need
 
     mlp = embedding_width if reads_positions(projector) else _VIT_MLP_HIDDEN
     return Shape(

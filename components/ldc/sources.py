@@ -1,4 +1,4 @@
-"""Where a training step gets its features from: held in memory or mapped, or made anew from the photos."""
+"""Sources of a training step's features: held in memory, mapped from disk, or encoded anew from the photos."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["HeldViews", "LiveViews", "StartLogits", "ViewSource", "in_mode"]
 
 
 class ViewSource(Protocol):
-    """Where the trainer gets a batch's features from."""
+    """Gives the trainer a batch's features."""
 
     def batch(self, images: Tensor, random: torch.Generator) -> Features:
-        """One view each of the chosen images; `random` says which, where there are several."""
+        """One view of each chosen image; `random` decides which one if there are several."""
         ...
 
 
@@ -35,7 +35,7 @@ class StartLogits(Protocol):
 
 
 class HeldViews:
-    """Views whose features are in memory or mapped from disk: `n` rows of which each shows one of the images.
+    """Views whose features are in memory or mapped from disk; each row shows one of the images.
 
     Args:
         features: of all rows.

@@ -1,7 +1,7 @@
-"""What ICD starts from: zero-shot's logits, as published, or those of MAP-LR, which has seen the photos too.
+"""ICD's start logits: zero-shot's, as published, or MAP-LR's, which has learnt from the photos too.
 
-A head that has seen a photo is surer of it than of any other, and a residual on such logits learns nothing. MAP-LR's
-logits of training photos therefore come from fits that had not seen them.
+A head that has learnt from a photo is surer of it than of any other, and a residual on such logits learns nothing. So
+MAP-LR's logits of training photos come from fits that had not seen them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["CrossFits", "StoredStart", "ZeroShotStart", "start_from_state"]
 
 @dataclass(frozen=True)
 class ZeroShotStart:
-    """`s e T'`, of the very view that is looked at.
+    """Zero-shot: `s e T'` of the view that the batch shows.
 
     Attributes:
         text: (K, d), times the logit scale.
@@ -37,7 +37,7 @@ class ZeroShotStart:
 
     @classmethod
     def of(cls, support: Support) -> Self:
-        """Of the support set's classes; raises UserInputError where they have no words."""
+        """The start for the support set's classes; raises UserInputError if they have no words."""
         return cls((support.logit_scale * text_of(support, "ldc")).float().contiguous())
 
     def __call__(self, images: Tensor, features: Features) -> Tensor:
@@ -79,11 +79,11 @@ class StoredStart:
 
 
 def start_from_state(state: HeadState) -> ZeroShotStart | StoredStart:
-    """What `state` was taken from, for photos that were not trained on."""
+    """The start that `state` was taken from, for photos that were not trained on."""
     if state.name == "zero_shot":
         return ZeroShotStart(state.tensors["text"])
     head = MapLR.from_state(state)
-    loudness = state.settings.get("weight", 1.0)  # apart in bundles from before MAP-LR's closed form was the start
+    loudness = state.settings.get("weight", 1.0)  # apart in bundles older than MAP-LR's closed form
     for name in ("weight_", "quadratic_", "bias_", "text_"):
         if (tensor := getattr(head, name)) is not None:
             setattr(head, name, loudness * tensor)
@@ -93,11 +93,12 @@ def start_from_state(state: HeadState) -> ZeroShotStart | StoredStart:
 class CrossFits:
     """MAP-LR without one or two folds of a support set; each Gaussian is fitted once and only when asked for.
 
-    In closed form, without MAP-LR's correction: LDC's residual is one itself, and trained on top of it LDC is no better
-    (docs/experiments/ldc.md). Where there is a pool, each Gaussian has learnt from it (docs/experiments/pool.md).
+    It is the closed form without MAP-LR's correction: LDC's residual is a correction itself, and on top of the other it
+    is no better (docs/experiments/ldc.md). If there is a pool, each Gaussian has learnt from it
+    (docs/experiments/pool.md).
 
     Args:
-        support: one row an image, the clean view.
+        support: one row per image, the clean view.
         folds: (n,) int64, as `Support.folds`.
     """
 
@@ -109,8 +110,8 @@ class CrossFits:
         """The start for training on all photos but those of a fold (None: on all photos).
 
         A training photo of fold j gets its logits from the Gaussian without fold j and the fold held out; a photo that
-        cannot be held out (its class would be left with none) from the one that it is in. How loud photos and words
-        speak is decided once, on all training photos so held out.
+        cannot be held out (its class would be left without a photo) gets them from the Gaussian that includes it. The
+        weights of photos and words are decided once, on all training photos held out in this way.
         """
         if kind == "zero_shot":
             return ZeroShotStart.of(self.support)
@@ -153,7 +154,7 @@ class CrossFits:
 
 
 def check_projector(support: Support) -> None:
-    """Raise a UserInputError where the features lack what LDC reads."""
+    """Raise a UserInputError if the features lack what LDC reads."""
     if support.projector is None or not support.features.levels:
         lacking = "levels" if support.projector is not None else "the frozen last step of the image tower"
         raise UserInputError(

@@ -1,4 +1,4 @@
-"""The trainer: LDC from features that are held, mapped, or made anew at every step."""
+"""The trainer of LDC, from features in memory, mapped from disk, or encoded anew at every step."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 _ROWS_AT_ONCE = 256
-_ROWS_FOR_SPREAD = 512  # rows that the channels' spreads are read off
-_LEAST_SPREAD = 1e-3  # of the widest channel's
+_ROWS_FOR_SPREAD = 512  # rows on which the channels' standard deviations are measured
+_LEAST_SPREAD = 1e-3  # share of the widest channel's
 
 _initialising = threading.Lock()  # PyTorch initialises from the one generator that all threads share
 
@@ -46,11 +46,11 @@ OnEpoch = Callable[["EpochLoss"], None]
 
 @dataclass(frozen=True)
 class EpochLoss:
-    """How an epoch went.
+    """The figures of one epoch.
 
     Attributes:
         epoch: from 1.
-        epochs: of how many.
+        epochs: how many there are.
         loss: mean of the five weighted terms' sum over the epoch's images.
     """
 
@@ -76,7 +76,7 @@ def train_ldc(
     device: str = "auto",
     on_epoch: OnEpoch | None = None,
 ) -> LDC:
-    """Train an LDC to the end of its recipe; arguments as of `Training`.
+    """Train an LDC to the end of its recipe; the arguments are those of `Training`.
 
     Returns:
         The model in evaluation mode, on the CPU.
@@ -87,14 +87,14 @@ def train_ldc(
 
 
 class Training:
-    """One LDC in training on some or all of n images; it can be stopped, looked at and taken further.
+    """One LDC in training on some or all of n images; the training can be paused, the model evaluated, and continued.
 
-    The same seed gives the same weights on the same kind of machine, wherever it was stopped in between. On CUDA the
+    The same seed gives the same weights on the same kind of machine, also if it was paused in between. On CUDA the
     forward pass runs under bfloat16 autocast where the device has it; norms, losses, weights and AdamW's moments stay
     in 32 bits (in 16, small second moments would vanish).
 
     Args:
-        source: gives a batch's features, a view an image.
+        source: gives a batch's features, a view per image.
         labels: (n,) int64.
         start: gives a batch's logits (b, K) that ICD deconfuses.
         projector: the backbone's.
@@ -139,7 +139,7 @@ class Training:
         """Train on until epoch `until` (None: the last) is done.
 
         Args:
-            until: counted from the beginning.
+            until: epoch number, counted from the beginning of the training.
             on_epoch: hears of each epoch.
         """
         while len(self.log) < (self.epochs if until is None else min(until, self.epochs)):
@@ -148,7 +148,7 @@ class Training:
                 on_epoch(self.log[-1])
 
     def model(self) -> LDC:
-        """The model as it is now, in evaluation mode, on the CPU; training goes on from another."""
+        """A copy of the model as it is now, in evaluation mode, on the CPU; training does not change it."""
         model = copy.deepcopy(self._model)
         self._prepare.move_into(model)
         return model.cpu().eval()
@@ -173,7 +173,7 @@ class Training:
 
 
 def epochs_of(recipe: Recipe, n_images: int) -> int:
-    """How many epochs a training on so many images has, with the limit of steps."""
+    """How many epochs a training on so many images has under the limit of steps."""
     if recipe.most_steps is None:
         return recipe.epochs
     return max(1, min(recipe.epochs, recipe.most_steps // math.ceil(n_images / recipe.batch_size)))
@@ -181,7 +181,7 @@ def epochs_of(recipe: Recipe, n_images: int) -> int:
 
 @torch.no_grad()
 def outputs_of(model: LDC, features: Features, rows: Tensor | None, start_logits: Tensor, mode: LevelMode) -> Outputs:
-    """The model's outputs for the chosen rows (all where None), in evaluation mode, a few hundred at a time.
+    """The model's outputs for the chosen rows (None: all), in evaluation mode, a few hundred at a time.
 
     Args:
         model: on the CPU.
@@ -203,7 +203,7 @@ def outputs_of(model: LDC, features: Features, rows: Tensor | None, start_logits
 
 
 def load_parts(model: LDC, parts: dict[str, Tensor]) -> LDC:
-    """Put learnt tensors into a model; what its projector holds is there already."""
+    """Load learnt tensors into a model, which has its projector's tensors already."""
     left = model.load_state_dict(parts, strict=False)
     wrong = [*left.unexpected_keys, *(name for name in left.missing_keys if not name.startswith("maf.projector."))]
     if wrong:
@@ -240,7 +240,7 @@ def _in_32_bits(outputs: Outputs) -> Outputs:
 
 def _fresh(features: Features, n_classes: int, projector: Projector, recipe: Recipe, seed: int) -> LDC:
     channels = tuple(level.shape[1] for level in features.levels)
-    width = projector.width or channels[-1]  # of the backbone's own embedding, whatever stands beside it
+    width = projector.width or channels[-1]  # width of the backbone's own embedding, without the encoder beside it
     shape = shape_for(channels, width, n_classes, projector, fusion=recipe.fusion, form=recipe.form)
     with _initialising, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -253,11 +253,11 @@ def _fresh(features: Features, n_classes: int, projector: Projector, recipe: Rec
 
 
 class _Preparation:
-    """What is done to levels while training: channels made even, noise."""
+    """Changes to levels while training: channels scaled to equal spread, and noise."""
 
     def __init__(self, recipe: Recipe, spreads: list[Tensor], seed: int) -> None:
         self._recipe, self._spreads = recipe, spreads
-        # a channel that (almost) never fires must not be blown up to the size of the others
+        # a channel that (almost) never fires must not be scaled up to the size of the others
         self._scales = [1 / spread.clamp_min(_LEAST_SPREAD * float(spread.max()) + 1e-12) for spread in spreads]
         self._noise = torch.Generator(device=spreads[0].device).manual_seed(seed)
 
@@ -272,12 +272,12 @@ class _Preparation:
         return torch.addcmul(level, spread, noise, value=size)
 
     def token(self, token: Tensor, place: int) -> Tensor:
-        """A ViT's class token of a level goes through the weights that the level goes through."""
+        """A ViT's class token of a level goes through the same weights as the level."""
         return token * self._scales[place].flatten() if self._recipe.even_channels else token
 
     @torch.no_grad()
     def move_into(self, model: LDC) -> None:
-        """Multiply the division of the channels into the weights that read them, so that levels come as they are."""
+        """Multiply the scaling of the channels into the weights that read them; the model then reads plain levels."""
         if self._recipe.even_channels:
             for adapter, scale in zip(model.maf.levels, self._scales, strict=True):
                 assert isinstance(adapter, ResNetLevel | ViTLevel)

@@ -1,4 +1,4 @@
-"""The trainings of one support set: which photos are where, what each starts from, and how far all of them are."""
+"""The trainings of one support set: their photos, start logits, and common progress."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from components.ldc.training import EpochLoss, Training, epochs_of, outputs_of, 
 
 __all__ = [
     "PRIOR_MIX",
+    "FitProgress",
     "Judging",
     "Running",
+    "SupportTrainings",
     "Trained",
-    "TrainingProgress",
-    "Work",
     "joined_outputs",
     "losses_of",
     "mix_of",
 ]
 
 PRIOR_MIX = (0.4, 0.4, 0.2, 0.2)
-"""Of m, i, a, z: the mean of two that err differently, the others beside them."""
+"""Start weights of m, i, a, z: mostly the mean of two outputs that err differently."""
 
-_ROWS_FOR_MIX = 2000  # held-out rows after which four weights change no more
+_ROWS_FOR_MIX = 2000  # held-out rows beyond which four weights no longer change
 
-Progress = Callable[["TrainingProgress"], None]
+Progress = Callable[["FitProgress"], None]
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class TrainingProgress:
-    """How far a fit is, which takes several trainings.
+class FitProgress:
+    """The progress of a fit, which takes several trainings.
 
     Attributes:
         done: epochs so far, over all trainings.
@@ -64,13 +64,13 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class Trained:
-    """A model with what it was trained by, what it starts from, and what it says of the photos that judge it.
+    """A model with its recipe, its start, and its outputs for the photos that judge it.
 
     Attributes:
         recipe: how it was trained.
         model: in evaluation mode.
         start: what ICD deconfuses.
-        outputs: of the photos that judge it; empty where there are none.
+        outputs: for the photos that judge it; empty if there are none.
         log: every epoch.
     """
 
@@ -83,10 +83,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Judging:
-    """Photos that judge a model; whole levels stay where they are until they are read.
+    """Photos that judge a model; whole levels stay on disk until they are read.
 
     Attributes:
-        features: of which rows judge.
+        features: features that include the judging rows.
         rows: (n,) int64.
         labels: (n,) int64, of those rows.
     """
@@ -96,8 +96,8 @@ class Judging:
     labels: Tensor
 
 
-class Work:
-    """One support set being fitted: which photos are where, what trainings start from, how far all of them are.
+class SupportTrainings:
+    """The fit of one support set: the photos and start logits of its trainings, and their common progress.
 
     Args:
         support: rows with levels, and the backbone's projector.
@@ -106,10 +106,10 @@ class Work:
         validation: labelled photos that are not in `support`.
 
     Attributes:
-        clean: one row an image, without levels.
+        clean: one row per image, without levels.
         folds: (n,) int64, the fold of each image.
-        fold_numbers: those that hold somebody out.
-        validation: what judges a model of all photos; None where there are no such photos.
+        fold_numbers: numbers of the folds that hold photos out.
+        validation: the photos that judge a model of all photos; None if there are none.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Work:
             rows = (validation.views == 0).nonzero().flatten()
             self.validation = Judging(validation.features, rows, validation.labels[rows])
         self.clean_rows = (support.views == 0).nonzero().flatten()
-        # what MAP-LR and the labels need; whole levels stay where they are
+        # enough for MAP-LR and the labels; whole levels stay on disk
         self.clean = replace(support, features=replace(support.features, levels=(), class_tokens=())).clean
         self.folds = support.folds[0][self.clean_rows]
         self.fold_numbers = [fold for fold in range(int(self.folds.max()) + 1) if bool((self.folds == fold).any())]
@@ -138,7 +138,7 @@ class Work:
 
     @cached_property
     def _pooled(self) -> Features:
-        """The support rows with pooled levels, read once where they are finer."""
+        """The support rows with pooled levels; if levels are finer they are read and pooled once."""
         return self.support.features.pooled()
 
     def features(self, mode: LevelMode) -> Features:
@@ -150,7 +150,7 @@ class Work:
         return torch.arange(len(self.clean)) if held_out is None else (self.folds != held_out).nonzero().flatten()
 
     def judging(self, held_out: int | None) -> Judging:
-        """What judges a model that has not seen a fold: the fold's clean rows; validation where it has seen all."""
+        """The photos that judge a model trained without a fold: the fold's clean rows; with None validation photos."""
         if held_out is not None:
             mine = self.folds == held_out
             return Judging(self.support.features, self.clean_rows[mine], self.clean.labels[mine])
@@ -159,35 +159,35 @@ class Work:
         return Judging(self.support.features, self.clean_rows[:0], self.clean.labels[:0])
 
     def start(self, kind: Start, held_out: int | None) -> ZeroShotStart | StoredStart:
-        """What a model that has not seen a fold starts from."""
+        """The start logits of a model that is trained without a fold."""
         with self._lock:
             if (kind, held_out) not in self._starts:
                 self._starts[kind, held_out] = self._cross_fits.start(kind, held_out)
             return self._starts[kind, held_out]
 
     def plan(self, recipe: Recipe, trainings: Sequence[int | None]) -> None:
-        """Count trainings among those to come, each by the fold that it holds out."""
+        """Count further planned trainings, each given by the fold that it holds out."""
         self._planned += sum(epochs_of(recipe, len(self.photos_of(held_out))) for held_out in trainings)
 
     def count(self, epoch: EpochLoss) -> None:
-        """One more epoch is done."""
+        """Note that one more epoch is done."""
         with self._lock:
             self._done += 1
             if self._progress is not None:
-                self._progress(TrainingProgress(self._done, max(self._done, self._planned), epoch))
+                self._progress(FitProgress(self._done, max(self._done, self._planned), epoch))
 
     def uncount(self, epochs: int) -> None:
-        """So many epochs will not come."""
+        """Note that so many planned epochs are dropped."""
         self._planned -= epochs
 
     def trained(self, held_out: int | None, recipe: Recipe) -> Trained:
-        """A model of all photos but those of a fold."""
+        """Train a model on all photos but those of a fold."""
         running = self.begin(held_out, recipe)
         running.run()
         return running.trained()
 
     def side_by_side(self, works: Sequence[Callable[[], _Result]]) -> list[_Result]:
-        """Their results, in order; as many at a time as there are cores."""
+        """Run the functions, as many at a time as there are cores; the results are in order."""
         on_cpu = training_device(self.settings.device).type == "cpu"
         workers = min(len(works), os.cpu_count() or 1) if on_cpu else 1
         if workers < 2:
@@ -196,7 +196,7 @@ class Work:
             return list(pool.map(lambda work: work(), works))
 
     def begin(self, held_out: int | None, recipe: Recipe) -> Running:
-        """A model of all photos but those of a fold, not trained yet."""
+        """A model for all photos but those of a fold, not trained yet."""
         assert self.support.projector is not None
         start = self.start(recipe.start, held_out)
         training = Training(
@@ -214,9 +214,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Running:
-    """A training that may be stopped, judged and taken further."""
+    """A training that can be paused, judged and continued."""
 
-    work: Work
+    work: SupportTrainings
     held_out: int | None
     start: ZeroShotStart | StoredStart
     training: Training
@@ -226,7 +226,7 @@ class Running:
         self.training.run(until, self.work.count)
 
     def drop(self) -> None:
-        """It will not be taken further."""
+        """Note that it will not be continued."""
         self.work.uncount(self.training.epochs - len(self.training.log))
 
     def losses(self) -> Tensor:
@@ -234,7 +234,7 @@ class Running:
         return losses_of(self.trained().outputs, self.work.judging(self.held_out).labels)
 
     def trained(self) -> Trained:
-        """As far as it is now."""
+        """The model as it is now."""
         recipe, model = self.training.recipe, self.training.model()
         judging = self.work.judging(self.held_out)
         logits = self.start.scores(Features(judging.features.embedding[judging.rows]))
@@ -243,13 +243,13 @@ class Running:
 
 
 def losses_of(outputs: Outputs, labels: Tensor) -> Tensor:
-    """(n,) nats of each photo, outputs mixed as suits them best."""
+    """(n,) nats of each photo, with the best mix of the outputs."""
     logits = mixed(outputs, mix_of([outputs], labels))
     return torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
 
 
 def mix_of(parts: Sequence[Outputs], labels: Tensor) -> tuple[float, ...]:
-    """Weights of m, i, a, z with the lowest log-loss on photos that none of them has seen."""
+    """Weights of m, i, a, z with the lowest log-loss on photos that the model has not seen."""
     rows = torch.arange(0, len(labels), max(1, len(labels) // _ROWS_FOR_MIX))
     joined = joined_outputs(parts)
     logits = [getattr(joined, name)[rows] for name in MIXED]

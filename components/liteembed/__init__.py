@@ -1,9 +1,9 @@
-"""LiteEmbed (arXiv 2601.09661): a new class by optimising its class embedding alone; no weight moves.
+"""LiteEmbed (arXiv 2601.09661): adds a class by optimising its class embedding alone; no weight changes.
 
-In come `KnownClasses` (from a bundle and what was added to it) and `NewClasses` (an arrival); `add_classes` tries the
-forms, lets leave-one-out evidence decide, and gives an `Addition`: for each class one vector and one offset whose
-score stands beside the known classes' calibrated logits, with its evidence and an explanation. `Addition.extend` makes
-the known classes that the next arrival meets. The ledger, versions and the gate are other rooms' work.
+In: `KnownClasses` (from a bundle and the classes added to it) and `NewClasses` (an arrival). `add_classes` tries the
+forms, chooses by leave-one-out evidence, and gives an `Addition`: for each class one vector and one offset whose score
+stands beside the known classes' calibrated logits, with its evidence and an explanation. `Addition.extend` gives the
+`KnownClasses` for the next arrival. Ledger, versions and gate are in other rooms.
 """
 
 from typing import TYPE_CHECKING

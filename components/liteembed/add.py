@@ -1,4 +1,4 @@
-"""Adding the classes of one arrival: every form is tried, the evidence decides, the result is explained."""
+"""Adds the classes of one arrival: every form is tried, the evidence decides, and the result is explained."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class ClassEmbedding:
         name: of the class, as words.
         vector: (d,) float32, any length.
         offset: added to its score.
-        form: that made it.
-        name_means_something: the name took part; without it photos spoke alone.
-        name_score: z-score of the name on the photos; NaN where no vocabulary was at hand.
+        form: the form that made it.
+        name_means_something: its name took part; if not, the photos alone made it.
+        name_score: z-score of the name on the photos; NaN if no vocabulary was at hand.
         recall: share of its left-out photos answered rightly; NaN with one photo.
-        explanation: for people.
+        explanation: why it answers as it does, for people.
     """
 
     name: str
@@ -55,16 +55,16 @@ class ClassEmbedding:
 
 @dataclass(frozen=True)
 class Addition:
-    """What an arrival came to; a pure function of known classes, new ones, settings and vocabulary.
+    """The classes that an arrival added; a pure function of known classes, new classes, settings and vocabulary.
 
     Attributes:
         classes: K added classes, in the order of the arrival.
-        form: that went live.
+        form: the form that was chosen.
         why: one sentence for people.
-        evidence: of every form that was tried, by name.
-        on_known: (n, K) scores of the known photos, left out where a new class has several.
-        on_new: (m, K) scores of the new photos, left out where a class has several.
-        vocabulary: digest of the vocabulary used, None without one; the same one makes the same vectors again.
+        evidence: the evidence of every form that was tried, by name.
+        on_known: (n, K) scores of the known photos, by columns without the photo if a new class has several photos.
+        on_new: (m, K) scores of the new photos, by columns without the photo if its class has several.
+        vocabulary: digest of the vocabulary, None without one; the same vocabulary makes the same vectors again.
     """
 
     classes: tuple[ClassEmbedding, ...]
@@ -84,7 +84,7 @@ class Addition:
         )
 
     def extend(self, known: KnownClasses, new: NewClasses) -> KnownClasses:
-        """The known classes as the next arrival meets them: these and the added ones."""
+        """The known classes for the next arrival: these and the added ones."""
         return known.extended(new, self.on_known, self.on_new)
 
 
@@ -98,13 +98,13 @@ def add_classes(
     prompt: FreeTokenPrompt | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Addition:
-    """Try the forms on an arrival and take the one that its evidence prefers.
+    """Try the forms on an arrival and take the one that the evidence prefers.
 
     Args:
         known: the live classes.
-        new: the arrival. A name that its photos contradict is forgotten before any form sees it.
+        new: the arrival. A name that its photos contradict is removed before any form sees it.
         settings: see `LiteEmbedSettings`.
-        most_drop: what the gate lets the arrival cost.
+        most_drop: what the arrival may cost the known classes, by the gate.
         vocabulary: for the gate of names, coarse and fine axes, the form `token` and the explanation.
         prompt: for the form `token`.
         progress: told the name of each form before it is tried.
@@ -157,7 +157,7 @@ def _try_all(
     prompt: FreeTokenPrompt | None,
     progress: Callable[[str], None] | None,
 ) -> list[Tried]:
-    """Each form with its evidence, without those that need names where not every class has one that means something."""
+    """Each form with its evidence; forms that need names are left out unless every class has a meaningful one."""
     tried = []
     for name in settings.forms:
         forms = make_forms(name, settings, vocabulary, prompt)
@@ -178,7 +178,7 @@ def _try_all(
 def make_forms(
     name: FormName, settings: LiteEmbedSettings, vocabulary: Vocabulary | None, prompt: FreeTokenPrompt | None
 ) -> list[Form]:
-    """The form of that name; the form `embedding` once for each start and stiffness.
+    """The forms of that name: one, or for `embedding` one per start and stiffness.
 
     Raises:
         UserInputError: it needs a vocabulary or a prompt that is not there.
@@ -221,10 +221,10 @@ def try_forms(
     settings: LiteEmbedSettings,
     most_drop: MostDrop = MostDrop(),  # noqa: B008 (frozen)
 ) -> Tried:
-    """The one of several settings of a form that has the lowest log-loss on left-out photos.
+    """The settings of a form that have the lowest log-loss on left-out photos.
 
-    Of the form `embedding` each start is tried at the middle stiffness, then the better one at the others. With one
-    photo a class nothing is left out, and what known classes say when they play new ones decides.
+    For the form `embedding` each start is tried at the middle stiffness, then the better start at the others. With one
+    photo per class nothing is left out; known classes that play new ones then decide.
     """
     bearable = own_offset(known, new, settings, most_drop)
 
@@ -237,7 +237,7 @@ def try_forms(
         return _likeliest([tried(form) for form in forms])
     if int(new.shots.max()) == 1:
         return tried(_at_one_photo(embeddings, known, new))
-    if not new.named.any():  # without a name all start at the photos
+    if not new.named.any():  # a class without a name always starts at its photos
         embeddings = [form for form in embeddings if form.start == embeddings[0].start]
     middle = settings.embedding.stiffness[len(settings.embedding.stiffness) // 2]
     by_start = {form.start: tried(form) for form in embeddings if form.stiffness == middle}
@@ -251,7 +251,7 @@ def try_forms(
 
 
 def _likeliest(tried: list[Tried]) -> Tried:
-    """The lowest log-loss; the first of those that are equal but for rounding."""
+    """The lowest log-loss; of equal ones, up to rounding, the first."""
     losses = [one.evidence.log_loss for one in tried]
     return tried[0] if any(map(math.isnan, losses)) else tried[first_of_the_best(losses, _TIE)]
 
@@ -267,7 +267,7 @@ def own_offset(
 
 
 def _at_one_photo(forms: list[Embedding], known: KnownClasses, new: NewClasses) -> Embedding:
-    """A prototype, which stays where it is; or the name, moved by the photo, where the prototype adds too little."""
+    """A fixed prototype; or the name, moved by the photo, if the prototype adds too little."""
     by_start = {form.start: form for form in reversed(forms)}
     prototype = by_start.get("prototype")
     words = new.text_embeddings is not None and known.text_embeddings is not None
@@ -281,7 +281,7 @@ def _at_one_photo(forms: list[Embedding], known: KnownClasses, new: NewClasses) 
 
 
 def _without_empty_names(new: NewClasses, scores: Tensor, gate: float) -> NewClasses:
-    """Names under the gate become zero: a start that says nothing."""
+    """The text embeddings, with zeros for names below the gate, which then do not count."""
     if new.text_embeddings is None:
         return new
     keep = scores.isnan() | (scores >= asked_of_names(new.shots, gate))

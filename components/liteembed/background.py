@@ -1,7 +1,7 @@
-"""The whole vocabulary, built beside other work: one builder at a time, whoever asks.
+"""Builds the whole vocabulary in the background; there is only one builder at a time.
 
-A builder is a process of its own that outlives the command that began it, at low priority. It holds a file lock for as
-long as it lives, which ends with it however it ends: what a killed one left is begun anew at the next use.
+A builder is a process of low priority that outlives the command that started it. It holds a file lock while it lives,
+which the system frees when it ends for any reason. If a builder was killed, the next use starts anew.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from components.liteembed.vocabulary import Vocabulary, build_vocabulary, read_v
 __all__ = ["WholeVocabulary"]
 
 _NICENESS = 10
-_LOOK_S = 0.2  # between two looks at another builder's progress
+_LOOK_S = 0.2  # pause between two looks at another builder's progress
 
 
 @dataclass(frozen=True)
 class WholeVocabulary:
-    """The full vocabulary of a backbone, there or on its way.
+    """The full vocabulary of a backbone, built or being built.
 
     Attributes:
         backbone: that encodes it.
@@ -43,11 +43,11 @@ class WholeVocabulary:
     template: str
 
     def read(self) -> Vocabulary | None:
-        """Where it is built."""
+        """Where the builder writes its progress."""
         return read_vocabulary(self.backbone.identity, self.folder, template=self.template)
 
     def build(self, progress: Callable[[int, int], None] | None = None) -> Vocabulary:
-        """Build it here and now, or wait for whoever does; see `build_vocabulary`.
+        """Build it in this process, or wait for the process that builds it; see `build_vocabulary`.
 
         Args:
             progress: told how many words of how many are encoded, also while another process encodes them.
@@ -61,7 +61,7 @@ class WholeVocabulary:
             time.sleep(_LOOK_S)
 
     def build_in_turn(self, progress: Callable[[int, int], None] | None = None) -> Vocabulary:
-        """Build it in a process whose turn it is, and tell the others how far it is."""
+        """Build it in this process, which holds the turn, and write the progress for the others."""
 
         def told(done: int, of: int) -> None:
             write_json(self._beside("json"), {"done": done, "of": of})
@@ -74,7 +74,7 @@ class WholeVocabulary:
             self._beside("json").unlink(missing_ok=True)
 
     def progress(self) -> tuple[int, int] | None:
-        """How many words of how many a builder has encoded; None where nobody builds."""
+        """How many words of how many a builder has encoded; None if nobody builds."""
         if (turn := self._take_turn()) is not None:
             turn.close()
             return None
@@ -85,7 +85,7 @@ class WholeVocabulary:
             return 0, len(self.backbone.words())  # it has only just begun
 
     def begin(self, models: Path, settings: BackboneSettings) -> bool:
-        """Start a builder of what cannot be read, unless one is at work or there are no words; whether one was started.
+        """Start a builder if the vocabulary is not there, unless one is at work or there are no words; returns whether.
 
         Args:
             models: the workspace's `models/`, where the builder finds the backbone.
@@ -107,16 +107,16 @@ class WholeVocabulary:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(turn.fileno(),),  # the turn goes to the builder, and ends with it
-                start_new_session=True,  # an interrupt of the command that began it is not meant for it
+                pass_fds=(turn.fileno(),),  # the builder inherits the lock, which ends with it
+                start_new_session=True,  # an interrupt of the command that started it must not reach it
             )
         os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
-        # A long-lived parent must not leave a zombie; one that ends first leaves it to the system.
+        # A long-lived parent must not leave a zombie; if the parent ends first, the system takes over.
         threading.Thread(target=process.wait, daemon=True).start()
         return True
 
     def _take_turn(self) -> IO[bytes] | None:
-        """An open file whose lock is the turn to build, over once it is closed; None where another has it."""
+        """An open file whose lock is the turn to build until it is closed; None if another process has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         turn = self._beside("lock").open("ab")
         try:
@@ -132,7 +132,7 @@ class WholeVocabulary:
 
 
 def main() -> None:
-    """The builder's process; its turn was taken by who began it."""
+    """The builder's process; its parent took the turn for it."""
     order = json.loads(sys.argv[1])
     settings = BackboneSettings(**order["settings"])
     backbone = load_backbone(

@@ -1,4 +1,4 @@
-"""What goes in: the known classes and the arrival's new ones. What a form gives: columns of scores."""
+"""The input of a form: known classes and an arrival's new classes. Its output: columns of scores."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ __all__ = ["Columns", "KnownClasses", "NewClasses"]
 
 @dataclass(frozen=True)
 class KnownClasses:
-    """The C classes that are live already, frozen: their photos, and what the live classifier says of those.
+    """The C classes that are live already, frozen: their photos, and the live classifier's logits of these.
 
-    Everything here comes from a bundle and from the classes added to it so far, so that these alone can add.
+    All of it comes from a bundle and the classes added to it so far; adding a class needs nothing else.
 
     Attributes:
         names: of the classes, as words.
-        embeddings: (n, d) float32, unit length, one row a photo.
+        embeddings: (n, d) float32, unit length, one row per photo.
         labels: (n,) int64, every class has a photo.
         logits: (n, C) float32, calibrated (their softmax is the live answer), from heads that had not seen the photo
-            where `held_out` says so.
-        held_out: (n,) bool. Where no photo is held out (one shot a class), known classes look better than they are,
-            and new ones are held back.
-        logit_scale: what the backbone multiplies cosines with.
-        text_embeddings: (C, d) float32, unit length; zero for a name that means nothing; None where the backbone has no
+            where `held_out` says so. held_out: (n,) bool. If no photo is held out (one shot per class), known classes
+        look better than they are, and new ones are held back. logit_scale: the factor by which the backbone multiplies
+        cosines. text_embeddings: (C, d) float32, unit length; zero for a name that means nothing; None if the backbone
+        has no
             words.
         covariance: (d, d), the backbone's generic within-class covariance, any scale, or None.
-        hidden: (n,) bool, photos that columns are not to learn from because they will be judged on them; None: none.
+        hidden: (n,) bool, photos that columns must not learn from because they are judged on them; None: no photo.
     """
 
     names: tuple[str, ...]
@@ -84,8 +83,8 @@ class KnownClasses:
             names: of the C classes.
             embeddings: (n, d) of the support photos.
             labels: (n,) int64.
-            out_of_fold: (n, C) uncalibrated logits from heads that had not seen the photo; NaN where there is none.
-            seen: (n, C) uncalibrated logits of the fitted head itself; they stand in where the others are NaN.
+            out_of_fold: (n, C) uncalibrated logits from heads that had not seen the photo; NaN if there is none.
+            seen: (n, C) uncalibrated logits of the fitted head itself; they replace NaN in the others.
             temperature: logits divided by it are calibrated.
             logit_scale: see the class.
             text_embeddings: see the class.
@@ -116,9 +115,9 @@ class KnownClasses:
         return _named(self.text_embeddings, self.n_classes)
 
     def hiding(self, rows: Tensor) -> KnownClasses:
-        """The same with those photos hidden, (n,) bool.
+        """The same classes with those photos hidden, (n,) bool.
 
-        How photos scatter and how loud names are is known from all photos: that is learnt once, for every arrival.
+        The scatter of photos and the weight of names are learnt once from all photos, for every arrival.
         """
         hiding = replace(self, hidden=rows)
         learnt = ("gaussian", "voices", "level", "whitening", "_rehearsed")
@@ -127,10 +126,10 @@ class KnownClasses:
 
     @cached_property
     def level(self) -> float:
-        """How much higher the live logits stand than the names' at their own loudness, on the known photos.
+        """The mean offset of the live logits from the names' logits at their own scale, on the known photos.
 
-        0 where known classes are text columns; a fitted head has a level of its own. A name's column is put beside the
-        known logits with it.
+        It is 0 if the known classes are text columns; a fitted head has a level of its own. It aligns a name's column
+        with the known logits.
         """
         if self.text_embeddings is None or not self.named.any():
             return 0.0
@@ -140,12 +139,12 @@ class KnownClasses:
 
     @cached_property
     def gaussian(self) -> KnownGaussian:
-        """How their photos scatter."""
+        """The scatter of their photos."""
         return fit_known_gaussian(self.embeddings, self.labels, self.n_classes, self.covariance)
 
     @cached_property
     def voices(self) -> Voices:
-        """How loud words and photos speak for them; read off the classes with words where there are any."""
+        """The weights of words and photos for them, learnt on the classes with words if there are any."""
         photos = leave_one_out(self.gaussian, self.embeddings, self.labels)
         if self.text_embeddings is None or not self.named.any():
             return fit_voices(photos, None, self.labels)
@@ -156,7 +155,7 @@ class KnownClasses:
 
     @cached_property
     def whitening(self) -> Whitening:
-        """Their scatter made round."""
+        """The whitening of their scatter."""
         return Whitening.of(self.gaussian, self.embeddings)
 
     @cached_property
@@ -164,10 +163,10 @@ class KnownClasses:
         return {}, {}
 
     def loudness(self, new: NewClasses, *, words: bool, balance: float) -> Loudness:
-        """How loud prototypes and names of such an arrival should speak, where the known classes play the new ones.
+        """The weights of prototypes and names for such an arrival, learnt with known classes that play the new ones.
 
         Args:
-            new: the arrival; only how many classes it has, and photos of each (to a power of two), counts.
+            new: the arrival; only its number of classes, and of photos per class (to a power of two), matters.
             words: whether names take part.
             balance: see `EmbeddingSettings`.
         """
@@ -188,12 +187,12 @@ class KnownClasses:
         return found[key]
 
     def extended(self, new: NewClasses, on_known: Tensor, on_new: Tensor) -> KnownClasses:
-        """These classes and the added ones, as the next arrival meets them.
+        """These classes and the added ones, for the next arrival.
 
         Args:
             new: the classes that were added.
             on_known: (n, K) scores of the new columns for the known photos.
-            on_new: (m, K) scores of the new columns for the new photos, held out where there are several.
+            on_new: (m, K) scores of the new columns for the new photos, held out if a class has several.
         """
         text = None
         if self.text_embeddings is not None:
@@ -218,10 +217,10 @@ class NewClasses:
 
     Attributes:
         names: of the classes, as words.
-        embeddings: (m, d) float32, unit length, one row a photo.
+        embeddings: (m, d) float32, unit length, one row per photo.
         labels: (m,) int64, 0 to K - 1; every class has a photo.
-        known_logits: (m, C) float32, what the live classifier says of the photos, calibrated.
-        text_embeddings: (K, d) float32, unit length, of the names; zero for a name that means nothing; None where the
+        known_logits: (m, C) float32, the live classifier's calibrated logits of the photos.
+        text_embeddings: (K, d) float32, unit length, of the names; zero for a name that means nothing; None if the
             backbone has no words.
     """
 
@@ -263,7 +262,7 @@ class NewClasses:
         return _places(self.labels, self.n_classes)
 
     def rows(self, index: Tensor) -> NewClasses:
-        """The chosen photos of all classes; each class must keep one."""
+        """The chosen photos of all classes; each class must keep at least one."""
         return replace(
             self,
             embeddings=self.embeddings[index],
@@ -285,13 +284,13 @@ class NewClasses:
         )
 
     def without_text(self) -> NewClasses:
-        """The same classes with their words forgotten."""
+        """The same classes without their words."""
         return replace(self, text_embeddings=None)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """One column of scores a new class, on the scale of the known classes' calibrated logits.
+    """One column of scores per new class, on the scale of the known classes' calibrated logits.
 
     Attributes:
         vectors: (K, d) float32, any length.

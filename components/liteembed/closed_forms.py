@@ -1,6 +1,6 @@
-"""The closed-form rivals: the bare name, the image mean, a GDA row, and the name with a shrunk discriminant.
+"""Closed forms: the name alone, the image mean, a GDA row, and the name with a shrunk discriminant.
 
-Their offsets are zero or what the form itself implies; `components.liteembed.evidence` finds the honest ones.
+Their offsets are zero or implied by the form; `components.liteembed.evidence` sets the final ones.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ __all__ = ["GdaRow", "ImageMean", "Name", "NameAndDiscriminant"]
 
 
 class Name:
-    """The name's text embedding, as loud as the known names are where they speak alone, at the known logits' level."""
+    """The name's text embedding at the known names' own scale, shifted to the known logits' level."""
 
     name: ClassVar[str] = "name"
     needs_text: ClassVar[bool] = True
 
     def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
-        """Needs no photo."""
+        """Fit; it needs no photo."""
         assert new.text_embeddings is not None
         return Columns(known.voices.name * new.text_embeddings, torch.full((new.n_classes,), known.level))
 
 
 class ImageMean:
-    """The mean of the photos, unit length, in the place of a text embedding."""
+    """The mean of the photos, unit length, instead of a text embedding."""
 
     name: ClassVar[str] = "image_mean"
     needs_text: ClassVar[bool] = False
 
     def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
-        """As loud as a name, or as cosines are where there are no names."""
+        """Fit with the scale of a name, or of cosines if there are no names."""
         means = normalize(class_means(new.embeddings, new.labels, new.n_classes), dim=1)
         return Columns(known.voices.name * means, torch.zeros(new.n_classes))
 
@@ -44,14 +44,14 @@ class ImageMean:
 class GdaRow:
     """The new class's row of GDA (Wang et al., ICLR 2024) over known and new photos, beside its name.
 
-    How loud the row and the name speak is learnt on the known classes' rows and names.
+    The weights of the row and the name are learnt on the known classes' rows and names.
     """
 
     name: ClassVar[str] = "gda_row"
     needs_text: ClassVar[bool] = False
 
     def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
-        """One shrunk covariance of all photos, closed form."""
+        """Fit in closed form, with one shrunk covariance of all photos."""
         rows = torch.cat([known.embeddings, new.embeddings]).double()
         labels = torch.cat([known.labels, new.labels + known.n_classes])
         (n, d), n_classes = rows.shape, known.n_classes + new.n_classes
@@ -75,7 +75,7 @@ class GdaRow:
 class NameAndDiscriminant:
     """The name beside a linear discriminant: shrunk class mean times inverse within-class covariance.
 
-    How loud both speak is learnt on the known classes. Without a name, the discriminant alone.
+    The weights of both are learnt on the known classes. Without a name it is the discriminant alone.
     """
 
     name: ClassVar[str] = "name_and_lda"

@@ -1,4 +1,4 @@
-"""The form `embedding`: a class embedding optimised alone, against known classes whose logits stay as they are."""
+"""The form `embedding`: only the class embedding is optimised; the known classes' logits are fixed."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["Embedding"]
 class Embedding:
     """`score = logit_scale <x, z> + b` with `z = z0 + U' d / logit_scale`; `U` the axes of the vocabulary.
 
-    `z0` and `b0` are where it starts: at the name, as loud as the known names are, at the known logits' level; or at the
-    prototype, the mean of the whitened photos beside the name, each as loud as known classes need them when they play
+    `z0` and `b0` are the start. It is either the name, at the scale of the known names and the known logits' level; or
+    the prototype (the mean of the whitened photos) plus the name, with the weights that suit known classes that play
     new ones. A class without a name always starts at its photos. `d` and `b` minimise cross-entropy over [known logits,
-    new columns] of the new photos and of the known classes' photos, plus half of `l_coarse |d_coarse|^2 +
-    l_fine |d_fine|^2 + l_b (b - b0)^2`. Known logits are held out and frozen, so that a known photo is defended as it
-    will have to be, and nothing else moves. All new classes of an arrival are one convex problem, solved to its
-    optimum (`components.heads.newton`).
+    new columns] of the new photos and of the known classes' photos, plus half of `l_coarse |d_coarse|^2 + l_fine
+    |d_fine|^2 + l_b (b - b0)^2`. Known logits are held out and fixed: a known photo then competes as a future photo
+    will, and nothing else changes. All new classes of an arrival are one convex problem, solved to its optimum
+    (`components.heads.newton`).
 
     Weights: photos of a new class count 1. Photos of a known class count together as much as those of a typical new
-    class, times `(K / C)^balance`: with balance 0 a single new class among 100 would be one voice in 101 and learn to
-    keep quiet; with 1 it would be half of all.
+    class, times `(K / C)^balance`: with balance 0 a single new class among 100 has 1/101 of the weight and learns to
+    score low; with 1 it has half.
 
     Attributes:
         settings: see `EmbeddingSettings`.
-        stiffness: one of the candidates; infinite, it stays where it starts.
-        axes: of the vocabulary; None where coarse and fine are equally stiff, and so no axis matters.
+        stiffness: one of the candidates; if infinite, the embedding stays at its start.
+        axes: of the vocabulary; None if coarse and fine are equally stiff, since the axes then do not matter.
         start: one of the candidates.
     """
 
@@ -50,7 +50,7 @@ class Embedding:
         self.start = start
 
     def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
-        """Deterministic: the same input, the same bits on one machine with one number of threads, nearly so on any."""
+        """Fit; deterministic: equal bits on one machine with one number of threads, nearly equal elsewhere."""
         start = self._start(known, new)
         if math.isinf(self.stiffness):
             return start
@@ -109,7 +109,7 @@ class Embedding:
         return Columns(vectors, (loud.photos * offsets).float() + loud.level)
 
     def _to_inputs(self, d: int) -> Tensor:
-        """(d, d), or () where all directions are equally stiff: in these coordinates they are, with stiffness 1."""
+        """(d, d), or () if all directions are equally stiff: coordinates in which every direction has stiffness 1."""
         if self.axes is None:
             return torch.tensor(self.stiffness * self.settings.fine).rsqrt()
         along = torch.full((d,), self.stiffness * self.settings.fine)

@@ -1,4 +1,4 @@
-"""What the photos at hand say of a form: leave-one-out on new photos, held-out logits on known ones."""
+"""The evidence for a form from the photos at hand: leave-one-out on new photos, held-out logits on known ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from components.liteembed.seen_unseen import SeenUnseen, seen_unseen
 
 __all__ = ["Evidence", "Form", "OwnOffset", "Tried", "prefer", "try_form"]
 
-_MOST_DROP_UNSEEN = 0.05  # what an offset may cost the known photos where no new photo can say what it gains
-_SAME = 1e-9  # shares of photos that differ by less are equal: their sums were rounded otherwise
-_MOST_EXTRA_DROP = 0.02  # of the known photos, that a form may cost beyond the preferred one
+_MOST_DROP_UNSEEN = 0.05  # what an offset may cost the known photos if no new photo can show its gain
+_SAME = 1e-9  # shares of photos that differ by less count as equal: rounding of their sums
+_MOST_EXTRA_DROP = 0.02  # share of the known photos that a form may cost beyond the preferred one
 
 
 class Form(Protocol):
@@ -26,14 +26,14 @@ class Form(Protocol):
 
     Attributes:
         name: in settings and evidence.
-        needs_text: it cannot do without the name's text embedding.
+        needs_text: it needs the name's text embedding.
     """
 
     name: ClassVar[str]
     needs_text: ClassVar[bool]
 
     def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
-        """Columns on the scale of the known classes' calibrated logits, or nearly; deterministic."""
+        """Fit columns on about the scale of the known classes' calibrated logits; deterministic."""
         ...
 
 
@@ -42,12 +42,12 @@ class Evidence:
     """Figures of one form, 0 to 1, means over classes.
 
     Attributes:
-        kind: `leave_one_out`; `prior` where no class has two photos, and then `new` and `harmonic` are NaN.
+        kind: `leave_one_out`; `prior` if no class has two photos: `new` and `harmonic` are then NaN.
         base: share of the known photos answered rightly beside the new columns.
-        base_drop: what that has lost by them.
-        new: share of the new photos answered rightly, each by columns that had not seen it.
+        base_drop: how much lower that share is than without the new columns.
+        new: share of the new photos answered rightly, each by columns that had not learnt from it.
         harmonic: harmonic mean of base and new.
-        log_loss: nats a photo, mean of known and of left-out new photos, classes alike; lower is better; NaN for
+        log_loss: nats per photo, mean of known and of left-out new photos, classes alike; lower is better; NaN for
             `prior`.
         n_new: how many new photos were left out.
     """
@@ -68,13 +68,13 @@ class Tried:
     Attributes:
         form: its name.
         fitted: the form itself, with the settings that it was fitted with.
-        columns: fitted on all photos, at the honest offset.
-        on_known: (n, K) scores of the known photos at that offset, from columns that had not learnt from the photo where
+        columns: fitted on all photos, at the offset that the evidence sets.
+        on_known: (n, K) scores of the known photos at that offset, from columns that had not learnt from the photo if
             photos were left out.
-        on_new: (m, K) scores of the new photos at that offset, from columns that had not seen the photo; where a class
-            has one photo, from those that have.
+        on_new: (m, K) scores of the new photos at that offset, from columns that had not learnt from the photo; if a
+            class has one photo, from columns that have.
         evidence: see `Evidence`.
-        recall: (K,) share of each new class's left-out photos answered rightly; NaN where none was left out.
+        recall: (K,) share of each new class's left-out photos answered rightly; NaN if none was left out.
     """
 
     form: str
@@ -88,11 +88,11 @@ class Tried:
 
 @dataclass(frozen=True)
 class OwnOffset:
-    """How the offset of a form that has learnt one is corrected.
+    """How the learnt offset of a form is corrected.
 
     Attributes:
         balance: see `EmbeddingSettings`.
-        most_drop: of the known photos, that it may cost by the evidence at hand.
+        most_drop: share of the known photos that it may cost, by the evidence at hand.
     """
 
     balance: float
@@ -108,10 +108,10 @@ def try_form(
         form: see `Form`.
         known: see `KnownClasses`.
         new: see `NewClasses`.
-        folds: at most so many refits.
-        own_offset: the form has learnt its offset, with its own photos before its eyes; it is moved to the lowest
-            log-loss on left-out ones, as far as the known classes can bear it. None: it is set where the harmonic mean
-            on the evidence is best.
+        folds: the highest number of refits.
+        own_offset: the form has learnt its offset on photos that it has also fitted; the offset is moved to the lowest
+            log-loss on left-out photos, as far as the allowed cost to the known classes permits. None: it is set where
+            the harmonic mean on the evidence is best.
     """
     columns = form.fit(known, new)
     on_known, held_out = _leave_out(form, known, new, folds)
@@ -153,10 +153,10 @@ def try_form(
 
 
 def prefer(tried: list[Tried]) -> Tried:
-    """The first, unless another's harmonic mean is higher by more than a standard error of the new photos' share.
+    """The first form, unless another's harmonic mean is higher by more than a standard error of the new photos' share.
 
-    Offsets of the others were set on the same evidence, which flatters them a little; the standard error pays for it.
-    A form that buys new photos with known ones does not replace the first, however high its mean.
+    The offsets of the others were set on the same evidence, which favours them a little; the standard error makes up
+    for it. A form that gains new photos at the cost of known ones does not replace the first, however high its mean.
     """
     first = tried[0]
     if first.evidence.kind == "prior":
@@ -196,7 +196,7 @@ def _likeliest_shift(
     left_out: Tensor,
     balance: float,
 ) -> float:
-    """What added to all new columns gives the lowest log-loss, new and known classes weighed as in the fit."""
+    """The common shift of all new columns with the lowest log-loss; classes are weighted as in the fit."""
     labels, new_labels = known.labels[rows], new.labels[left_out]
     first = 1 / torch.bincount(labels).double()[labels]
     second = 1 / torch.bincount(new_labels).double()[new_labels]
@@ -229,12 +229,12 @@ def _balanced_loss(logits: Tensor, labels: Tensor) -> float:
 def _honest_offset(curve: SeenUnseen, several: bool) -> float:
     if several:
         return curve.best_offset
-    # nothing says what the new class gains: stay, or go down until the known photos lose no more than is allowed
+    # nothing shows the new class's gain: stay, or go down until the known photos lose no more than allowed
     return min(0.0, _highest_offset(curve, _MOST_DROP_UNSEEN))
 
 
 def _highest_offset(curve: SeenUnseen, most_drop: float) -> float:
-    """At which the known photos lose no more than that."""
+    """The highest shift at which the known photos lose no more than that."""
     kept = torch.nonzero(curve.base >= curve.base_before - most_drop - 1e-9).flatten()
     return float(curve.offsets[kept[-1]]) if len(kept) else float(curve.offsets[0])
 
@@ -243,4 +243,4 @@ def _recall(new: NewClasses, on_new: Tensor, left_out: Tensor) -> Tensor:
     answer = torch.cat([new.known_logits, on_new], 1).argmax(1) - new.known_logits.shape[1]
     right = ((answer == new.labels) & left_out).float()
     counts = torch.zeros(new.n_classes).index_add_(0, new.labels, left_out.float())
-    return torch.zeros(new.n_classes).index_add_(0, new.labels, right) / counts  # 0 / 0 is NaN, as promised
+    return torch.zeros(new.n_classes).index_add_(0, new.labels, right) / counts  # 0 / 0 gives NaN, as documented

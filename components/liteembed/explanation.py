@@ -1,4 +1,4 @@
-"""Why an added class answers as it does, for people: its words, its neighbours, the photos that fit least."""
+"""Explains an added class to people: its words, its neighbours, the photos that fit least."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A known class that the added one had to be told apart from.
+    """A known class from which the added one had to be separated.
 
     Attributes:
         name: of the known class.
         similarity: cosine of both classes' mean photos about the mean of all, -1 to 1.
-        before: mean probability of the added class on this class's photos with the bare start (the name, or the mean
-            photo where there is none), 0 to 1.
-        after: the same with the live column. Lower than before: it was pushed away.
+        before: mean probability of the added class on this class's photos at the start (the name, or the mean photo if
+            there is none), 0 to 1.
+        after: the same with the live column; if lower than before, the added class was pushed away.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Misfit:
 
     Attributes:
         photo: its number among the class's photos, from 0, in the order of the arrival.
-        taken_for: the class with the highest score when the photo was left out.
-        probability: of its own class then, 0 to 1.
+        taken_for: the class with the highest score while the photo was left out.
+        probability: of its own class while it was left out, 0 to 1.
     """
 
     photo: int
@@ -51,13 +51,13 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Of one added class.
+    """The explanation of one added class.
 
     Attributes:
         words: of the vocabulary, nearest to the class embedding first; empty without a vocabulary.
         neighbours: the known classes most like it, most alike first.
-        own_before: mean probability of the class on its own photos with the bare start.
-        own_after: the same with the live column, each photo left out where there are several.
+        own_before: mean probability of the class on its own photos at the start.
+        own_after: the same with the live column, each photo left out if there are several.
         misfits: photos that fit least, worst first.
     """
 
@@ -76,14 +76,14 @@ def explain(
     on_new: Tensor,
     vocabulary: Vocabulary | None,
 ) -> list[Explanation]:
-    """One explanation a new class.
+    """One explanation per new class.
 
     Args:
         known: see `KnownClasses`.
         new: see `NewClasses`.
-        start: the bare names' columns.
+        start: the columns of the names alone.
         columns: the live ones.
-        on_new: (m, K) scores of the new photos by columns that had not seen them.
+        on_new: (m, K) scores of the new photos by columns that had not learnt from them.
         vocabulary: for the words.
     """
     scale = known.logit_scale
@@ -131,7 +131,7 @@ def _misfits(
 
 
 def _probability(known: Tensor, new: Tensor) -> Tensor:
-    """(n, K): share of the new columns in the softmax over all classes."""
+    """(n, K): the new classes' probabilities in the softmax over all classes."""
     return torch.softmax(torch.cat([known, new], 1), 1)[:, known.shape[1] :]
 
 

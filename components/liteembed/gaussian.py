@@ -1,4 +1,4 @@
-"""What the known photos say of how photos scatter: the shrunk covariance, and rows of a linear discriminant."""
+"""The scatter of the known photos: the shrunk covariance, and rows of a linear discriminant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["KnownGaussian", "Voices", "fit_known_gaussian", "fit_voices", "leave
 _ISOTROPIC_SHARE = 0.3
 _WEAK_PRIOR = 0.5  # trust in the identity where no generic covariance is known, in units of d photos
 _LEAST_BETWEEN = 0.05
-_PRIOR = 0.3  # how loud a discriminant speaks before its known classes were looked at
+_PRIOR = 0.3  # prior weight of a discriminant
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class KnownGaussian:
     def rows(self, means: Tensor, shots: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (k, d) and offsets (k,), float64, of k class means (k, d) of `shots` (k,) photos each.
 
-        A mean is pulled to the centre by `shots B / (shots B + 1)`, `B` the variance between classes: with few photos
-        it is known less well than it looks.
+        A mean is pulled to the centre by `shots B / (shots B + 1)`, `B` the variance between classes: a mean of few
+        photos is less certain.
         """
         pull = shots.double() * self.between
         centred = (means.double() - self.centre) * (pull / (pull + 1))[:, None]
@@ -50,10 +50,10 @@ def fit_known_gaussian(embeddings: Tensor, labels: Tensor, n_classes: int, gener
     """`Sigma = 0.7 P + 0.3 (tr P / d) I`, `P` the pooled covariance blended with the generic one (see MAP-LR).
 
     Args:
-        embeddings: (n, d), one row a photo.
+        embeddings: (n, d), one row per photo.
         labels: (n,) int64, every class present.
         n_classes: C.
-        generic: (d, d) within-class covariance of the backbone, any scale; the identity where None.
+        generic: (d, d) within-class covariance of the backbone, any scale; None: the identity.
     """
     rows, d = embeddings.double(), embeddings.shape[1]
     identity = torch.eye(d, dtype=torch.float64)
@@ -63,7 +63,7 @@ def fit_known_gaussian(embeddings: Tensor, labels: Tensor, n_classes: int, gener
     a = trust / (trust + max(freedom, 0))
     size = S.trace() / d
     means = class_means(rows, labels, n_classes)
-    if size <= 1e-12:  # one photo a class: the spread between classes is all there is
+    if size <= 1e-12:  # one photo per class: only the spread between classes is known
         a, size = 1.0, (means - means.mean(0)).square().sum() / (max(n_classes - 1, 1) * d)
     sigma = (1 - _ISOTROPIC_SHARE) * ((1 - a) * S + a * size * S0) + _ISOTROPIC_SHARE * size.clamp_min(1e-9) * identity
     precision = torch.linalg.inv(sigma)
@@ -76,7 +76,7 @@ def fit_known_gaussian(embeddings: Tensor, labels: Tensor, n_classes: int, gener
 
 @dataclass(frozen=True)
 class Voices:
-    """How loud the words and a discriminant on photos speak, learnt on the known classes' photos.
+    """The weights of words and of a discriminant on photos, learnt on the known classes' photos.
 
     Attributes:
         photos: weight of the discriminant alone.
@@ -94,7 +94,8 @@ def fit_voices(discriminant: Tensor, words: Tensor | None, labels: Tensor) -> Vo
 
     Args:
         discriminant: (n, C) scores of the known photos, each by a class mean without it.
-        words: (n, C) `logit_scale <x, text>`, which have seen no photo and so may be judged on all; None without words.
+        words: (n, C) `logit_scale <x, text>`; they have learnt from no photo, so all photos may judge them; None
+            without words.
         labels: (n,) int64.
     """
     (alone,) = provable_weights([discriminant], labels, [_PRIOR], len(labels))

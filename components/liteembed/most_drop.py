@@ -1,4 +1,4 @@
-"""What added classes may cost the known ones: one allowance, which the gate enforces and an added class's offset keeps to."""
+"""What added classes may cost the known ones: the gate enforces it, and an added class's offset respects it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 __all__ = ["MostDrop"]
 
-# The offset plans for less than the gate allows: it is set on evidence from few photos, which misses the true cost.
+# The offset is planned below the gate's limit: its evidence from few photos misses the true cost.
 # Figures: docs/experiments/liteembed.md, "The offset".
 _PLANNED_ONE = 0.75
 _PLANNED_MANY = 0.5
@@ -17,15 +17,15 @@ class MostDrop:
     """The share of the known classes' photos, mean over classes, that an arrival may cost.
 
     Attributes:
-        one: where one class arrives, 0 to 1.
-        many: where as many classes arrive as are known, 0 to 1; in between it grows in step.
+        one: if one class arrives, 0 to 1.
+        many: if as many classes arrive as are known, 0 to 1; in between it grows linearly.
     """
 
     one: float = 0.02
     many: float = 0.06
 
     def allowed(self, n_new: int, n_known: int) -> float:
-        """The allowance where `n_new` classes arrive beside `n_known`."""
+        """The allowance for `n_new` classes beside `n_known`."""
         share = min(1.0, (n_new - 1) / max(1, n_known - 1))
         return self.one + share * (self.many - self.one)
 

@@ -1,4 +1,4 @@
-"""The gate of names: does the name's text embedding say anything of the photos?"""
+"""The gate of names: whether a name's text embedding fits the photos of its class."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["asked_of_names", "name_scores"]
 
 
 def name_scores(known: KnownClasses, new: NewClasses, vocabulary: Vocabulary) -> Tensor:
-    """(K,) float32: how many standard deviations each name's similarity to its photos lies above that of any thing's.
+    """(K,) float32: standard deviations by which each name's similarity to its photos exceeds that of words for things.
 
     A part number or a brand scores like a word drawn at random, about 0; names that mean what the photos show score
-    higher. Similarities are taken relative to the known classes' photos, since some words lie near to every picture.
-    Names of things are what a name is measured by: they are in every vocabulary, so that starter and full judge alike.
+    higher. Similarities are relative to the known classes' photos, since some words are similar to every picture. The
+    reference is the names of things: every vocabulary has them, so starter and full judge alike.
     """
     assert new.text_embeddings is not None
     elsewhere = known.embeddings.mean(0)
@@ -30,6 +30,6 @@ def name_scores(known: KnownClasses, new: NewClasses, vocabulary: Vocabulary) ->
 def asked_of_names(shots: Tensor, gate: float) -> Tensor:
     """(K,) the score that each name must reach on its n photos: `gate n / (n + 1)`.
 
-    With few photos less is asked: most names mean something, and a photo may be an odd one.
+    With few photos the limit is lower: most names mean something, and a single photo may be untypical.
     """
     return gate * shots / (shots + 1)

@@ -1,8 +1,8 @@
-"""A class as the mean of its whitened photos, and how loud that and its name should speak; learnt on the known classes.
+"""A class as the mean of its whitened photos, and the weights of that mean and the name, learnt on the known classes.
 
-The known classes play the new ones: half of them at a time, covariance and all, are judged by prototypes of as few
-photos as the arrival has, whitened by what the other half scatters like. A covariance that has seen a class finds its
-photos closer together than the next ones will be, and promises too much.
+The known classes play the new ones: half of them at a time are judged by prototypes of as few photos as the arrival
+has, whitened by the covariance of the other half. A covariance that has learnt from a class makes its photos look
+closer together than future ones will be, and so is too optimistic.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from components.liteembed.gaussian import KnownGaussian, fit_known_gaussian
 
 __all__ = ["Loudness", "Rehearsal", "Whitening", "best_shift", "rehearse"]
 
-_PRIOR = 15.0  # how loud a prototype speaks before its known classes were looked at
+_PRIOR = 15.0  # prior weight of a prototype
 _MOST_ROUNDS = 4
 _MOST_CASTS = 16
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """The known photos' scatter made round.
+    """The whitening of the known photos' scatter.
 
     Attributes:
         centre: (d,) float64, mean of the known class means.
-        matrix: (d, d) float64, a root of the precision; any other differs by a rotation, which no likeness sees.
+        matrix: (d, d) float64, a root of the precision; any other root differs by a rotation, which changes no
+            similarity.
         length: of a whitened photo, on average; prototypes have length 1.
     """
 
@@ -40,7 +41,7 @@ class Whitening:
 
     @classmethod
     def of(cls, gaussian: KnownGaussian, embeddings: Tensor) -> Whitening:
-        """That of a covariance; `length` as these photos (n, d) have it."""
+        """The whitening of a covariance; `length` is measured on these photos (n, d)."""
         matrix = torch.linalg.cholesky(gaussian.precision)
         length = ((embeddings.double() - gaussian.centre) @ matrix).norm(dim=1).mean()
         return cls(gaussian.centre, matrix, max(float(length), 1e-9))
@@ -61,13 +62,13 @@ class Whitening:
 
 @dataclass(frozen=True)
 class Loudness:
-    """How a new class speaks: `photos * likeness to its prototype + name * logit_scale <x, text> + level`.
+    """The score of a new class: `photos * likeness to its prototype + name * logit_scale <x, text> + level`.
 
     Attributes:
         photos: weight of the prototype.
         name: weight of the words; 0 without words.
-        level: puts that beside the known classes' live logits where as many classes are new as in the arrival.
-        gain: nats a photo that prototype and name together are better than the name alone; infinite without words.
+        level: aligns the score with the known classes' live logits, for as many new classes as the arrival has.
+        gain: nats per photo by which prototype and name are better than the name alone; infinite without words.
     """
 
     photos: float
@@ -78,22 +79,23 @@ class Loudness:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What known photos score when their classes play new ones.
+    """Scores of known photos whose classes play new ones.
 
     Attributes:
         rows: (m,) int64, which known photos; a photo may come several times.
-        likeness: (m, C) float32, to prototypes of a few photos of each known class, never of itself.
+        likeness: (m, C) float32, to prototypes of a few photos of each known class; a prototype never includes the
+            photo itself.
     """
 
     rows: Tensor
     likeness: Tensor
 
     def loudness(self, words: Tensor | None, live: Tensor, labels: Tensor, *, n_new: int, balance: float) -> Loudness:
-        """Weights with the lowest log-loss, and the level with the lowest where `n_new` classes are new.
+        """Weights with the lowest log-loss, and the level with the lowest log-loss for `n_new` new classes.
 
         Args:
             words: (n, C) `logit_scale <x, text>` of all known photos; None without words.
-            live: (n, C) the known classes' calibrated logits for them, held out where that can be.
+            live: (n, C) the known classes' calibrated logits of them, held out if possible.
             labels: (n,) int64.
             n_new: classes of the arrival.
             balance: see `EmbeddingSettings`.
@@ -114,14 +116,14 @@ class Rehearsal:
 
 
 def rehearse(embeddings: Tensor, labels: Tensor, n_classes: int, covariance: Tensor | None, shots: int) -> Rehearsal:
-    """Prototypes of `shots` photos a class, fewer where a class has not twice as many, in turns.
+    """Prototypes of `shots` photos per class in turns; of fewer if a class has fewer than twice as many.
 
     Args:
         embeddings: (n, d) of the known photos.
         labels: (n,) int64, every class present.
         n_classes: C.
         covariance: the backbone's generic one, or None.
-        shots: photos a class of the arrival.
+        shots: photos per class of the arrival.
     """
     counts = torch.bincount(labels, minlength=n_classes)[labels]
     place = torch.empty_like(labels)
@@ -147,13 +149,13 @@ def rehearse(embeddings: Tensor, labels: Tensor, n_classes: int, covariance: Ten
 
 
 def _halves(labels: Tensor, n_classes: int) -> list[Tensor]:
-    if n_classes < 4:  # too few to say how others scatter
+    if n_classes < 4:  # too few classes to estimate the scatter of others
         return [torch.ones_like(labels, dtype=torch.bool)]
     return [labels % 2 == half for half in (0, 1)]
 
 
 def _level(scores: Tensor, live: Tensor, labels: Tensor, n_new: int, balance: float) -> float:
-    """Where some known classes are known and the others new, in the arrival's proportion, each class new once."""
+    """Splits of the known classes into known and new ones, in the arrival's proportion; each class is new once."""
     n_classes = live.shape[1]
     if n_classes < 2:
         return float((live.logsumexp(1) - scores.logsumexp(1)).double().mean())
@@ -172,11 +174,11 @@ def _level(scores: Tensor, live: Tensor, labels: Tensor, n_new: int, balance: fl
 
 
 def best_shift(known: Tensor, new: Tensor, is_new: Tensor, weights: Tensor) -> float:
-    """What is to be added to the new classes' scores for the lowest log-loss.
+    """The shift of the new classes' scores with the lowest log-loss.
 
     Args:
         known: (n,) log-sum-exp of the known classes' scores.
-        new: (n,) that of the new ones'.
+        new: (n,) log-sum-exp of the new classes' scores.
         is_new: (n,) bool, the photo is of a new class.
         weights: (n,), not negative.
     """

@@ -1,4 +1,4 @@
-"""The seen-unseen curve: what the known classes lose and the new ones gain as the new columns are lifted."""
+"""The seen-unseen curve: the known classes' loss and the new ones' gain as the new columns' offset grows."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def seen_unseen(
     new_share = _share_of_class(new[2], n_new) * new_right
     changes = torch.cat([known_margin, new_margin]).unique()
     offsets = torch.cat([changes[:1] - 1, (changes[1:] + changes[:-1]) / 2, changes[-1:] + 1])
-    # a photo of a known class is answered rightly while the offset stays under its margin, of a new one once above
+    # a known class's photo is answered rightly below its margin of the offset, a new class's photo above
     return SeenUnseen(
         offsets=offsets,
         base=float(known_share.sum()) - _sum_up_to(known_margin, known_share, offsets),

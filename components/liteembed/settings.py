@@ -20,14 +20,14 @@ class EmbeddingSettings:
     """The form `embedding`.
 
     Attributes:
-        starts: candidates, of which left-out photos choose: `name`, or `prototype`, which is name and photos together,
-            each as loud as it should be where known classes play the new ones.
-        stiffness: candidates, of which left-out photos choose; higher moves less. The first is taken where there is one
-            photo a class and it starts at the name; a prototype of one photo does not move.
-        name_is_enough: nats a photo by which the prototype must beat the name as a start, by left-out photos, or with one
-            photo a class by known classes that play new ones.
-        coarse: times the stiffness along the first axes of the vocabulary ("what kind of thing"); infinite, they
-            stay where the name puts them.
+        starts: candidates among which left-out photos choose: `name`, or `prototype`, which is name and photos
+            together, with weights learnt on known classes that play the new ones.
+        stiffness: candidates among which left-out photos choose; higher moves less. The first is taken if there is one
+            photo per class and it starts at the name; a prototype of one photo does not move.
+        name_is_enough: nats per photo by which the prototype must beat the name as a start, on left-out photos, or with
+            one photo per class on known classes that play new ones.
+        coarse: times the stiffness along the first axes of the vocabulary ("what kind of thing"); if infinite, they
+            stay at the name.
         fine: the same along the others.
         n_coarse: how many axes are coarse.
         offset: stiffness of a named class's offset about the known logits' level.
@@ -52,10 +52,10 @@ class TokenSettings:
     """The form `token`; published: 5 coarse and 10 fine neighbours, 3 or 4 coarse axes, Adam 1e-4, 5,000 steps.
 
     Attributes:
-        coarse_weight: of the pull to coarse neighbours; 0 leaves the part out.
-        fine_weight: of the push from fine neighbours; 0 leaves the part out.
-        coarse_neighbours: how many words of the same kind of thing.
-        fine_neighbours: how many words that it may be mistaken for.
+        coarse_weight: weight of the pull to coarse neighbours; 0 leaves it out.
+        fine_weight: weight of the push from fine neighbours; 0 leaves it out.
+        coarse_neighbours: number of words for the same kind of thing.
+        fine_neighbours: number of words that it may be confused with.
         n_coarse: how many axes of the vocabulary are coarse.
         learning_rate: of Adam.
         steps: of Adam.
@@ -75,11 +75,12 @@ class LiteEmbedSettings:
     """How classes are added.
 
     Attributes:
-        forms: what competes; the first is preferred where there is no evidence or it says nothing.
-        folds: at most so many to leave new photos out in; never more than the class has photos.
+        forms: the competing forms; the first is preferred if there is no evidence or no clear difference.
+        folds: the highest number of folds in which new photos are left out; never more than the class has photos.
         name_gate: a name whose z-score on its n photos is lower than `n / (n + 1)` times this means nothing there, and
             photos speak alone.
-        vocabulary: `full` is built beside other work and serves once it is there; `starter` never asks for more.
+        vocabulary: `full` is built in the background and used once it is there; `starter` uses the names of things
+            alone.
         embedding: settings of that form.
         token: settings of that form.
     """

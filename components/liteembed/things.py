@@ -1,4 +1,4 @@
-"""Ordinary words for things that can be photographed: what people are shown, and a vocabulary that is there at once."""
+"""Ordinary words for things that can be photographed: shown to people, and used as the first vocabulary."""
 
 from __future__ import annotations
 

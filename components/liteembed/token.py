@@ -16,7 +16,7 @@ from components.liteembed.vocabulary import Vocabulary
 
 __all__ = ["Token"]
 
-_SAME = 0.999  # a word this close to the name is the name
+_SAME = 0.999  # a word this close to the name counts as the name itself
 
 
 class Token:
@@ -25,11 +25,11 @@ class Token:
     `t` is the text embedding of the prompt with the free token, which starts at the mean of the name's own tokens;
     `P_coarse` keeps the first axes of the vocabulary's PCA, `P_fine` the others. Coarse neighbours `n` are words near
     to the name that resemble the photos most; fine ones `n'` are the known classes nearest to the name, or words where
-    the known classes have no text. Both parts are taken about the mean of all texts. The classes of an arrival do not
-    see each other; they are one batch.
+    the known classes have no text. Both parts are relative to the mean of all texts. The classes of an arrival do not
+    interact; they are one batch.
 
-    What is not as published: the weights, which no public source gives; fewer and longer steps of Adam; the scale and
-    the offset that put the column beside calibrated logits.
+    Differences from the publication: the weights, which no public source gives; fewer and longer steps of Adam; the
+    scale and the offset that align the column with calibrated logits.
     """
 
     name: ClassVar[str] = "token"
@@ -41,7 +41,7 @@ class Token:
         self.vocabulary = vocabulary
 
     def fit(self, known: KnownClasses, new: NewClasses) -> Columns:
-        """Deterministic: no part of it is drawn."""
+        """Fit; deterministic: nothing is random."""
         text = self.optimised(known, new)
         return Columns(known.voices.name * text, torch.full((new.n_classes,), known.level))
 
@@ -52,7 +52,7 @@ class Token:
         axes, mean = self.vocabulary.axes.directions, self.vocabulary.mean
         first, rest = axes[: self.settings.n_coarse], axes[self.settings.n_coarse :]
         coarse, fine = normalize((coarse - mean) @ first.T, dim=2), normalize((fine - mean) @ rest.T, dim=2)
-        # the mean over photos of the cosine is the cosine with their mean, times its length
+        # the mean cosine with the photos equals the cosine with their mean, times its length
         photos = class_means(new.embeddings, new.labels, new.n_classes)
 
         tokens = self.prompt.tokens_of(new.names).requires_grad_()

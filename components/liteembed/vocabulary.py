@@ -1,9 +1,9 @@
 """Words in a backbone's text space, and the axes that they spread along.
 
 The whole vocabulary, names of things and all words of the backbone's own tokenizer, takes from a minute (the embedded
-backbone) to half an hour (ViT-B/32 on two cores) and is built once per backbone, beside other work
-(`components.liteembed.background`). The starter, the names of things alone, takes a few seconds and serves until then.
-What was made with one is made again with the same one: the ledger says which.
+backbone) to half an hour (ViT-B/32 on two cores) and is built once per backbone, in the background
+(`components.liteembed.background`). The starter, the names of things alone, takes a few seconds and is used until then.
+The ledger says which vocabulary an arrival was fitted with, so that it is fitted with the same one again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Vocabulary:
 
     @cached_property
     def mean(self) -> Tensor:
-        """(d,): what all texts share."""
+        """(d,): the mean of all texts."""
         return self.embeddings.mean(0)
 
     @cached_property
@@ -95,7 +95,7 @@ class Vocabulary:
 
     @cached_property
     def things(self) -> Tensor:
-        """(t,) int64: which words name things, as people know them; all where none does."""
+        """(t,) int64: the words that name things, as people know them; all words if none does."""
         names = set(names_of_things())
         rows = [row for row, word in enumerate(self.words) if word in names]
         return torch.tensor(rows or range(len(self.words)))
@@ -116,13 +116,13 @@ def build_vocabulary(
     template: str = "a photo of a {}.",
     progress: Callable[[int, int], None] | None = None,
 ) -> Vocabulary:
-    """Encode the words and write them to `folder`; what is there already is read.
+    """Encode the words and write them to `folder`; a vocabulary that is there already is read.
 
-    Two processes that build at once write the same bytes; `WholeVocabulary` sees that only one does.
+    Two processes that build at once write the same bytes; `WholeVocabulary` ensures that only one builds.
 
     Args:
         backbone: encodes, and its identity names the file.
-        folder: of the cache; made when missing.
+        folder: of the cache; made if missing.
         kind: `starter` for the names of things, `full` for the tokenizer's own words after them.
         template: prompt with `{}` where the word goes.
         progress: told how many words of how many are encoded.
@@ -143,7 +143,7 @@ def build_vocabulary(
             )
         words = list(dict.fromkeys([*words, *own]))
     parts = []
-    with one_thread():  # the same bits wherever it is built, now or when the ledger is replayed
+    with one_thread():  # the same bits whenever it is built, also when the ledger is replayed
         for start in range(0, len(words), _BATCH):
             some = [template.format(word) for word in words[start : start + _BATCH]]
             parts.append(backbone.encode_texts(some).half())
@@ -158,7 +158,7 @@ def build_vocabulary(
 
 
 def best_vocabulary(backbone: _TextBackbone, folder: Path, *, template: str = "a photo of a {}.") -> Vocabulary:
-    """The full vocabulary where it is built, else the starter, which is built on the spot where it is not there."""
+    """The full vocabulary if it is built, else the starter, which is built now if it is missing."""
     full = read_vocabulary(backbone.identity, folder, template=template)
     return full if full is not None else build_vocabulary(backbone, folder, kind="starter", template=template)
 
@@ -166,7 +166,7 @@ def best_vocabulary(backbone: _TextBackbone, folder: Path, *, template: str = "a
 def read_vocabulary(
     identity: BackboneIdentity, folder: Path, *, kind: Kind = "full", template: str = "a photo of a {}."
 ) -> Vocabulary | None:
-    """What `build_vocabulary` wrote for this very backbone; None where there is none, or none that can be read."""
+    """The vocabulary that `build_vocabulary` wrote for this backbone; None if there is none that can be read."""
     path = vocabulary_path(identity, folder, kind, template)
     try:
         with safe_open(path, "pt") as file:
@@ -175,7 +175,7 @@ def read_vocabulary(
                 return None
             return Vocabulary(tuple(facts["words"]), file.get_tensor("embeddings").float(), facts["template"], kind)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return None  # a cache: what cannot be read is built anew
+        return None  # a cache: an unreadable file is built anew
 
 
 def vocabulary_path(identity: BackboneIdentity, folder: Path, kind: Kind, template: str) -> Path:

@@ -1,7 +1,7 @@
-"""What is live: immutable versions of bundle and bank, one pointer, and the gate that every change passes.
+"""The live classifier: immutable versions of bundle and bank, one pointer, and the gate that every change passes.
 
-In: arrivals, removals, renames, rollbacks, new bundles. Out: the version that answers, named by one pointer that is
-replaced atomically.
+In: arrivals, removals, renames, rollbacks, new bundles. Out: the version in use, named by one pointer that is replaced
+atomically.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Photos that arrive for classes: read, kept, encoded, and made live; command line, watcher, flow and service call this."""
+"""Reads, keeps and encodes photos that arrive for classes, and makes them live; every caller uses these functions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from components.classifier import Bundle
 from components.features import Features
 from components.ingest import PhotoError, load_image, none_usable, read_photo, thumbnail_of
 from components.live.opening import LiveWorkspace
-from components.live.outcome import Misfit, Outcome
+from components.live.outcome import MisplacedPhoto, Outcome
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
 
 __all__ = ["ReadPhotos", "add", "change", "read_photos"]
 
-_MOST_PIXELS = 64_000_000  # of decoded photos at hand: 192 MB
+_MOST_PIXELS = 64_000_000  # pixels of decoded photos kept in memory: 192 MB
 
 
 @dataclass(frozen=True)
 class ReadPhotos:
-    """What could be read of an arrival, kept in the workspace.
+    """The readable photos of an arrival, kept in the workspace.
 
     Attributes:
-        kept: of each class the SHA-256 of its photos.
-        refused: of each class the photos that cannot be used, in the order given.
-        names: what the photos that are kept were called, by their SHA-256.
-        images: pixels of those that are kept, by SHA-256, as long as they are few: encoding then decodes none again.
-        thumbnails: of all that are kept; see `thumbnail_of`.
+        kept: class to the SHA-256 of its photos.
+        refused: class to the photos that cannot be used, in the order given.
+        names: SHA-256 of each kept photo to its file's name.
+        images: pixels of kept photos, by SHA-256, while they are few, so that encoding need not decode them again.
+        thumbnails: of all kept photos; see `thumbnail_of`.
     """
 
     kept: dict[str, list[str]]
@@ -43,7 +43,7 @@ class ReadPhotos:
 
     @classmethod
     def together(cls, parts: Sequence[ReadPhotos]) -> ReadPhotos:
-        """Of several classes, each read by itself."""
+        """One arrival of several classes that were read separately."""
         read = cls({}, {})
         for part in parts:
             read.kept.update(part.kept)
@@ -54,7 +54,7 @@ class ReadPhotos:
         return read
 
     def require(self) -> None:
-        """See that every class has a photo.
+        """Check that every class has a photo.
 
         Raises:
             UserInputError: one has none that can be used, with what is wrong with the first.
@@ -78,11 +78,11 @@ def add(
         workspace: see `Workspace`.
         arrival: name to photos, or to folders with them.
         force: overrule the gate.
-        live: a warm one; opened where None.
+        live: a `LiveWorkspace` that is loaded already; None: it is opened.
         run: how each step is run.
 
     Raises:
-        UserInputError: no photo can be used, or a name cannot be.
+        UserInputError: no photo can be used, or a name is not valid.
         RefusedByGateError: it would do harm.
     """
     live = live or LiveWorkspace.open(workspace)
@@ -96,15 +96,15 @@ def read_photos(
     *,
     doubt: Callable[[Path, bytes], str | None] = lambda path, content: None,
 ) -> ReadPhotos:
-    """Read and decode every photo once, within the limits of the bundle that is live, and keep what can be used.
+    """Read and decode every photo once, within the limits of the live bundle, and keep the usable ones.
 
     Args:
         live: see `LiveWorkspace`.
         arrival: name to photos, or to folders with them.
-        doubt: why a file looks as if it were not all there yet; it is not used then.
+        doubt: says why a file looks incomplete, None if it does not; such a file is not used.
 
     Raises:
-        UserInputError: nothing is live yet, or a name cannot be.
+        UserInputError: nothing is live yet, or a name is not valid.
     """
     bundle, bank = live.loaded()
     for name in arrival:
@@ -132,7 +132,7 @@ def read_photos(
             read.names.setdefault(photo, str(path))
             read.thumbnails[photo] = thumbnail_of(image.convert("L"))
             pixels += image.width * image.height
-            if pixels > _MOST_PIXELS:  # encoded as they are, so that many large photos do not fill the memory
+            if pixels > _MOST_PIXELS:  # encoded at once, so that many large photos do not fill the memory
                 live.encode([*read.images, photo], bundle, {**read.images, photo: image})
                 read.images.clear()
                 pixels = 0
@@ -144,7 +144,7 @@ def read_photos(
 def change(live: LiveWorkspace, read: ReadPhotos, *, force: bool = False, run: Runner = run_plainly) -> Outcome:
     """Make the classes of an arrival live.
 
-    The photos are encoded first, so that other writers need not wait meanwhile.
+    The photos are encoded before the writer's turn begins, so that other writers do not wait.
 
     Raises:
         UserInputError: no photo of a class can be used, or a name cannot be.
@@ -169,8 +169,8 @@ def change(live: LiveWorkspace, read: ReadPhotos, *, force: bool = False, run: R
     )
 
 
-def _misfits(read: ReadPhotos, features: Features, bundle: Bundle, bank: Bank) -> tuple[Misfit, ...]:
-    """Photos given to trained classes that are answered as another class; of added ones the bank itself says so."""
+def _misfits(read: ReadPhotos, features: Features, bundle: Bundle, bank: Bank) -> tuple[MisplacedPhoto, ...]:
+    """Photos given to trained classes that are answered as another class; for added classes the bank has them."""
     called = (*bundle.class_names, *bank.names)
     given = [(class_name(name, called), photo) for name, kept in read.kept.items() for photo in kept]
     rows = [row for row, (name, _) in enumerate(given) if name in bundle.class_names]
@@ -178,7 +178,7 @@ def _misfits(read: ReadPhotos, features: Features, bundle: Bundle, bank: Bank) -
         return ()
     answers = bank.logits(bundle, features[torch.tensor(rows)]).argmax(1).tolist()
     return tuple(
-        Misfit(*given[row], called[answer])
+        MisplacedPhoto(*given[row], called[answer])
         for row, answer in zip(rows, answers, strict=True)
         if called[answer] != given[row][0]
     )

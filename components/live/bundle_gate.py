@@ -1,4 +1,4 @@
-"""The gate for bundles: what a newly trained classifier does to the classes that were live before it."""
+"""The gate for bundles: how a newly trained classifier answers the classes that were live before it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ __all__ = ["BundleVerdict", "judge_bundle"]
 
 @dataclass(frozen=True)
 class BundleVerdict:
-    """What the gate says of a bundle, from photos that both classifiers held out when they were made.
+    """The gate's verdict on a bundle, from photos that both classifiers held out when they were made.
 
     Attributes:
         n_photos: how many there are; 0 leaves nothing to compare, and nothing to refuse.
-        right_before: share of them that what is live answers rightly, mean over classes, 0 to 1; NaN where there are none.
+        right_before: share of them that the live classifier answers rightly, mean over classes, 0 to 1; NaN if there
+            are none.
         right_after: the same of the new bundle with its bank.
-        refusals: why not, one sentence each; empty: it passes.
+        refusals: one sentence for each reason to refuse; empty if it passes.
     """
 
     n_photos: int
@@ -42,7 +43,7 @@ class BundleVerdict:
         )
 
     def require(self) -> None:
-        """Refuse what did not pass.
+        """Raise if the gate refused it.
 
         Raises:
             RefusedByGateError: with the first reason, and how many more there are.
@@ -55,12 +56,12 @@ class BundleVerdict:
 
 
 def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settings: GateSettings) -> BundleVerdict:
-    """The verdict on a bundle that would take the place of what is live.
+    """The verdict on a bundle that would replace the live one.
 
-    Only what both held out counts: answers of the trained classes' heads that had not seen the photo, and of columns
-    fitted without it. A photo that one of them learnt from would flatter that one. The same photos stand on both sides,
-    so their differences are what is judged, and a difference within its standard error is none. Each class counts alike:
-    one that was added with many photos must not hide what many with few lose.
+    Only photos that both held out count: answers by trained classes' heads that had not learnt from the photo, and by
+    columns fitted without it. A photo that one of them learnt from would favour that one. Both answer the same photos,
+    so the differences are judged, and a difference within its standard error counts as none. Each class has the same
+    weight: a class with many photos must not hide the losses of many classes with few.
 
     Args:
         before: what is live.
@@ -71,7 +72,7 @@ def judge_bundle(before: tuple[Bundle, Bank], after: tuple[Bundle, Bank], settin
     lost_of: dict[str, list[int]] = defaultdict(list)
     right_of: dict[str, list[int]] = defaultdict(list)
     for photo, (label, answer) in old.items():
-        if photo in new and new[photo][0] == label:  # a class that only one of them knows, or that was relabelled
+        if photo in new and new[photo][0] == label:  # only one of them knows the class, or the photo was relabelled
             lost_of[label].append((answer == label) - (new[photo][1] == label))
             right_of[label].append(answer == label)
     if not lost_of:
@@ -96,19 +97,19 @@ def _mean(of_classes: Collection[Sequence[int]]) -> float:
 
 
 def _surely(lost_of: Collection[Sequence[int]]) -> float:
-    """The mean loss over classes less its standard error; one photo alone says nothing."""
+    """The mean loss over classes minus its standard error; a single photo is no evidence."""
     n = sum(len(each) for each in lost_of)
     if n < 2:
         return -math.inf
     mean = _mean(lost_of)
-    # Each photo weighs one over its class's number of photos; alike where all classes have as many.
+    # Each photo's weight is one over its class's number of photos.
     squares = sum((lost - mean) ** 2 / len(each) ** 2 for each in lost_of for lost in each)
     error = math.sqrt(squares * n / (n - 1)) / len(lost_of)
-    return mean - error - 1e-9  # of one photo lost they are the same, but for rounding
+    return mean - error - 1e-9  # if one photo is lost both are equal, up to rounding
 
 
 def _answers(bundle: Bundle, bank: Bank) -> dict[str, tuple[str, str]]:
-    """Photo to its class and to the class that it is taken for, of all photos that were held out; "" for unknown."""
+    """For all held-out photos: photo to its class and to its answer, which is "" for unknown."""
     names = (*bundle.class_names, *bank.names)
     known = bank.known
     answers = Answering(bundle, bank).of_logits(known.logits).classes.tolist()

@@ -1,9 +1,9 @@
-"""Changes to the classes of a workspace: each passes the gate, goes into the ledger, and only then moves the pointer.
+"""Changes to the classes of a workspace: each passes the gate, is written to the ledger, and then moves the pointer.
 
-The order is what makes a kill at any moment harmless. Photos are kept first (alone they mean nothing), the ledger's
-line is written next (from then on the change counts), the version is published and the pointer moves last. Whoever
-comes next finishes what the ledger says and the pointer does not yet. A change that brings another bundle, a rollback
-or a consolidation, names its version in the ledger, so that version is there before the line is.
+This order makes a kill at any moment harmless. First the photos are kept (alone they change nothing). Then the ledger's
+line is written, and the change counts. Then the version is published, and last the pointer moves. The next writer
+completes a change that is in the ledger but not yet in the pointer. A change that brings another bundle, a rollback or
+a consolidation, names its version in the ledger, so that version is there before the line is.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Change:
-    """What a change came to.
+    """The result of a change.
 
     Attributes:
         version: live now.
-        before: live before; the same where nothing had to change.
-        verdict: the gate's, where classes were added.
-        bundle_verdict: the gate's, where another bundle took the place of one.
+        before: live before; the same version if nothing had to change.
+        verdict: the gate's, if classes were added.
+        bundle_verdict: the gate's, if a bundle was replaced.
         waiting: trained classes whose photos now wait for consolidation.
     """
 
@@ -79,11 +79,11 @@ class Changes:
 
     Args:
         ledger: of the workspace.
-        photos: of its arrivals.
-        versions: its live ones.
+        photos: photos of its arrivals.
+        versions: its live versions.
         fitter_for: makes the `ColumnFitter` of a bundle.
         gate: thresholds.
-        beside: files that are kept with each version (`dvc.lock`, `params.yaml`).
+        beside: further files to keep with each version (`dvc.lock`, `params.yaml`).
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class Changes:
         """Add classes, or photos to added ones; photos of trained classes wait in the ledger.
 
         Args:
-            arrival: name to the SHA-256 of its photos, which `ArrivalPhotos` has.
+            arrival: name to the SHA-256 of its photos, which `ArrivalPhotos` holds.
             stamp: who and when.
             vocabulary: which one judges the names: `starter`, `full`, or none.
             force: overrule the gate.
 
         Raises:
-            UserInputError: a name that cannot be, or no photo; nothing is changed.
+            UserInputError: a name is not valid, or there is no photo; nothing is changed.
             RefusedByGateError: it would do harm; nothing is changed.
         """
         with self._turn(stamp) as now:
@@ -122,7 +122,7 @@ class Changes:
             if len(wanted) < len(arrival):
                 raise UserInputError("a class comes twice", on=", ".join(arrival), remedy="give all its photos at once")
             fresh = now.fresh(wanted)
-            if not fresh:  # the same arrival again
+            if not fresh:  # the same arrival was made before
                 return Change(
                     now.version, now.version, waiting=tuple(name for name in wanted if name in now.state.waiting)
                 )
@@ -148,9 +148,9 @@ class Changes:
             return Change(version, now.version, verdict, waiting=waiting)
 
     def remove(self, name: str, stamp: Stamp) -> Change:
-        """Take an added class out again; all other answers are then as if it had never been there.
+        """Remove an added class; all other answers are then as if it had never been there.
 
-        Of a trained class the photos that wait for consolidation are taken back.
+        For a trained class, the photos that wait for consolidation are removed.
 
         Raises:
             UserInputError: it is no added class, and no photos wait for it.
@@ -162,10 +162,10 @@ class Changes:
             return self._change(now, LedgerEntry("remove", stamp.who, stamp.time, now.version.name, name=name), stamp)
 
     def rename(self, name: str, new_name: str, stamp: Stamp) -> Change:
-        """Call an added class something else; its column stays.
+        """Rename an added class; its column stays.
 
         Raises:
-            UserInputError: it is no added class, or the new name cannot be or is taken.
+            UserInputError: it is no added class, or the new name is not valid or taken.
         """
         with self._turn(stamp) as now:
             name, new_name = now.called(name), class_name(new_name, now.names)
@@ -182,12 +182,12 @@ class Changes:
     def roll_back(self, stamp: Stamp, to: str | None = None) -> Change:
         """Make an earlier version live again, with the classes and the waiting photos of its time.
 
-        Over a consolidation, the older bundle answers again and the class is an added one once more; `data/raw` and the
-        stages' bundle stay, so that consolidating or training again brings back what was rolled back.
+        Over a consolidation, the older bundle answers again, and the class is an added one again. `data/raw` and the
+        stages' bundle stay: consolidating or training again undoes the rollback.
 
         Args:
             stamp: who and when.
-            to: the version, or how its name begins; None: the one before.
+            to: the version, or the beginning of its name; None: the version before.
 
         Raises:
             UserInputError: there is no such version, or no earlier one.
@@ -211,7 +211,7 @@ class Changes:
                     on=target.name,
                     remedy="go to a version without their classes, or add the classes again",
                 )
-            # What held when it was last in use: photos may have come to wait since it was made.
+            # The state when it was last in use: photos may have been added to the waiting ones since it was made.
             left = [entry.arrival - 1 for entry in now.entries if entry.made_on == target.name]
             entered = [entry.number for entry in now.entries if entry.to == target.name]
             back_to = max([target.entry, *left, *entered])
@@ -221,9 +221,9 @@ class Changes:
             return Change(target, now.version)
 
     def adopt(self, bundle_folder: Path, stamp: Stamp) -> Change | None:
-        """Make a bundle live, with the bank that the ledger gives beside it; None where it is live already.
+        """Make a bundle live, with the bank that the ledger gives beside it; None if it is live already.
 
-        Whoever trains wants what came of it, so the gate is asked and does not refuse.
+        The gate's verdict is reported but does not refuse: a person who trains wants the result.
         """
         bundle = Bundle.load(bundle_folder)
         with self._ledger.turn() as entries:
@@ -234,7 +234,7 @@ class Changes:
             bank = self._replayed(bundle, entries)
             verdict = None
             if current is not None:
-                with suppress(OtherBundleVersionError):  # of another release: it cannot answer, so nothing is compared
+                with suppress(OtherBundleVersionError):  # of another release: it cannot be read or compared
                     verdict = judge_bundle(self._versions.load(current), (bundle, bank), self._gate)
             version = self._publish(bundle_folder, bank, len(entries), stamp, stages=bundle.version)
             return Change(version, current or version, bundle_verdict=verdict)
@@ -247,18 +247,18 @@ class Changes:
     def consolidate(
         self, bundle_folder: Path, moved: Mapping[str, tuple[str, ...]], stamp: Stamp, *, force: bool = False
     ) -> Change:
-        """Make a bundle live that was trained on photos of the ledger too; from then on they count as `data/raw`'s.
+        """Make live a bundle that was also trained on photos of the ledger; these then count as photos of `data/raw`.
 
         Args:
             bundle_folder: of the new bundle.
-            moved: class name to the SHA-256 of its photos that now lie in `data/raw`; what came since goes on waiting.
+            moved: class name to the SHA-256 of its photos that now lie in `data/raw`; later photos keep waiting.
             stamp: who and when.
             force: overrule the gate.
 
         Raises:
             UserInputError: the bundle does not know one of the classes, or the ledger has changed about them; nothing
                 is changed.
-            RefusedByGateError: what is live does better on the classes that both know; nothing is changed.
+            RefusedByGateError: the live classifier is better on the classes that both know; nothing is changed.
         """
         bundle = Bundle.load(bundle_folder)
         with self._turn(stamp) as now:
@@ -283,7 +283,7 @@ class Changes:
             verdict = judge_bundle((now.bundle, now.bank), (bundle, bank), self._gate)
             if not force:
                 verdict.require()
-            # Not yet with the entries: killed before they are written, it is a version beside the ledger as it is.
+            # Published before the entries are written: after a kill in between, it is only an unused version.
             version = self._versions.publish(
                 bundle_folder, bank, entry=len(now.entries), made=stamp.time, beside=self._beside
             )
@@ -292,10 +292,10 @@ class Changes:
             return Change(version, now.version, bundle_verdict=verdict)
 
     def purge(self, photos: Sequence[str], stamp: Stamp) -> Change:
-        """Write down that photos of classes that are there no more are deleted; the caller deletes them afterwards.
+        """Record the deletion of photos of removed classes; the caller deletes the files afterwards.
 
-        Classes that were fitted beside those are fitted anew, as if the photos had never come: what is live is what the
-        ledger comes to.
+        Classes that were fitted beside those photos are fitted anew, as if the photos had never come, so that the live
+        version follows from the ledger.
 
         Raises:
             UserInputError: a class has one of them, or `data/raw` got it by a consolidation.
@@ -311,7 +311,7 @@ class Changes:
             return Change(self._commit(now, [entry], bank, stamp), now.version)
 
     def unmade_by(self, photos: Collection[str]) -> list[Version]:
-        """Live versions that could not be made anew without these photos, oldest first."""
+        """Live versions that could not be derived again without these photos, oldest first."""
         entries = self._ledger.entries()
         return [version for version in self._versions.all() if self._made_from(version, entries) & {*photos}]
 
@@ -331,7 +331,7 @@ class Changes:
 
     @contextmanager
     def _turn(self, stamp: Stamp) -> Iterator[Now]:
-        """A writer's turn, begun by finishing what an earlier writer did not."""
+        """A writer's turn; it first completes a change that an earlier writer did not finish."""
         with self._ledger.turn() as entries:
             version = self._versions.current()
             if version is None:
@@ -351,8 +351,8 @@ class Changes:
         return Now(entries, states(entries, frozenset(bundle.class_names))[-1], version, bundle, bank)
 
     def _finished(self, now: Now, done: int) -> Now:
-        """With the bank that the ledger comes to, of whose entries the pointer has seen `done`."""
-        if done > len(now.entries):  # an older ledger was put in its place; it has the last word
+        """The state with the bank that the ledger leads to; the pointer includes its first `done` entries."""
+        if done > len(now.entries):  # an older ledger was restored; the ledger decides
             return replace(now, bank=self._replayed(now.bundle, now.entries))
         for together in by_arrival(now.entries[done:]):
             if to := together[-1].to:

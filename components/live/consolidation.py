@@ -1,8 +1,8 @@
-"""Photos on their way from the arrivals into `data/raw`, where a kill half-way leaves nothing behind.
+"""Copies photos from the arrivals into `data/raw`; a kill half-way leaves nothing behind.
 
-A journal is written before the first photo is copied. Until the ledger says that the photos are consolidated, whoever
-comes next takes back what the journal names; from then on they stay. Photos are copied, never moved: they go on lying
-in the arrivals under their content's name, since a rollback over the consolidation needs them there.
+A journal is written before the first photo is copied. Until the ledger says that the photos are consolidated, the next
+process removes the files that the journal names; afterwards they stay. Photos are copied, never moved: a rollback over
+the consolidation needs them in the arrivals.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["Consolidation"]
 
 @dataclass(frozen=True)
 class _Journal:
-    """What a consolidation writes into the photo folder.
+    """The files that a consolidation writes into the photo folder.
 
     Attributes:
         entries: how many the ledger had before it.
         files: new files, relative to the photo folder.
-        list_name: the list that got rows for them; empty where folders name photos.
-        list_before: its content before, in base 64.
-        list_after: SHA-256 of its content with those rows.
+        list_name: the list that got rows for them; empty if folders name photos.
+        list_before: the list's content before, in base 64.
+        list_after: SHA-256 of the list's content with those rows.
     """
 
     entries: int
@@ -45,7 +45,7 @@ class _Journal:
 
 
 class Consolidation:
-    """The one consolidation that a workspace may be in the middle of.
+    """The consolidation that may be under way in a workspace; there is at most one.
 
     Args:
         raw: the photo folder.
@@ -63,7 +63,7 @@ class Consolidation:
         self._lock = raw.with_name(".consolidation.lock")
 
     def turn(self) -> AbstractContextManager[None]:
-        """Nobody else consolidates or trains within, nor takes back what is being consolidated.
+        """Within the block no other process consolidates, trains, or undoes this consolidation.
 
         Raises:
             UserInputError: another process does.
@@ -72,7 +72,7 @@ class Consolidation:
 
     @property
     def unsettled(self) -> bool:
-        """A consolidation is under way, or was cut off."""
+        """Whether a consolidation is under way or was cut off."""
         return self._path.exists()
 
     def place(self, moved: Mapping[str, Sequence[str]]) -> int:
@@ -82,10 +82,10 @@ class Consolidation:
             moved: class name to the SHA-256 of its photos.
 
         Returns:
-            How many were not there yet.
+            How many photos were not there yet.
 
         Raises:
-            UserInputError: the folder's layout cannot take them; nothing is left of them there.
+            UserInputError: the folder's layout cannot take them; none of them is left there.
         """
         files = {name: [*self._photos.files(photos).values()] for name, photos in moved.items()}
         plan = plan_placement(self._raw, files, self._listing)
@@ -110,10 +110,10 @@ class Consolidation:
         return len(plan.files)
 
     def settle(self) -> bool:
-        """Take back what was cut off before the ledger said that it counts; to be called within `turn`.
+        """Undo a consolidation that was cut off before the ledger recorded it; call it within `turn`.
 
         Returns:
-            Whether there is one that counts; its last step is `done`.
+            Whether there is one that the ledger has recorded; `done` is its last step.
         """
         if not self.unsettled:
             return False
@@ -124,11 +124,11 @@ class Consolidation:
         return False
 
     def done(self) -> None:
-        """What was placed stays for good."""
+        """Finish: the copied photos stay."""
         self._path.unlink(missing_ok=True)
 
     def require_settled(self) -> None:
-        """Refuse to go on beside one that is under way or was cut off.
+        """Raise if one is under way or was cut off.
 
         Raises:
             UserInputError: there is one.
@@ -159,6 +159,6 @@ class Consolidation:
         for name in journal.files:
             (self._raw / name).unlink(missing_ok=True)
         for folder in {(self._raw / name).parent for name in journal.files}:
-            with contextlib.suppress(OSError):  # it holds other photos
+            with contextlib.suppress(OSError):  # the folder holds other photos
                 folder.rmdir()
         self.done()

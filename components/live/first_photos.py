@@ -1,7 +1,7 @@
-"""Photos of classes that are to be trained for the first time: they come one class at a time, into `data/raw`.
+"""Photos for a first training, which come one class at a time, into `data/raw`.
 
-A workspace without a classifier has nothing that a class could be added to. Here its photo folder grows instead, a folder
-per class, until somebody trains. What is taken out again is moved aside, never deleted.
+A workspace without a classifier has nothing to which a class could be added. Here its photo folder grows instead, one
+folder per class, until somebody trains. A removed class is moved aside, never deleted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUFFIXES |= {"TIFF": ".tif", "AVIF": ".avif", "PPM": ".ppm", "JPEG2000": ".jp2"
 
 
 class FirstPhotos:
-    """The photo folder of a workspace that nothing was trained in yet.
+    """The photo folder of a workspace in which nothing was trained yet.
 
     Args:
         workspace: see `Workspace`.
@@ -40,7 +40,7 @@ class FirstPhotos:
         self._raw = workspace.raw
 
     def rows(self) -> list[dict[str, Any]]:
-        """One a class, by name: `class`, `kind` (`to_train`), `since` (None), `photos`."""
+        """One row per class, by name: `class`, `kind` (`to_train`), `since` (None), `photos`."""
         return [
             {"class": folder.name, "kind": "to_train", "since": None, "photos": sum(1 for _ in _photos(folder))}
             for folder in self._folders()
@@ -51,18 +51,18 @@ class FirstPhotos:
         return [*_photos(self._raw / name)] if name in [folder.name for folder in self._folders()] else []
 
     def add(self, name: str, photos: Iterable[tuple[str, bytes]]) -> tuple[str, int, list[PhotoError]]:
-        """Keep photos of a class; each is opened first, and one that is there already is passed over.
+        """Keep photos of a class; each is opened first, and one that is there already is skipped.
 
         Args:
             name: of the class, in words.
-            photos: what each is called, and its bytes.
+            photos: name and bytes of each.
 
         Returns:
-            The class's name as it is kept, how many photos it has now, and what is wrong with those that are not kept.
+            The class's name as it is kept, its number of photos now, and the errors of the photos that are not kept.
 
         Raises:
-            UserInputError: the name cannot be, none of the photos can be used, the folder is no folder per class, or a
-                training is at work.
+            UserInputError: the name is not valid, none of the photos can be used, the layout is not a folder per class,
+                or a training is at work.
         """
         with self._workspace.turn():
             name = self._called(name)
@@ -82,7 +82,7 @@ class FirstPhotos:
             return name, len(self.files(name)), refused
 
     def remove(self, name: str) -> Path:
-        """Take a class's folder out of the photo folder; where it lies now.
+        """Move a class's folder out of the photo folder; returns where it lies now.
 
         Raises:
             UserInputError: there is none of that name, or a training is at work.
@@ -96,10 +96,10 @@ class FirstPhotos:
             return aside
 
     def rename(self, name: str, new_name: str) -> str:
-        """Call a class otherwise; the name as it is kept.
+        """Rename a class; returns the name as it is kept.
 
         Raises:
-            UserInputError: there is none of that name, the new one cannot be or is taken, or a training is at work.
+            UserInputError: there is none of that name, the new one is not valid or taken, or a training is at work.
         """
         with self._workspace.turn():
             folder = self._folder(name)

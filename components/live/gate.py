@@ -1,4 +1,4 @@
-"""The gate: what an arrival must show before it goes live, in figures that a person can judge."""
+"""The gate: the conditions that an arrival must meet before it goes live, in figures that a person can judge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class KnownChange:
 
     Attributes:
         n_photos: how many there are.
-        changed: to how many of them `classify` gives another answer now: another class, or "unknown", or no longer that.
+        changed: to how many of them `classify` now gives another answer: another class, or "unknown", or a class
+            instead of "unknown".
         become_unknown: how many of those are unknown now.
         drop: what the share of right answers loses, mean over classes, -1 to 1; "unknown" is no right answer. The larger
             loss of two: of answers by heads and columns that had not seen the photo, and of those that `classify` gives.
@@ -36,13 +37,13 @@ class KnownChange:
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """What the gate says of an arrival.
+    """The gate's verdict on an arrival.
 
     Attributes:
         base_drop: share of the known photos that are no longer answered rightly, mean over classes, 0 to 1.
-        most_base_drop: what was allowed for so many classes.
+        most_base_drop: the allowed `base_drop` for so many classes.
         recall: of each new class, 0 to 1; NaN with one photo.
-        refusals: why not, one sentence each; empty: it passes.
+        refusals: one sentence for each reason to refuse; empty if it passes.
         change: the answers to the known photos, one by one.
     """
 
@@ -54,7 +55,7 @@ class GateVerdict:
 
     @property
     def told(self) -> str:
-        """What the known classes lose, as a sentence for people."""
+        """The loss of the known classes, as a sentence for people."""
         change = self.change
         if not change.changed:
             return f"the answers to the {change.n_photos} photos of the known classes stay as they were"
@@ -66,7 +67,7 @@ class GateVerdict:
         )
 
     def require(self) -> None:
-        """Refuse what did not pass.
+        """Raise if the gate refused it.
 
         Raises:
             RefusedByGateError: with the first reason, and how many more there are.
@@ -79,7 +80,7 @@ class GateVerdict:
 
 
 def require_none(refusals: Sequence[str], *, on: str, remedy: str) -> None:
-    """Raise what a gate found, if anything.
+    """Raise if a gate has a reason to refuse.
 
     Raises:
         RefusedByGateError: with the first reason, and how many more there are.
@@ -115,7 +116,7 @@ def compare_known(before: Answering, after: Answering) -> KnownChange:
 
 
 def _drop(before: Tensor, after: Tensor, labels: Tensor) -> float:
-    """What the share of right answers loses, mean over the classes that have photos."""
+    """The loss of the share of right answers, mean over the classes that have photos."""
     lost = (before == labels).double() - (after == labels).double()
     counts = torch.bincount(labels)
     shares = torch.zeros(len(counts), dtype=torch.float64).index_add_(0, labels, lost) / counts.clamp_min(1)
@@ -130,15 +131,15 @@ def judge(
     Args:
         known: the classes before it.
         new: the arrival.
-        addition: what it came to.
+        addition: the columns that LiteEmbed made of it.
         change: what it does to the answers to known photos; see `compare_known`.
         settings: thresholds.
     """
-    # By the form's own evidence where that is worse: it does not know of "unknown".
+    # The form's own evidence counts if it is worse: it does not know of "unknown".
     base_drop = max(addition.evidence[addition.form].base_drop, change.drop, 0.0)
     allowed = settings.most_drop.allowed(new.n_classes, known.n_classes)
     refusals = []
-    # One photo of a known class is no evidence, however few there are of it.
+    # A single photo of a known class is no evidence, even if the class has few photos.
     if base_drop > max(allowed, 1.5 / max(1, int(known.held_out.sum()))):
         refusals.append(
             f"known classes would lose {100 * base_drop:.1f} % of their photos; "

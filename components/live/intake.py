@@ -1,8 +1,8 @@
-"""Arrivals of an inbox: made live together, and moved out of it to where their outcome can be read.
+"""Makes the arrivals of an inbox live together, and moves them out of it, with a text on their outcome.
 
-What a person did wrong (a photo, a name, a class that the gate refuses) goes to `.rejected` with its reason, and the
-rest goes on. What is nobody's mistake there (a full disk, a fault of ours) leaves its class in the inbox, to be tried
-again; so does what looks unfinished and came a short time ago.
+A photo or class with a mistake of a person (a bad photo, a bad name, a class that the gate refuses) is moved to
+`.rejected` with its reason, and the others are taken. After a failure that is no mistake of a person there (a full
+disk, a fault of ours) the class stays in the inbox, to be tried again. Recent files that look unfinished stay too.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _NO_PHOTO = {
     "device": ("it is not a regular file", "put a photo there"),
 }
 _BESIDE = ("it lies beside the classes' folders, so its class is not known", "put it into a folder named by its class")
-# What reading says of a file that may not be whole yet.
+# Reasons of the reader that may mean an incomplete file.
 _UNFINISHED = ("zero_byte", "truncated", "unreadable", "not_an_image", "missing")
 
 
 def open_inbox(workspace: Workspace, folder: Path) -> tuple[Inbox, InboxSettings]:
-    """The inbox and how it is watched.
+    """The inbox and its settings.
 
     Raises:
         UserInputError: it is no folder, or one that the workspace keeps its own photos in.
@@ -60,18 +60,19 @@ def take_in(
 ) -> Taken:
     """Make the classes of settled arrivals live in one change, and move their photos out of the inbox.
 
-    Where that is refused each class is tried by itself, so that none is refused for another's sake. What is young
-    (`Arrival.young`) and looks unfinished is left where it is.
+    If that is refused, each class is tried alone, so that none is refused because of another. Files that are young
+    (`Arrival.young`) and look unfinished stay where they are.
 
     Args:
         inbox: where they lie.
-        arrivals: what `Settling` gave.
-        live: a warm one.
+        arrivals: those that `Settling` gave.
+        live: a `LiveWorkspace` that is loaded already.
         settings: of the inbox.
         run: how each step is run.
 
     Raises:
-        Exception: what is nobody's mistake there (a full disk, a fault of ours), if nothing came of any arrival.
+        Exception: a failure that is no mistake of a person there (a full disk, a fault of ours), if no arrival was
+            taken.
     """
     taking = _Taking(inbox, live, settings, run)
     try:
@@ -84,12 +85,12 @@ def take_in(
 
 
 def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], run: Runner = run_plainly) -> Taken:
-    """Take the arrivals of these classes once they have settled, in a process that is not warm yet.
+    """Take the arrivals of these classes once they have settled, in a process that has loaded nothing yet.
 
     Args:
         workspace: see `Workspace`.
         folder: the inbox.
-        names: of folders in it; one that is not there any more was taken by somebody else.
+        names: of folders in it; a folder that is gone was taken by another process.
         run: how each step is run.
 
     Raises:
@@ -99,7 +100,7 @@ def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], run: 
     settling = Settling(settings.settle_s, unfinished_s=settings.unfinished_s)
     taken = Taken()
     with inbox.only_one():
-        settling.settled(inbox.look())  # the first look: what comes now takes longer than photos take to settle
+        settling.settled(inbox.look())  # first look, before loading: that takes longer than settling
         live = LiveWorkspace.open(workspace)
         run("load", live.warm)
         deadline = time.monotonic() + _PATIENCE_S + settings.unfinished_s
@@ -124,7 +125,7 @@ def take_settled(workspace: Workspace, folder: Path, names: Sequence[str], run: 
 
 
 class _Taking:
-    """Arrivals on their way into what is live."""
+    """The processing of some arrivals of an inbox."""
 
     def __init__(self, inbox: Inbox, live: LiveWorkspace, settings: InboxSettings, run: Runner) -> None:
         self._inbox = inbox
@@ -145,14 +146,14 @@ class _Taking:
         self._make_live([name for name, each in read.items() if each.kept[name]], files, read)
 
     def finished(self) -> Taken:
-        """All of it, written down in the inbox too."""
+        """Process all arrivals; the outcome is written into the inbox too."""
         self._filing.write("\n".join(explain_outcome(outcome) for outcome in self._taken.outcomes))
         self._taken.folders = dict(self._filing.folders)
         self._taken.stuck = dict(self._filing.stuck)
         return self._taken
 
     def _files_of(self, arrival: Arrival) -> list[Found]:
-        """The files of an arrival; what can be no photo is refused."""
+        """The files of an arrival; those that cannot be photos are refused."""
         if not arrival.name:
             for found in arrival.takable:
                 error = UserInputError(_BESIDE[0], on=found.path.name, remedy=_BESIDE[1])
@@ -180,7 +181,7 @@ class _Taking:
             )
 
     def _read(self, files: Mapping[str, Sequence[Found]], young: Collection[Path]) -> dict[str, ReadPhotos]:
-        """Of each class what could be read; one that fails is no reason for another to."""
+        """Read each class separately, so that one that fails does not stop another."""
         read = {}
         for name, found in files.items():
             paths = [each.path for each in found]
@@ -225,14 +226,14 @@ class _Taking:
         self._taken.refused[printable(name)] = error
         for found in everything:
             self._filing.reject(found, error)
-        with contextlib.suppress(OSError):  # not empty: more has come
+        with contextlib.suppress(OSError):  # not empty: more files have come
             (self._inbox.folder / name).rmdir()
 
     def _refuse(self, found: Found, error: ShotlineError, young: Collection[Path] = ()) -> None:
-        # A link or a device stays what it is.
+        # A link or a device never becomes a photo.
         if found.path in young and found.kind in ("file", "folder"):
             self._taken.unfinished[found] = error
-        elif self._filing.reject(found, error) is not None:  # else it has changed, and is judged as it is then
+        elif self._filing.reject(found, error) is not None:  # else it has changed, and is judged again later
             self._taken.refused_photos[shown_path(found.path)] = error
 
 

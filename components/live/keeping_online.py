@@ -1,9 +1,10 @@
-"""Feast's online store, brought up to date after what is live has changed, by a process of its own.
+"""Brings Feast's online store up to date after a change of what is live, in a process of its own.
 
-Importing Feast takes five seconds, which nobody who adds a class should wait for, and neither should a watcher or a
-service hold Feast in its memory. So whoever has moved the pointer starts `python -m components.live.keeping_online
-WORKSPACE`, detached: it goes on when the command has ended. One such process works at a time; it writes until the pointer stands still. What
-it could not do is noted, and told and tried again by the next `shotline` command that looks at the classes.
+Importing Feast takes five seconds. A person who adds a class should not wait for it, and a watcher or service should
+not hold Feast in memory. So the process that has moved the pointer starts `python -m components.live.keeping_online
+WORKSPACE`, detached, which continues after the command has ended. Only one such process works at a time; it writes
+until the store has the live version. A failure is recorded; the next `shotline` command that looks at the classes
+reports it and tries again.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ __all__ = ["keep_online"]
 
 _log = logging.getLogger(__name__)
 
-# Where Feast keeps its metrics: one that is imported here names a folder that goes when this process ends.
+# Folder of Feast's metrics: a Feast imported here would name a folder that is removed when this process ends.
 _OF_THIS_PROCESS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
 
 _started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not complain of children that still run
 
 
 def keep_online(workspace: Workspace) -> str | None:
-    """Start the process where the online store is behind what is live; why the last one failed, None where it did not."""
+    """Start the process if the online store is behind; returns why the last one failed, None if it did not."""
     online = OnlineClasses(workspace)
     wanted = workspace.parameters.section("feature_store", StoreSettings).online and online.is_behind()
     if not wanted or importlib.util.find_spec("feast") is None:  # a Bento's environment has none
@@ -41,7 +42,7 @@ def keep_online(workspace: Workspace) -> str | None:
     try:
         with (workspace.feature_store / "online.log").open("wb") as log:
             process = subprocess.Popen(
-                # -P: nothing of the current folder
+                # -P: modules in the current folder must not be imported
                 [sys.executable, "-P", "-m", "components.live.keeping_online", str(workspace.root)],
                 env={name: value for name, value in os.environ.items() if name not in _OF_THIS_PROCESS},
                 stdin=subprocess.DEVNULL,
@@ -49,7 +50,7 @@ def keep_online(workspace: Workspace) -> str | None:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C that ends the command must not end it
             )
-    except OSError as error:  # what is live is live; this can wait
+    except OSError as error:  # the change is live already; this can be done later
         return f"it cannot be started: {error.strerror}"
     _started.append(process)
     return failure
@@ -63,7 +64,7 @@ def main(root: Path) -> None:
     try:
         attempts = Retrying(stop=stop_after_attempt(3), wait=wait_exponential(max=30), reraise=True)
         version = attempts(online.bring_up_to_date)
-    except Exception as error:  # any of a store's own; it is told by the next command
+    except Exception as error:  # any error of a store; the next command reports it
         online.note_failure(error.what if isinstance(error, ShotlineError) else f"{type(error).__name__}: {error}")
         raise
     if version is not None:

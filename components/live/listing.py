@@ -1,4 +1,4 @@
-"""What classes are live, and how two versions differ, read off the versions' facts without a model."""
+"""Lists the live classes, and how two versions differ, from the versions' facts without loading a model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def live_class_rows(versions: Versions, ledger: Path) -> list[dict[str, Any]]:
 
 
 def differences(versions: Versions, before: Version, after: Version) -> list[dict[str, Any]]:
-    """How the classes of two versions differ, one object a class; no model is loaded.
+    """How the classes of two versions differ, one object per class; no model is loaded.
 
     Returns:
         `change` and `class`: `renamed` (with `new_name`), `removed`, `added` (with `kind`, `photos`), `changed` (with
@@ -61,16 +61,16 @@ def differences(versions: Versions, before: Version, after: Version) -> list[dic
 
 
 def version_row(version: Version, current: Version) -> dict[str, Any]:
-    """A version as `versions --json` tells it: `version`, `in_use`, `bundle`, `made` (ISO 8601), `added` (class names)."""
+    """A version for `versions --json`: `version`, `in_use`, `bundle`, `made` (ISO 8601), `added` (class names)."""
     facts = {"version": version.name, "in_use": version == current, "bundle": version.bundle}
     return {**facts, "made": version.made, "added": list(version.classes)}
 
 
 def version_rows(versions: Versions, most: int) -> list[dict[str, Any]]:
-    """The last `most` versions, oldest first: `version_row`, and `changes`, how each differs from the one made before it.
+    """The last `most` versions, oldest first: `version_row`, and `changes`, the differences from the version before.
 
-    `changes` holds what `differences` gives, after `{"change": "bundle"}` where another classifier was trained; it is
-    empty for the first.
+    `changes` is the result of `differences`, after `{"change": "bundle"}` if another classifier was trained; it is
+    empty for the first version.
 
     Raises:
         UserInputError: nothing is live yet.
@@ -89,7 +89,7 @@ def version_rows(versions: Versions, most: int) -> list[dict[str, Any]]:
 
 
 def _renamed(before: BankFacts, after: BankFacts) -> dict[str, str]:
-    """Old and new names of added classes that are called otherwise; a rename keeps the photos and when they came."""
+    """Old and new names of renamed classes; a rename keeps the photos and their times."""
     earlier = {(each.since, each.photos): each.name for each in before.classes}
     pairs = [(earlier.get((each.since, each.photos)), each.name) for each in after.classes]
     return {old: new for old, new in pairs if old is not None and old != new}

@@ -1,4 +1,4 @@
-"""What holds while it is a writer's turn, and what of an arrival is new there."""
+"""The state during a writer's turn, and the photos of an arrival that are new to it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Now"]
 
 @dataclass(frozen=True)
 class Now:
-    """What holds while it is a writer's turn.
+    """The state during a writer's turn.
 
     Attributes:
         entries: the whole ledger.
-        state: what it comes to beside the live bundle.
+        state: the state that the ledger leads to beside the live bundle.
         version: live.
-        bundle: its bundle.
-        bank: its bank.
+        bundle: bundle of the live version.
+        bank: bank of the live version.
     """
 
     entries: list[LedgerEntry]
@@ -39,27 +39,28 @@ class Now:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all classes that are there: the bundle's, then the added ones."""
+        """Names of all classes: the bundle's, then the added ones."""
         return (*self.bundle.class_names, *self.state.classes)
 
     def called(self, text: str) -> str:
-        """The class that is meant by `text`, which may be spaced or composed otherwise; `text` if there is none."""
+        """The name of the class that `text` means, up to spaces and Unicode form; `text` if there is none."""
         name = " ".join(unicodedata.normalize("NFC", text).split())
         return name if name in self.names and text not in self.names else text
 
     def numbered(self, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
-        """Entries of one arrival as the ledger will number them."""
+        """Entries of one arrival with the numbers that the ledger will give them."""
         first = len(self.entries) + 1
         return [replace(entry, number=first + place, arrival=first) for place, entry in enumerate(entries)]
 
     def fresh(self, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Of each class the photos that it does not have yet; classes without any are left out.
+        """The new photos of each class; classes without new photos are left out.
 
         Raises:
-            UserInputError: a class comes without a photo, is spelt unlike the one there is, or has another's photos.
+            UserInputError: a class has no photo, differs in spelling from an existing class, or has photos of another
+                class.
         """
         fresh: dict[str, tuple[str, ...]] = {}
-        come: dict[str, str] = {}  # photo to the class that it comes for
+        come: dict[str, str] = {}  # photo to its class
         for name, photos in wanted.items():
             if not photos:
                 raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
@@ -85,14 +86,14 @@ class Now:
         return fresh
 
     def require_distinct(self, name: str, beside: Sequence[str] = ()) -> None:
-        """Refuse a name that people would take for another class's, by its folder or by its words.
+        """Raise if people would take a name for another class's, by its folder or by its words.
 
         Args:
-            name: of a class that comes.
-            beside: further names that come with it.
+            name: of the new class.
+            beside: further names of the same arrival.
 
         Raises:
-            UserInputError: with the name of that class.
+            UserInputError: with the name of the other class.
         """
         for each, words in (
             *zip(self.bundle.class_names, self.bundle.display_names, strict=True),
@@ -104,7 +105,7 @@ class Now:
                 )
 
     def require_added(self, name: str) -> None:
-        """Refuse what is no added class.
+        """Raise if it is no added class.
 
         Raises:
             UserInputError: it is a trained one, or there is none of that name.
@@ -120,10 +121,10 @@ class Now:
             raise UserInputError("there is no added class of that name", on=name, remedy=f"added classes: {added}")
 
     def to_consolidate(self, names: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
-        """Photos that are not in `data/raw`, by class: of added classes, and those that wait for trained ones.
+        """Photos that are not in `data/raw`, by class: photos of added classes, and waiting photos of trained ones.
 
         Args:
-            names: of these classes; all where empty.
+            names: the classes; empty: all.
 
         Raises:
             UserInputError: one of them has none.

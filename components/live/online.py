@@ -1,8 +1,7 @@
-"""What is live, written to Feast's online store: a projection that other programs read, never the other way round.
+"""Writes what is live to Feast's online store, a projection that other programs read.
 
-The pointer is the one truth. Whoever has moved it has this done afterwards, outside the path that a person waits for;
-where it fails, what is live stays as it is and the next change makes up for it. Not exported by the room: a Bento has
-no Feast.
+The pointer alone decides what is live. The store is written after it has moved, while nobody waits; if that fails, the
+live version stays and the next change writes the store. The room does not export this module: a Bento has no Feast.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["OnlineClasses", "class_rows_of"]
 
 _LOCK_TIMEOUT_S = 600.0
-_LAYOUT = 2  # of the views; raised where what is in the store must be written anew
+_LAYOUT = 2  # of the views; raise it if the store's rows must be written anew
 
 
 class OnlineClasses:
@@ -38,21 +37,21 @@ class OnlineClasses:
         self._lock = FileLock(workspace.feature_store / ".online.lock")
 
     def is_behind(self) -> bool:
-        """Whether what is live is not in the online store yet, as far as this workspace's own notes say."""
+        """Whether the online store lacks what is live, by this workspace's own notes."""
         pointer = self._versions.pointer()
         noted = self._noted()
         return pointer is not None and (noted.get("moved"), noted.get("layout")) != (pointer.moved, _LAYOUT)
 
     def failure(self) -> str | None:
-        """Why the last attempt failed; None where it did not."""
+        """Why the last attempt failed; None if it did not."""
         return self._noted().get("failed")
 
     def note_failure(self, reason: str) -> None:
-        """Keep it for the next who asks."""
+        """Record the failure for the next command."""
         write_json(self._state, {**self._noted(), "failed": reason})
 
     def bring_up_to_date(self) -> str | None:
-        """Write what is live, until the pointer has not moved meanwhile; the version's name, None where nothing was behind.
+        """Write what is live until the store has caught up; returns the version's name, None if nothing was behind.
 
         One process does this at a time, and a version that is older than the one in the store is never written.
         """
@@ -73,13 +72,13 @@ class OnlineClasses:
         store = ClassStore(self._workspace.feature_store)
         workspace = self._workspace.identity
         there = store.live(workspace)
-        # SQLite would let an older row take the place of a newer one.
+        # SQLite would let an older row overwrite a newer one.
         if there is not None and there.moved > pointer.moved:
             return
         version = self._versions.find(pointer.version)
         bundle, bank = self._versions.load(version)
         rows = class_rows_of(bundle, bank)
-        # The classes first: who reads which version is live must find its classes.
+        # The classes first: a reader of the live version must find its classes.
         store.write_classes(version.name, rows, datetime.fromisoformat(version.made))
         store.write_live(
             LiveRow(

@@ -1,4 +1,4 @@
-"""A workspace's live part, put together: what the command line, the flows and the service change classes through."""
+"""Opens a workspace's live part, through which command line, flows and service change classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from components.artefacts import PhotoTables
 from components.backbone import Backbone, BackboneSettings, load_with_beside
-from components.bank import Answering, Answers, ArrivalPhotos, Bank, ColumnFitter, Ledger
+from components.bank import AnswerBatch, Answering, ArrivalPhotos, Bank, ColumnFitter, Ledger
 from components.classifier import Bundle, holds_bundle
 from components.errors import UserInputError
 from components.features import FeatureCache, Features, FeaturesSettings, PhotoFeatures, View
@@ -33,12 +33,12 @@ _AT_ONCE = 4096  # photos whose feature levels are in memory
 
 
 class LiveWorkspace:
-    """The live part of a workspace; what is heavy is loaded once, at its first use.
+    """The live part of a workspace; backbone and classifier are loaded once, at their first use.
 
     Args:
         workspace: see `Workspace`.
-        progress: told the name of each form before it is tried.
-        words: told how many words of how many are encoded, where a vocabulary has to be built first.
+        progress: called with the name of each form before it is tried.
+        words: called with (words encoded, words in all), if a vocabulary has to be built first.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class LiveWorkspace:
 
     @classmethod
     def open(cls, workspace: Workspace, progress: Callable[[str], None] | None = None) -> LiveWorkspace:
-        """The live part, with the bundle that the stages wrote made live where nothing is yet, as after a pull."""
+        """The live part; if nothing is live yet, as after a pull, the stages' bundle is made live."""
         live = cls(workspace, progress)
         if live.versions.current_name() is None and holds_bundle(workspace.bundle):
             live.changes.adopt(workspace.bundle, live.stamp())
@@ -86,16 +86,16 @@ class LiveWorkspace:
         return self.versions.load(self.versions.in_use())
 
     def class_names(self) -> tuple[str, ...]:
-        """Of what is live: the trained classes, then the added ones; raises as `loaded`."""
+        """Names of the live classes: trained ones, then added ones; raises as `loaded`."""
         bundle, bank = self.loaded()
         return (*bundle.class_names, *bank.names)
 
     def twins_of(self, thumbnails: Mapping[str, bytes]) -> dict[str, Twin]:
-        """Photos that nearly equal one of the photo folder, or one that came before them; see `find_twins`."""
+        """Photos that nearly equal a photo of the photo folder or an earlier one; see `find_twins`."""
         return find_twins(thumbnails, PhotoTables(self._workspace.ingested).manifest_file, self._ingest.near_duplicate)
 
     def warm(self) -> None:
-        """Load what the first arrival would wait for: backbone and vocabulary; and take a first step with each.
+        """Load backbone and vocabulary, for which the first arrival would wait, and run each once.
 
         Raises:
             UserInputError: nothing is live yet.
@@ -121,7 +121,7 @@ class LiveWorkspace:
     def encode(
         self, photos: Sequence[str], bundle: Bundle, images: Mapping[str, Image.Image] | None = None
     ) -> Features:
-        """Features of arrivals' photos, levels as the head reads them; what is not cached is encoded.
+        """Features of arrivals' photos, levels as the head reads them; photos that are not cached are encoded.
 
         Args:
             photos: their SHA-256.
@@ -130,8 +130,8 @@ class LiveWorkspace:
         """
         return self.features_of(photos, bundle, self._backbone_of(bundle), images)
 
-    def answers_to(self, photos: Sequence[str], files: Callable[[], Mapping[str, Path]]) -> tuple[Answers, Tensor]:
-        """What is live says of photos that lie somewhere, and their embeddings (n, d); what is not cached is encoded.
+    def answers_to(self, photos: Sequence[str], files: Callable[[], Mapping[str, Path]]) -> tuple[AnswerBatch, Tensor]:
+        """Answers of the live classifier to photos anywhere, and their embeddings (n, d); uncached photos are encoded.
 
         Raises:
             UserInputError: nothing is live yet.
@@ -174,9 +174,9 @@ class LiveWorkspace:
         return features.read([View(photo) for photo in photos], pooled=pooled, images=images)
 
     def vocabulary_kind(self, bundle: Bundle) -> str:
-        """Which vocabulary judges a name that comes now: the full one where it is built, else the starter.
+        """The vocabulary that judges a new name: the full one if it is built, else the starter.
 
-        The full one is then begun beside this, unless `liteembed.vocabulary` says that the starter is enough.
+        The full one is then started in the background, unless `liteembed.vocabulary` says that the starter is enough.
         """
         if bundle.text_embeddings is None:
             return ""
@@ -190,17 +190,18 @@ class LiveWorkspace:
         return "starter"
 
     def words_to_come(self, bundle: Bundle) -> tuple[int, int] | None:
-        """How many words of how many are encoded while the full vocabulary is being built; None where it is not."""
+        """How many words of how many are encoded while the full vocabulary is being built; None if it is not."""
         if bundle.text_embeddings is None or self._settings.vocabulary == "starter":
             return None
         return self.whole_vocabulary(bundle).progress()
 
     def whole_vocabulary(self, bundle: Bundle) -> WholeVocabulary:
-        """The full vocabulary of the bundle's backbone, there or on its way."""
+        """The full vocabulary of the bundle's backbone, built or being built."""
         return WholeVocabulary(self._backbone_of(bundle).first, self._vocabularies, bundle.templates[0])
 
     def build_whole_vocabulary(self, progress: Callable[[int, int], None]) -> int:
-        """Build the full vocabulary of the live version's backbone, or wait for whoever does; how many words it has.
+        """Build the full vocabulary of the live version's backbone, or wait for its builder; returns its number of
+        words.
 
         Args:
             progress: told how many words of how many are encoded.
@@ -218,7 +219,7 @@ class LiveWorkspace:
 
     @staticmethod
     def stamp() -> Stamp:
-        """The user of this process, now."""
+        """The user of this process, and the time now."""
         return Stamp(getpass.getuser(), datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     @property

@@ -1,4 +1,4 @@
-"""What came of photos that arrived, as data; `components.live.telling` says it in words and as JSON."""
+"""The outcome of an arrival, as data; `components.live.telling` writes it in words and as JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from components.inbox import Found
 from components.ingest import PhotoError, Twin
 from components.live.changes import Change
 
-__all__ = ["Misfit", "Outcome", "Taken"]
+__all__ = ["MisplacedPhoto", "Outcome", "Taken"]
 
 
 @dataclass(frozen=True)
-class Misfit:
+class MisplacedPhoto:
     """A photo given to a trained class that the classifier takes for another.
 
     Attributes:
@@ -32,31 +32,31 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an arrival came to.
+    """The outcome of one change of the live classes by arrived photos.
 
     Attributes:
         change: see `Change`.
         refused: photos that could not be used.
-        added: of each class that arrived and is now an added one, what is known of it.
-        names: what photos that came now were called, by their SHA-256.
-        misfits: photos given to trained classes that are answered otherwise now.
-        twins: photos that came now and nearly equal another, by SHA-256.
-        words: how many words of the whole vocabulary of how many are encoded, while that is being built; None else.
+        added: the facts of each arrived class that is now an added one.
+        names: SHA-256 of each new photo to its file's name.
+        misfits: photos given to trained classes that are answered as another class.
+        twins: new photos that nearly equal another, by SHA-256.
+        words: (words encoded, words in all) while the whole vocabulary is being built; else None.
     """
 
     change: Change
     refused: tuple[PhotoError, ...]
     added: tuple[BankedClass, ...]
     names: Mapping[str, str]
-    misfits: tuple[Misfit, ...] = ()
+    misfits: tuple[MisplacedPhoto, ...] = ()
     twins: Mapping[str, Twin] = field(default_factory=dict)
     words: tuple[int, int] | None = None
 
     def called_otherwise(self, called: Callable[[str], str]) -> Outcome:
-        """The same, with other names of photos for people.
+        """The outcome with other names of photos for people.
 
         Args:
-            called: from the path under which a photo was read to what it is called.
+            called: path under which a photo was read to the name for people.
         """
         refused = tuple(
             PhotoError(error.what, on=called(error.on), remedy=error.remedy, reason=error.reason)
@@ -65,26 +65,26 @@ class Outcome:
         return replace(self, names={photo: called(name) for photo, name in self.names.items()}, refused=refused)
 
     def called(self, photo: str) -> str:
-        """What a photo is called for people."""
+        """A photo's name for people."""
         return self.names.get(photo, f"an earlier photo, {photo[:12]}")
 
     def twin_called(self, twin: Twin) -> str:
-        """Where the photo lies that another nearly equals."""
+        """The name for people of the photo that another nearly equals."""
         return f"data/raw/{twin.path}" if twin.path else self.called(twin.photo)
 
 
 @dataclass
 class Taken:
-    """What came of arrivals.
+    """The outcome of the arrivals of an inbox.
 
     Attributes:
         outcomes: one for each change of what is live.
-        refused: what was refused as a whole, by the folder's name.
-        refused_photos: what was refused singly: the file's name in the inbox and what is wrong with it.
-        unfinished: what was left, since it looks as if it were not all there yet, and why; to be judged later.
-        failed: what stopped a class, by the folder's name, that is nobody's mistake there: all of it stays.
-        stuck: what was dealt with and cannot be moved out of the inbox, and why; it is remembered.
-        folders: `done` and `rejected`, where they were needed.
+        refused: classes that were refused as a whole, by the folder's name.
+        refused_photos: single files that were refused: name in the inbox, and what is wrong.
+        unfinished: files that look incomplete, and why; they stay, to be judged later.
+        failed: failures that are no mistake of a person there, by the folder's name: the class stays in the inbox.
+        stuck: processed files that cannot be moved out of the inbox, and why; they are remembered.
+        folders: `done` and `rejected`, if they were needed.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Taken:
     folders: dict[str, Path] = field(default_factory=dict)
 
     def add(self, later: Taken) -> None:
-        """What came of the same arrivals later on, when more of it could be judged."""
+        """This outcome with that of the same arrivals later, when more files could be judged."""
         self.outcomes += later.outcomes
         for mine, more in ((self.refused, later.refused), (self.refused_photos, later.refused_photos)):
             mine |= more

@@ -1,7 +1,8 @@
-"""What was known of each photo, and since when: the rows of Feast's view `photo_states`.
+"""The history of each photo: the rows of Feast's view `photo_states`.
 
-A photo of `data/raw` is known since `ingest.since`, one of an arrival since the ledger says so, one of the pool since its
-index does. Times are recorded data, never a file's date; a clock that was set back does not reorder the ledger.
+A photo of `data/raw` is known since `ingest.since`, a photo of an arrival since its time in the ledger, a photo of the
+pool since its time in the index. Times are recorded data, never a file's date; a clock that was set back does not
+reorder the ledger.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ PHOTO_STATES = pa.schema(
         ("event_timestamp", pa.timestamp("us", tz="UTC")),
     ]
 )
-"""A row is what holds of a photo from `event_timestamp` on: whether it lies in `data/raw`, whether it is one of the pool's,
-and the class that an arrival brought it for (empty: none, or it was removed)."""
+"""A row is a photo's state from `event_timestamp` on: whether it lies in `data/raw`, whether it is in the pool, and the
+class for which an arrival brought it (empty if none, or if it was removed).
+"""
 
 
 def photo_history_file(workspace: Workspace) -> Path:
-    """Where it is written: derived, tracked by nobody, made anew whenever it is asked."""
+    """The file of the history: derived, not tracked, and written anew at each use."""
     return workspace.features_cache / "photo_states.parquet"
 
 
@@ -69,7 +71,7 @@ def photo_history(workspace: Workspace) -> pa.Table:
 
 
 def _of_ledger(entries: list[LedgerEntry]) -> Iterator[tuple[str, bool, bool, str, datetime]]:
-    """A row wherever an entry changes what holds of a photo."""
+    """One row for each entry that changes a photo's state."""
     times = event_times(entries)
     held: dict[str, tuple[bool, str]] = {}
     raw: set[str] = set()

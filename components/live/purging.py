@@ -1,4 +1,4 @@
-"""What of a workspace's photos may go: those of classes that were removed or rolled back, and what no class ever had."""
+"""Deletes photos that nothing live needs: those of removed or rolled back classes, and those of no class."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from components.live.versions import Version
 
 __all__ = ["Purgeable", "purge", "purgeable"]
 
-_UNDER_WAY_S = 3600.0  # photos are kept before the ledger names them
+_UNDER_WAY_S = 3600.0  # age from which an unnamed photo counts as stray: photos are kept before the ledger names them
 
 
 @dataclass(frozen=True)
 class Purgeable:
-    """Photos of `data/arrivals` that nothing that is live needs.
+    """Photos of `data/arrivals` that no live class needs.
 
     Attributes:
-        classes: photos by the name that they came under; those that the ledger names.
-        stray: photos that lie there and that it does not name: of arrivals that were refused or cut off.
+        classes: photos that the ledger names, by the name under which they came.
+        stray: photos that the ledger does not name: of arrivals that were refused or cut off.
         size_bytes: of all of them.
-        versions: live versions that could not be made anew without them.
-        refitted: they include photos beside which classes that are live were fitted; these are fitted anew.
+        versions: live versions that could not be derived again without them.
+        refitted: whether live classes were fitted beside some of them; these are then fitted anew.
     """
 
     classes: dict[str, tuple[str, ...]]
@@ -36,12 +36,12 @@ class Purgeable:
 
     @property
     def photos(self) -> tuple[str, ...]:
-        """SHA-256 of those that the ledger names, each once."""
+        """SHA-256 of the photos that the ledger names, each once."""
         return tuple(dict.fromkeys(photo for photos in self.classes.values() for photo in photos))
 
 
 def purgeable(live: LiveWorkspace) -> Purgeable:
-    """What `purge` would delete now; nothing is changed.
+    """Find what `purge` would delete now; nothing is changed.
 
     Raises:
         UserInputError: nothing is live.
@@ -66,9 +66,9 @@ def purgeable(live: LiveWorkspace) -> Purgeable:
 
 
 def purge(live: LiveWorkspace, found: Purgeable) -> Version:
-    """Write into the ledger that these photos are deleted, and delete them; the version that is live afterwards.
+    """Record in the ledger that these photos are deleted, and delete them; returns the version that is live afterwards.
 
-    Cut off in between, the photos lie there still, and the next purge deletes them.
+    If it is cut off in between, the photos are still there, and the next purge deletes them.
 
     Raises:
         UserInputError: the classes have changed meanwhile, so that one of the photos is in use.
@@ -87,7 +87,7 @@ def purge(live: LiveWorkspace, found: Purgeable) -> Version:
 
 
 def _gone(entries: list[LedgerEntry], in_use: frozenset[str], photos: ArrivalPhotos) -> dict[str, tuple[str, ...]]:
-    """By class the photos that the ledger names, nothing uses, and that still lie there."""
+    """By class, the photos that the ledger names, that nothing uses, and that still exist."""
     found: dict[str, list[str]] = {}
     for entry in entries:
         if entry.action == "add":

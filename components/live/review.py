@@ -1,6 +1,7 @@
-"""Review: which photos of the pool are most worth a person's word, and what comes of a word.
+"""Review: which photos of the pool are most worth a label, and what a person's word on them does.
 
-A word is an arrival like any other: it passes the gate, goes into the ledger with who and when, and can be taken back.
+A class given as a word is an arrival like any other: it passes the gate, is in the ledger with who and when, and can be
+undone.
 """
 
 from __future__ import annotations
@@ -37,25 +38,25 @@ __all__ = [
     "take_back",
 ]
 
-_LIKELY = 9  # classes named: as many as there are number keys
-_ALIKE = 0.9  # cosine of two embeddings, less the pool's mean, from which photos show the same thing
+_LIKELY = 9  # likely classes shown: as many as there are number keys
+_ALIKE = 0.9  # cosine of two embeddings, after subtracting the pool's mean, from which photos show the same thing
 _MOST_ALIKE = 24
 _AT_ONCE = 4096  # photos whose feature levels are in memory
 
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """A photo that a person should say something of.
+    """A photo that a person should label.
 
     Attributes:
         photo: SHA-256 of its bytes.
-        name: what its file was called.
+        name: its file's name.
         path: where it lies in the pool.
-        likely: the likeliest classes, each with its probability, highest first; empty where nothing is trained yet.
-        abstained: the answer is "unknown".
+        likely: the likeliest classes, each with its probability, highest first; empty if nothing is trained yet.
+        abstained: whether the answer is "unknown".
         uncertainty: 0 to 1; see `components.pool.Ranked`.
-        typical: 0 to 1; likewise.
-        alike: other photos of the pool that look the same and are taken for the same, the most alike first.
+        typical: 0 to 1; see `components.pool.Ranked`.
+        alike: other photos of the pool that look the same and have the same answer, the most similar first.
     """
 
     photo: str
@@ -82,13 +83,14 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class Word:
-    """What came of a word; what `take_back` needs to undo it.
+    """The result of a word, from which `take_back` undoes it.
 
     Attributes:
         said: the class, or `none`, or `bad`.
-        photos: SHA-256 of the photos that it was said of.
-        before: version that was live before; empty where no class was given.
-        after: version that is live now; likewise. The same as before: the photos wait for consolidation.
+        photos: SHA-256 of its photos.
+        before: the version that was live before; empty if no class was given.
+        after: the version that is live now; empty if no class was given. It equals `before` if the photos wait for
+            consolidation.
     """
 
     said: str
@@ -98,9 +100,9 @@ class Word:
 
 
 def review(live: LiveWorkspace, workspace: Workspace, top: int) -> list[ReviewItem]:
-    """The photos of the pool to label next, the most useful first; none that has a label or a word already.
+    """The photos of the pool to label next, the most useful first; without those that have a label or a word.
 
-    Where nothing is trained yet, the most typical photos that are unlike each other: what to begin with.
+    If nothing is trained yet, they are typical photos that are unlike each other, to begin with.
 
     Raises:
         UserInputError: a photo of the pool is missing.
@@ -134,7 +136,7 @@ def review(live: LiveWorkspace, workspace: Workspace, top: int) -> list[ReviewIt
 
 
 def _to_begin_with(workspace: Workspace, pool: Pool, top: int) -> list[ReviewItem]:
-    """The review of a pool beside which nothing is trained: no photo has a likely class."""
+    """The review of a pool when nothing is trained: no photo has a likely class."""
     photos = [each for each in pool.photos() if not each.word]
     if not photos:
         return []
@@ -171,7 +173,7 @@ def _to_begin_with(workspace: Workspace, pool: Pool, top: int) -> list[ReviewIte
 
 
 def give_word(workspace: Workspace, photos: Sequence[str], said: str) -> Word:
-    """Write down that photos are `none` of the classes, or `bad`; neither is asked about again.
+    """Record that photos are `none` of the classes, or `bad`; review does not show them again.
 
     Raises:
         UserInputError: the pool has not all of them, or it is no such word.
@@ -189,7 +191,8 @@ def give_word(workspace: Workspace, photos: Sequence[str], said: str) -> Word:
 def label(
     live: LiveWorkspace, workspace: Workspace, photos: Sequence[str], name: str, *, force: bool = False
 ) -> tuple[Outcome, Word]:
-    """Give photos of the pool a class: an added one learns at once, a trained one waits, a new one is made by the gate.
+    """Give photos of the pool a class. An added class learns at once; photos of a trained one wait; a new class is
+    added if the gate agrees.
 
     Raises:
         UserInputError: the pool has not all of them, or the name cannot be.
@@ -203,7 +206,7 @@ def label(
 
 
 def take_back(live: LiveWorkspace, workspace: Workspace, word: Word) -> None:
-    """Undo a word: answers are then the earlier ones, bit for bit.
+    """Undo a word; the answers are then the earlier ones, bit for bit.
 
     Raises:
         UserInputError: the classes were changed since, so that going back would undo that too.
@@ -228,7 +231,7 @@ def take_back(live: LiveWorkspace, workspace: Workspace, word: Word) -> None:
 
 
 def into_folders(items: Sequence[ReviewItem], folder: Path) -> list[Path]:
-    """Copy photos into a folder a likely class, so that moving them about and into the inbox is all there is to do.
+    """Copy photos into one folder per likely class, for a person to sort and move into the inbox.
 
     Raises:
         UserInputError: a file of that name with other content is there.
@@ -247,7 +250,7 @@ def into_folders(items: Sequence[ReviewItem], folder: Path) -> list[Path]:
 
 
 def _without_word(live: LiveWorkspace, pool: Pool) -> list[PooledPhoto]:
-    """Photos of the pool that nobody has said anything of."""
+    """Photos of the pool on which nobody has given a word."""
     bundle, bank = live.loaded()
     state = states(live.ledger.entries(), frozenset(bundle.class_names))[-1]
     labelled = {photo for each in state.classes.values() for photo in each.photos}

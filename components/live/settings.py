@@ -14,17 +14,17 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class GateSettings:
-    """What an arrival may cost and must bring, and what a new bundle may cost.
+    """What an arrival may cost and must achieve, and what a new bundle may cost.
 
     Attributes:
-        most_drop_one: share of the known classes' photos that one class more may take, mean over classes; the offset of an
-            added class keeps to a part of it.
-        most_drop_many: the same where as many classes arrive as are known; in between it grows in step.
-        least_recall: share of a new class's left-out photos that must be answered rightly, where it has several.
+        most_drop_one: share of the known classes' photos that one more class may take, mean over classes; an added
+            class's offset plans with a part of it.
+        most_drop_many: the same if as many classes arrive as are known; in between it grows linearly.
+        least_recall: share of a new class's left-out photos that must be answered rightly, if it has several.
         most_taken: share of a new class's left-out photos that one known class may claim.
         most_drop_bundle: share of the photos of all classes that a consolidated bundle may lose, beyond the standard
             error of the comparison.
-        most_drop_class: the same of one class's photos.
+        most_drop_class: the same for the photos of one class.
     """
 
     most_drop_one: Share = MostDrop.one
@@ -45,8 +45,8 @@ class TrackingSettings:
     """The section `tracking` of `params.yaml`.
 
     Attributes:
-        arrivals: after each change of the classes DVC is told of ledger and photos, in the background; else at the next
-            training.
+        arrivals: DVC tracks ledger and photos after each change of the classes, in the background; if false, at the
+            next training.
     """
 
     arrivals: bool = True

@@ -1,4 +1,4 @@
-"""How a workspace stands: what is live, what waits, who watches, what is behind. No model is loaded."""
+"""The state of a workspace: what is live, what waits, who watches, what is out of date. No model is loaded."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = ["Behind", "Filed", "InboxStanding", "LiveStanding", "Standing", "file
 
 @dataclass(frozen=True)
 class LiveStanding:
-    """What answers.
+    """The classifier that answers.
 
     Attributes:
-        version: its name.
-        since: when it came to be live, ISO 8601 in UTC.
+        version: name of the version.
+        since: when it became live, ISO 8601 in UTC.
         head: of its bundle.
         trained: how many classes the bundle knows.
-        added: how many stand beside it.
-        top1: fraction of the photos that measured which it answered rightly; None where it was not measured.
-        evidence: `query` or `out_of_fold`; empty where it was not measured.
-        measured: how many photos.
+        added: how many classes were added beside it.
+        top1: share of the measured photos that it answers rightly, 0 to 1; None if it was not measured.
+        evidence: `query` or `out_of_fold`; empty if it was not measured.
+        measured: number of measured photos.
     """
 
     version: str
@@ -52,7 +52,7 @@ class LiveStanding:
 
 @dataclass(frozen=True)
 class Filed:
-    """What lies in `.done` or `.rejected`: files, and their bytes."""
+    """The content of `.done` or `.rejected`: number of files, and their bytes."""
 
     files: int
     size_bytes: int
@@ -64,12 +64,12 @@ class InboxStanding:
 
     Attributes:
         path: the folder.
-        trouble: why it cannot be read; empty where it can.
-        photos: that wait in it.
-        classes: folders that they lie in.
-        done: what was taken.
-        rejected: what was refused.
-        watchers: who watches it, or did.
+        trouble: why it cannot be read; empty if it can.
+        photos: number of photos that wait in it.
+        classes: number of folders in which they lie.
+        done: the taken files.
+        rejected: the refused files.
+        watchers: processes that watch it or have watched it.
     """
 
     path: str
@@ -83,15 +83,15 @@ class InboxStanding:
 
 @dataclass(frozen=True)
 class Behind:
-    """What does not follow what is live yet.
+    """The parts that are not up to date with the live version.
 
     Attributes:
-        feast: the online store does not hold what is live; empty where it does, else why, as far as that is known.
-        unpublished: version of the bundle that `dvc repro` left in `models/bundle`; empty where it is live.
+        feast: why the online store does not hold what is live, as far as known; empty if it does.
+        unpublished: version of the bundle that `dvc repro` left in `models/bundle`; empty if it is live.
         stage_versions: what `shotline upgrade` would bring up to date, a line each.
-        untracked: files and folders that DVC was not told of.
+        untracked: files and folders that DVC does not track as they are.
         stages: stages that would run anew.
-        dvc: why DVC could not be asked; empty where it was.
+        dvc: why DVC could not be asked; empty if it was.
     """
 
     feast: str = ""
@@ -104,18 +104,18 @@ class Behind:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a workspace stands.
+    """The state of a workspace.
 
     Attributes:
         workspace: its folder.
         identity: see `Workspace.identity`.
-        live: None where nothing is.
-        training: `none`, `starting`, `running`, `done`, `failed` or `stopped`; of the last one.
-        stage: that it is in, where it runs.
+        live: the live classifier; None if nothing is live.
+        training: state of the last training: `none`, `starting`, `running`, `done`, `failed` or `stopped`.
+        stage: the stage that is running; empty if none is.
         to_consolidate: photos that are not in `data/raw`, by class.
         pool: photos without a label.
-        to_review: those of them of which nobody has said a word.
-        inboxes: those that were asked for, and those that somebody watches or has watched.
+        to_review: photos of the pool without a word.
+        inboxes: the inboxes that were asked for, and those that are or were watched.
         behind: see `Behind`.
     """
 
@@ -136,11 +136,11 @@ class Standing:
 
 
 def standing_of(workspace: Workspace, inboxes: Sequence[Path] = ()) -> Standing:
-    """How the workspace stands, as far as it knows without DVC.
+    """The state of the workspace, as far as it is known without DVC.
 
     Args:
         workspace: see `Workspace`.
-        inboxes: further ones to look into, beside those that its watchers have named.
+        inboxes: further inboxes, besides those of its watchers.
     """
     from components.pool import Pool
 
@@ -186,7 +186,7 @@ def _live(workspace: Workspace, versions: Versions, version: Version) -> LiveSta
 
 
 def _measured(workspace: Workspace, versions: Versions, version: Version) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`shipped` and `data` of `reports/metrics.json`, empty where they are not of that version."""
+    """`shipped` and `data` of `reports/metrics.json`, empty if they are not of that version."""
     folder = versions.path(version)
     try:
         banks = [(each / BANK_FACTS).read_bytes() for each in (folder / "bank", workspace.bank)]
@@ -223,7 +223,7 @@ def _inbox(path: str, known: Sequence[Watcher]) -> InboxStanding:
 
 
 def filed(folder: Path) -> Filed:
-    """What lies under `folder`, at any depth; nothing where it is not there."""
+    """The files under `folder`, at any depth; none if the folder is missing."""
     sizes = [
         os.lstat(os.path.join(here, name)).st_size  # noqa: PTH118 (a hundred thousand of them)
         for here, _, files in os.walk(folder)

@@ -1,4 +1,4 @@
-"""How a workspace stands, for people: one screen of 80 columns."""
+"""The state of a workspace as text: one screen of 80 columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BUSY_S = 30.0
 
 
 def explain_standing(standing: Standing) -> str:
-    """Live, what waits, who watches, what is behind: a label a line, no line over 80 columns."""
+    """The state as text, one label per line, no line over 80 columns."""
     lines = [
         *_told("workspace", [f"{standing.workspace}  ({standing.identity[:8]})"]),
         *_told("live", _live(standing.live)),
@@ -36,7 +36,7 @@ def explain_standing(standing: Standing) -> str:
 def _told(label: str, things: Sequence[str]) -> list[str]:
     lines = []
     for thing in things:
-        # A path is not broken: whoever copies it needs it whole.
+        # A path is not wrapped, so that it can be copied.
         lines += textwrap.wrap(
             thing, _COLUMNS - _LABEL, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
         )

@@ -1,4 +1,4 @@
-"""What came of photos that arrived: in words for people, and as JSON for scripts."""
+"""Writes the outcome of arrivals: in words for people, and as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def taken_json(taken: Taken) -> dict[str, Any]:
 
 
 def shown_path(path: Path) -> str:
-    """A file of an inbox as it is named to people: its class's folder and its name."""
+    """A file of an inbox as people see it: its class's folder and its name."""
     return printable(f"{path.parent.name}/{path.name}")
 
 

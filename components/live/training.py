@@ -1,4 +1,4 @@
-"""How far a training is, in a file that others read: the command that trains writes it, the service's page shows it."""
+"""The progress of a training in a file: the command that trains writes it, the service's page shows it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNFINISHED = ("starting", "running")
 
 
 class _Reporter(Protocol):
-    """Hears of a stage's progress; see `components.stages.Reporter`."""
+    """Receives a stage's progress; see `components.stages.Reporter`."""
 
     def begin(self, stage: str) -> None: ...
     def progress(self, done: int, total: int, what: str) -> None: ...
@@ -49,7 +49,7 @@ class TrainingFile:
     def read(self) -> dict[str, Any]:
         """What it says: `{"state": "none"}` where there was no training; see `TrainingProgress.telling`.
 
-        A process that was killed could not say so: its training is `stopped`.
+        If the process was killed, the state is `stopped`.
         """
         try:
             state = json.loads(self._path.read_text(encoding="utf-8"))
@@ -61,11 +61,11 @@ class TrainingFile:
 
 
 class TrainingProgress:
-    """A `components.stages.Reporter` that writes down what it hears, and passes it on.
+    """A `components.stages.Reporter` that writes progress to the file and passes it on.
 
     Args:
         workspace: whose training it is.
-        reporter: hears the same.
+        reporter: receives the same calls.
     """
 
     def __init__(self, workspace: Workspace, reporter: _Reporter) -> None:
@@ -82,7 +82,7 @@ class TrainingProgress:
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
-        """Write down how the training within ends.
+        """Record how the training within the block ends.
 
         The file holds `state` (`starting`, `running`, `done`, `failed`, `stopped`), `stages` (each `stage`, `seconds`,
         None while it runs, and `done`, `total`, `what` where it counts), `notes` (lines), `error` (`what`, `on`,
@@ -104,13 +104,13 @@ class TrainingProgress:
         self._end("done")
 
     def begin(self, stage: str) -> None:
-        """A stage more."""
+        """Note that a stage has begun."""
         self._state["stages"].append({"stage": stage, "seconds": None})
         self._write()
         self._reporter.begin(stage)
 
     def progress(self, done: int, total: int, what: str) -> None:
-        """Of the stage that runs; written a few times a second at most."""
+        """Note progress of the running stage; written at most a few times per second."""
         if self._state["stages"] and self._state["stages"][-1]["seconds"] is None:
             self._state["stages"][-1] |= {"done": done, "total": total, "what": what}
             if done >= total or monotonic() - self._written > _EVERY_S:
@@ -118,20 +118,20 @@ class TrainingProgress:
         self._reporter.progress(done, total, what)
 
     def note(self, text: str) -> None:
-        """One line more; the last ones are kept."""
+        """Add a line; only the last ones are kept."""
         self._state["notes"] = [*self._state["notes"], text][-_MOST_NOTES:]
         self._write()
         self._reporter.note(text)
 
     def end(self, stage: str, seconds: float) -> None:
-        """The stage is done."""
+        """Note that the stage is done."""
         self._state["stages"][-1]["seconds"] = round(seconds, 2)
         self._write()
         self._reporter.end(stage, seconds)
 
     def _end(self, state: str, error: dict[str, str] | None = None) -> None:
         self._state |= {"state": state, "error": error}
-        with contextlib.suppress(OSError):  # a full disk, which the training has met as well
+        with contextlib.suppress(OSError):  # a full disk, which the training itself reports
             self._write()
 
     def _write(self) -> None:
@@ -140,10 +140,10 @@ class TrainingProgress:
 
 
 def training_state(workspace: Workspace) -> dict[str, Any]:
-    """How far the workspace's training is, for people: what `TrainingFile.read` gives, without the process.
+    """The state of the workspace's training for people: the result of `TrainingFile.read` without the process.
 
-    One that is done has `measured` too, of `reports/metrics.json`: `head`, `top1` and `ece` (fractions from 0 to 1), `why`, and
-    `evidence` (`query` or `out_of_fold`).
+    A finished training also has `measured`, from `reports/metrics.json`: `head`, `top1` and `ece` (fractions from 0 to
+    1), `why`, and `evidence` (`query` or `out_of_fold`).
     """
     state = TrainingFile(workspace).read()
     told = {name: value for name, value in state.items() if name != "process"}
@@ -155,13 +155,13 @@ def training_state(workspace: Workspace) -> dict[str, Any]:
 
 
 def this_process(pid: int | None = None) -> dict[str, float]:
-    """A process as it is known again: numbers are given to others, with the time of its start they are not."""
+    """A process's number and start time, which identify it: the number alone may be reused."""
     pid = os.getpid() if pid is None else pid
     return {"id": pid, "began": psutil.Process(pid).create_time()}
 
 
 def is_running(process: dict[str, float]) -> bool:
-    """Whether the process that `this_process` named still runs on this machine."""
+    """Whether the process that `this_process` described still runs on this machine."""
     try:
         return this_process(int(process["id"])) == process and psutil.Process(int(process["id"])).status() != "zombie"
     except (psutil.Error, KeyError, ValueError, TypeError):
@@ -169,5 +169,5 @@ def is_running(process: dict[str, float]) -> bool:
 
 
 def training_log(workspace: Workspace) -> Path:
-    """Where a training that the service has started writes what a terminal would show."""
+    """The file to which a training started by the service writes its terminal output."""
     return workspace.reports / "training.log"

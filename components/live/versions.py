@@ -48,15 +48,15 @@ class Version:
 
 @dataclass(frozen=True)
 class Pointer:
-    """What the pointer says.
+    """The content of the pointer.
 
     Attributes:
         version: name of the version in use.
-        entry: number of the last ledger entry that it is the outcome of.
+        entry: number of the last ledger entry that it includes.
         before: the version in use before it; empty for the first.
-        stages: version of the bundle that the stages had written when the last one of theirs was made live.
-        moved: when it came to say so, ISO 8601 in UTC with microseconds; later moves have later times, whatever the
-            clock does. Empty where it was written before times were kept.
+        stages: version of the bundle in `models/bundle` when a bundle of the stages was last made live.
+        moved: when it was written, ISO 8601 in UTC with microseconds; later moves have later times even if the clock is
+            set back. Empty if it was written before times were kept.
     """
 
     version: str
@@ -67,7 +67,7 @@ class Pointer:
 
 
 def version_name(bank: Bank) -> str:
-    """What a bundle with that bank is called: same content, same name; the bundle's own where nothing was added."""
+    """The name of a bundle with that bank: same content, same name; the bundle's own if nothing was added."""
     return bank.version
 
 
@@ -83,7 +83,7 @@ class Versions:
         self._loaded: tuple[str, Bundle, Bank] | None = None
 
     def current(self) -> Version | None:
-        """What the pointer names, None where nothing is live yet.
+        """The version in use, None if nothing is live yet.
 
         Raises:
             UserInputError: the pointer names a version that is not there.
@@ -92,7 +92,7 @@ class Versions:
         return None if pointer is None else self.find(pointer.version)
 
     def in_use(self) -> Version:
-        """What the pointer names; raises as `current` does.
+        """The name of the version in use; raises as `current` does.
 
         Raises:
             UserInputError: nothing is live yet.
@@ -105,27 +105,27 @@ class Versions:
         return version
 
     def current_name(self) -> str | None:
-        """What the pointer says, without a look at the version itself."""
+        """The name that the pointer has, without reading the version itself."""
         pointer = self.pointer()
         return None if pointer is None else pointer.version
 
     def entry(self) -> int:
-        """Number of the last ledger entry that the pointer has seen; 0 where nothing is live."""
+        """Number of the last ledger entry that the pointer includes; 0 if nothing is live."""
         pointer = self.pointer()
         return 0 if pointer is None else pointer.entry
 
     def not_live(self, bundle_folder: Path) -> str | None:
-        """Version of the bundle that the stages wrote there after their last one was made live, as `dvc repro` does.
+        """Version of a bundle that `dvc repro` wrote to that folder and that was never made live.
 
-        None where there is none, or nothing is live: then theirs answers anyway. A rollback leaves theirs behind on
-        purpose, and is no reason to speak of it.
+        None if there is none, or if nothing is live, since the stages' bundle then answers. A bundle that a rollback
+        replaced on purpose does not count either.
         """
         pointer = self.pointer()
         written = None if pointer is None else saved_version(bundle_folder)
         return None if pointer is None or written in (pointer.stages, None) else written
 
     def find(self, name: str) -> Version:
-        """The version of that name, or of the one name that begins so.
+        """The version of that name, or the only one whose name begins with it.
 
         Raises:
             UserInputError: there is none, or several.
@@ -141,7 +141,7 @@ class Versions:
         return found[0]
 
     def all(self) -> list[Version]:
-        """Every version that is whole, oldest first."""
+        """Every complete version, oldest first."""
         found = []
         for path in self.folder.glob(f"*/{_FACTS}"):
             if not path.parent.name.startswith("."):
@@ -154,7 +154,7 @@ class Versions:
         return self.folder / version.name
 
     def load(self, version: Version) -> tuple[Bundle, Bank]:
-        """Its bundle and bank; the last one stays in memory, since nobody changes them."""
+        """The version's bundle and bank; the last one read stays in memory, since versions never change."""
         from components.bank import Bank
         from components.classifier import Bundle
 
@@ -165,19 +165,19 @@ class Versions:
         return self._loaded[1:]
 
     def facts(self, version: Version) -> tuple[BundleFacts, BankFacts]:
-        """Its trained classes and its added ones, without loading what answers."""
+        """The version's trained and added classes, without loading the classifier."""
         folder = self.path(version)
         return BundleFacts.read(folder / "bundle"), BankFacts.read(folder / "bank")
 
     def publish(
         self, bundle_folder: Path, bank: Bank, *, entry: int, made: str, beside: Iterable[Path] = ()
     ) -> Version:
-        """Write a version, whole or not at all; one that is there already is left as it is.
+        """Write a version, completely or not at all; an existing one is not changed.
 
         Args:
             bundle_folder: the bundle that the bank belongs to.
             bank: see `Bank`.
-            entry: number of the last ledger entry in it.
+            entry: number of the last ledger entry that it includes.
             made: when.
             beside: further files to keep with it (`dvc.lock`, `params.yaml`).
         """
@@ -188,7 +188,7 @@ class Versions:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=self.folder) as scratch:
             target = Path(scratch) / name
-            # A published bundle never changes, so that the next version may share its files; a stage's own may change.
+            # A published bundle never changes, so the next version may share its files; the stages' bundle may change.
             own = bundle_folder.is_relative_to(self.folder)
             shutil.copytree(bundle_folder, target / "bundle", copy_function=os.link if own else shutil.copyfile)
             bank.save(target / "bank")
@@ -198,18 +198,18 @@ class Versions:
             write_json(target / _FACTS, asdict(version))
             try:
                 target.rename(self.path(version))
-            except OSError:  # another process published the very same
+            except OSError:  # another process published the same version
                 if not (self.path(version) / _FACTS).is_file():
                     raise
         return self.find(name)
 
     def point_to(self, version: Version, *, entry: int, stages: str | None = None) -> None:
-        """Make that version the one in use; a reader sees the old one or the new one.
+        """Make that version the one in use, atomically.
 
         Args:
             version: see `all`.
-            entry: number of the last ledger entry, which this version is the outcome of.
-            stages: see `Pointer`; None where it stays as it is.
+            entry: number of the last ledger entry that this version includes.
+            stages: see `Pointer`; None if it stays as it is.
         """
         old = self.pointer() or Pointer("", 0)
         before = old.before if old.version == version.name else old.version
@@ -223,7 +223,7 @@ class Versions:
         write_json(self.folder / _POINTER, asdict(pointer))
 
     def pointer(self) -> Pointer | None:
-        """What the pointer says, None where nothing is live yet.
+        """The pointer, None if nothing is live yet.
 
         Raises:
             UserInputError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Who takes from a workspace's inboxes: each leaves a note in `reports/watchers`, and touches it while it works."""
+"""Watchers of a workspace's inboxes: each has a note in `reports/watchers`, and touches it while it works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.files import sha256_bytes, write_json
 from components.live.training import is_running, this_process
 from components.workspace import Workspace
 
-__all__ = ["Duty", "Note", "Watcher", "watchers"]
+__all__ = ["Duty", "Watcher", "WatcherNote", "watchers"]
 
 Duty = Literal["takes", "announces", "serves"]
 
@@ -25,7 +25,7 @@ _BEAT_S = 5.0
 
 @dataclass(frozen=True)
 class Watcher:
-    """A process that watches an inbox, or did.
+    """A process that watches or has watched an inbox.
 
     Attributes:
         inbox: the folder.
@@ -44,8 +44,8 @@ class Watcher:
     silent_s: float
 
 
-class Note:
-    """What a watcher says of itself while it works; a disk that is full stops no watcher.
+class WatcherNote:
+    """A watcher's note about itself; a full disk does not stop the watcher.
 
     Args:
         workspace: whose classes it changes.
@@ -61,7 +61,7 @@ class Note:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """It is there within, and afterwards says that nobody watches any more."""
+        """The note exists within the block; afterwards it says that the process no longer watches."""
         facts = {**self._facts, "since": datetime.now(UTC).isoformat(timespec="seconds")}
         self._write({**facts, "process": this_process()})
         try:
@@ -70,7 +70,7 @@ class Note:
             self._write({**facts, "process": {"id": os.getpid(), "began": 0.0}})
 
     def beat(self) -> None:
-        """That it has looked just now; written every few seconds."""
+        """Note the time of a look; it is written at most every few seconds."""
         if time.monotonic() - self._beaten > _BEAT_S:
             self._beaten = time.monotonic()
             with contextlib.suppress(OSError):
@@ -82,7 +82,7 @@ class Note:
 
 
 def watchers(workspace: Workspace) -> list[Watcher]:
-    """Whoever watches or has watched an inbox for this workspace, the last one of each inbox and duty."""
+    """The processes that watch or have watched inboxes for this workspace: the last of each inbox and duty."""
     found = []
     for path in sorted(_folder(workspace).glob("*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The Bento: bundle, backbone and the code that answers, in one folder that serves without this repository."""
+"""The Bento: bundle, backbone and the service's code, in one folder that serves without this repository."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from components.workspace.shipped import shipped_files
 __all__ = ["NAME", "build_bento"]
 
 NAME = "shotline-classifier"
-"""Of the Bento. BentoML looks for a module of a Bento's name first: were it one of ours, the installed code would answer."""
+"""The Bento's name. BentoML looks for a module of that name first, so it must not be the name of one of ours."""
 
 # The extra `serve` of pyproject.toml names the same.
 _REQUIREMENTS = (
@@ -50,7 +50,7 @@ _REQUIREMENTS = (
     "torch",
 )
 
-# Their defaults; who changes classes, and of which workspace, is never said within an image.
+# Variables with defaults; an image never names a workspace or an admin token.
 _ENVIRONMENT = {
     "SHOTLINE_CLASSIFIERS": "1",
     "SHOTLINE_CORS": "",
@@ -61,16 +61,14 @@ _ENVIRONMENT = {
     "SHOTLINE_WORKERS": "1",
 }
 
-_HUGGING_FACE = ("sentencepiece", "transformers")  # where a text tower or a tokenizer is of theirs
+_HUGGING_FACE = ("sentencepiece", "transformers")  # needed if the text tower or the tokenizer is from Hugging Face
 
 
 def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics: dict[str, Any] | None = None) -> str:
-    """Build the Bento of `models/bundle` and `models/bank` into the folder `target`; its name and version are returned.
+    """Build the Bento of `models/bundle` and `models/bank` into the folder `target`; returns its name and version.
 
-    Its model card has the figures `metrics` where they were measured of that bundle.
-
-    Its version is the one that its answers name, and what BentoML would stamp with the time of day is made a constant,
-    so that the same bundle and bank give the same Bento.
+        Its model card has the figures `metrics` if they were measured on that bundle. Its version is the one that its
+    answers name, and BentoML's time stamp is replaced by a constant, so that the same bundle and bank give the same Bento.
     """
     classifier = PhotoClassifier.of_outputs(models, settings)  # refuses weights that it was not made with
     bundle, version = classifier.bundle, version_name(classifier.bank)
@@ -92,9 +90,9 @@ def build_bento(models: Path, target: Path, settings: BackboneSettings, metrics:
         import bentoml
         from bentoml._internal.bento.build_config import BentoEnvSchema
 
-        logging.getLogger("bentoml").setLevel(logging.ERROR)  # that weights are large is known
+        logging.getLogger("bentoml").setLevel(logging.ERROR)  # no warning that the weights are large
         with warnings.catch_warnings(), _own_store(Path(scratch) / "store"):
-            warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own, of libraries beneath it
+            warnings.simplefilter("ignore", DeprecationWarning)  # BentoML's own warnings, about libraries that it uses
             bento = bentoml.build(
                 "components.serving.service:Shotline",
                 name=NAME,
@@ -138,7 +136,7 @@ Classes:
 
 
 def _labels(classifier: PhotoClassifier, metrics: dict[str, Any] | None) -> dict[str, str]:
-    """What `bentoml list` and a registry can be searched by."""
+    """Labels by which `bentoml list` and a registry can be searched."""
     bundle = classifier.bundle
     labels = {"head": bundle.head.state().name, "backbone": bundle.backbone["name"], "bundle": bundle.version}
     if metrics is not None:
@@ -148,7 +146,7 @@ def _labels(classifier: PhotoClassifier, metrics: dict[str, Any] | None) -> dict
 
 @contextmanager
 def _own_store(folder: Path) -> Iterator[None]:
-    """BentoML's store lies in `folder` within: building leaves nothing in the user's own, whatever it is set to."""
+    """Within the block BentoML's store lies in `folder`, so that building leaves nothing in the user's own store."""
     from bentoml._internal.bento import BentoStore
     from bentoml._internal.configuration.containers import BentoMLContainer as Container
     from bentoml._internal.models import ModelStore

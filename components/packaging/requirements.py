@@ -1,4 +1,4 @@
-"""What a Bento is installed with: every package at the version that it was built beside, also what those need."""
+"""The requirements of a Bento: every package that it needs, also indirectly, at the version that is installed here."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from packaging.utils import canonicalize_name
 
 __all__ = ["pinned"]
 
-# A CUDA build of torch names them for itself where it is installed.
+# A CUDA build of torch requires these itself.
 _CUDA = ("cuda-", "nvidia-", "triton")
 
 
 def pinned(names: Iterable[str]) -> list[str]:
-    """`name==version` of these distributions and of all that they need here, sorted; without the CUDA packages of torch.
+    """`name==version` of these distributions and all their dependencies here, sorted; without torch's CUDA packages.
 
     Raises:
         PackageNotFoundError: one of `names` is not installed.
@@ -32,11 +32,11 @@ def pinned(names: Iterable[str]) -> list[str]:
         seen.add((name, extras))
         try:
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # of an extra, and nothing here needed it
+        except importlib.metadata.PackageNotFoundError:  # of an extra that nothing here needs
             continue
         for line in importlib.metadata.requires(name) or ():
             needed = Requirement(line)
             if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
                 waiting.append((canonicalize_name(needed.name), frozenset(needed.extras)))
-    # A local build's label (+cpu) is nowhere to be had.
+    # A local version label (+cpu) is on no package index.
     return [f"{name}=={version.partition('+')[0]}" for name, version in sorted(found.items())]

@@ -1,4 +1,4 @@
-"""Photos into the pool: found, read and judged as ingest does, and kept."""
+"""Adds photos to the pool: they are found, read and judged as in ingest, and kept."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from components.wording import printable
 
 __all__ = ["PoolAdded", "add_photos", "pooled"]
 
-_AT_ONCE = 256  # photos between two writes of the index
+_AT_ONCE = 256  # photos per write of the index
 
 
 @dataclass(frozen=True)
 class PoolAdded:
-    """What came of photos that were to join the pool.
+    """The result of adding photos to the pool.
 
     Attributes:
-        added: those that are new there.
-        there: how many it had already, or came twice.
-        refused: those that cannot be used, each with its reason; their files stay where they are.
+        added: the photos that are new.
+        there: how many the pool had already, or were given twice.
+        refused: the photos that cannot be used, each with its reason; their files stay where they are.
     """
 
     added: list[PooledPhoto] = field(default_factory=list)
@@ -46,19 +46,19 @@ def add_photos(
 ) -> PoolAdded:
     """Copy photos, and all photos in folders, into the pool.
 
-    Hidden files and what systems leave behind are passed over; links are not followed. What can be no photo is refused
-    with the same reasons as in ingest, and the rest goes on.
+    Hidden files and files that systems leave behind are skipped; links are not followed. A file that cannot be a photo
+    is refused with the same reasons as in ingest, and the others are added.
 
     Args:
         pool: where to.
         sources: files and folders.
-        limits: what one photo may be.
-        most_bytes: what the pool may hold.
+        limits: limits of one photo's size.
+        most_bytes: the greatest size of the pool.
         time: event time of the new photos, ISO 8601 in UTC.
-        progress: told how many of how many files are read.
+        progress: called with (files read, files in all).
 
     Raises:
-        UserInputError: a source is missing, or the pool would become too large; nothing is added then.
+        UserInputError: a source is missing, or the pool would become too large; nothing is added.
     """
     files = [found for source in sources for found in _files(source)]
     _require_room(pool, [path for path, _ in files], most_bytes)
@@ -102,7 +102,7 @@ def pooled(
     answer: str = "",
     version: str = "",
 ) -> PooledPhoto:
-    """The line of a photo, once it is seen that it can be decoded.
+    """The index line of a photo, after checking that it can be decoded.
 
     Raises:
         PhotoError: it cannot or may not be.
@@ -115,7 +115,7 @@ def pooled(
 
 
 def _files(source: Path) -> Iterator[tuple[Path, str]]:
-    """Each file with the name that the index keeps: relative to the folder around what was given."""
+    """Each file with its name in the index: relative to the parent of the given path."""
     if not source.exists():
         raise UserInputError(
             "there is no such file or folder", on=str(source), remedy="give photos, or folders of them"

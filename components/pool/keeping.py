@@ -1,6 +1,6 @@
-"""Photos from the service into the pool: what it did not know, close calls, and a small sample of the rest.
+"""Keeps photos from the service in the pool: unknown ones, close calls, and a small sample of the rest.
 
-The sample makes an honest estimate possible: photos that were kept for being hard say nothing of the others.
+The sample makes an unbiased estimate possible: photos that were kept because they are hard do not represent the others.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["Keeper", "in_sample", "why_kept"]
 
 
 def why_kept(answer: Mapping[str, Any], photo: str, settings: PoolSettings) -> str:
-    """Why a photo is worth keeping, `abstained`, `close` or `sample`; empty: it is not.
+    """Why a photo is worth keeping: `abstained`, `close` or `sample`; empty if it is not.
 
-    The same photo is in the sample or is not, whenever it comes.
+    Whether a photo is in the sample depends on its bytes alone.
 
     Args:
         answer: as `classify --json` gives it; with `error` it is never kept.
         photo: SHA-256 of its bytes.
-        settings: what is close, and how large the sample is.
+        settings: say what is close and how large the sample is.
     """
     if "error" in answer or not answer.get("top"):
         return ""
@@ -50,8 +50,8 @@ class Keeper:
     Args:
         pool: where to.
         settings: its limits.
-        limits: what one photo may be.
-        now: the time.
+        limits: limits of one photo's size.
+        now: gives the time.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Keeper:
         self._lock = threading.Lock()
 
     def keep(self, photos: Sequence[bytes], answers: Sequence[Mapping[str, Any]]) -> list[PooledPhoto]:
-        """Keep what is worth it of one request, as far as `keep_per_hour` and `keep_most` allow; no name is kept."""
+        """Keep the photos of one request that are worth it, within `keep_per_hour` and `keep_most`; no name is kept."""
         wanted = []
         for content, answer in zip(photos, answers, strict=True):
             if why := why_kept(answer, sha256_bytes(content), self._settings):
@@ -93,7 +93,7 @@ class Keeper:
                         answer=answer["top"][0]["class"],
                         version=answer.get("bank", ""),
                     )
-                except PhotoError:  # the service could read it; its limits were others
+                except PhotoError:  # the service could read it, but under other limits
                     continue
                 lines.append(line)
                 contents.append(content)

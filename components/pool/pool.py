@@ -1,4 +1,4 @@
-"""The pool's photos and its index: which photo came when, from where, and what the service said of it."""
+"""The pool's photos and its index: when each photo came, from where, and how the service answered it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PooledPhoto:
 
     Attributes:
         photo: SHA-256 of its bytes.
-        name: what its file was called, with the folder that was given; empty where it came without a name.
+        name: its file's name, with the folder that was given; empty if it came without a name.
         origin: `folder`, or `service` for photos that were sent to be classified.
         time: when it came, ISO 8601 in UTC; its event time.
         size: in bytes.
@@ -39,8 +39,8 @@ class PooledPhoto:
         why: of a photo from the service, why it was kept: `abstained`, `close` or `sample`.
         answer: the class that the service took it for.
         version: the live version that answered.
-        word: what a person said of it short of a class: `none` (of the classes) or `bad` (not to be used). Neither is
-            asked about again, and training learns nothing from a bad one.
+        word: what a person said of it instead of a class: `none` (of the classes) or `bad` (not to be used). Review
+            does not show either again, and training learns nothing from a bad one.
     """
 
     photo: str
@@ -73,7 +73,7 @@ class Pool:
         self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
 
     def photos(self) -> list[PooledPhoto]:
-        """All of them, in the order in which they came.
+        """All photos, in the order in which they came.
 
         Raises:
             ShotlineError: the index is damaged.
@@ -115,14 +115,14 @@ class Pool:
         return files
 
     def keep(self, photos: Sequence[PooledPhoto], contents: Sequence[bytes]) -> list[PooledPhoto]:
-        """Keep photos that are not there yet; each lies in its place before the index names it.
+        """Keep photos that are not there yet; each is written before the index names it.
 
         Args:
-            photos: their lines.
-            contents: the bytes of each.
+            photos: the index lines.
+            contents: the bytes of each photo.
 
         Returns:
-            Those that were new.
+            The photos that were new.
         """
         with self._turn() as there:
             known = {each.photo for each in there}
@@ -139,7 +139,7 @@ class Pool:
         return new
 
     def drop(self, photos: Collection[str]) -> list[PooledPhoto]:
-        """Forget photos, by their SHA-256; those that it had."""
+        """Remove photos, by their SHA-256; returns those that were there."""
         with self._turn() as there:
             gone = [each for each in there if each.photo in photos]
             if gone:
@@ -151,7 +151,7 @@ class Pool:
         return gone
 
     def say(self, photos: Collection[str], word: Word) -> list[PooledPhoto]:
-        """Write down what a person said of photos; an empty word takes it back. Those that it has."""
+        """Record what a person said of photos; an empty word takes it back. Returns those that the pool has."""
         with self._turn() as there:
             said = [replace(each, word=word) if each.photo in photos else each for each in there]
             if said != there:
@@ -159,7 +159,7 @@ class Pool:
         return [each for each in said if each.photo in photos]
 
     def find(self, name: str) -> PooledPhoto:
-        """The photo whose hash begins so, or whose file was called so.
+        """The photo whose hash begins with the text, or whose file has that name.
 
         Raises:
             UserInputError: there is none, or more than one.
@@ -192,7 +192,7 @@ class Pool:
         write_bytes(self.folder / _INDEX, "".join(f"{line}\n" for line in lines).encode())
 
     def _keep_out_of_git(self) -> None:
-        """DVC keeps the photos; `git add --all` may come before it."""
+        """Have git ignore the photos, which DVC tracks; a `git add --all` may come before DVC does."""
         path = self.folder / ".gitignore"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         if missing := [line for line in _KEPT_BY_DVC if line not in lines]:

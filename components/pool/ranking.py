@@ -1,9 +1,9 @@
-"""Which photos of a pool are most worth a person's word: uncertain, unlike each other, and like many others.
+"""Ranks the photos of a pool by how much a label is worth: uncertain, unlike each other, and like many others.
 
-One measure holds all three: a labelled photo tells of the photos that resemble it, and what it tells is worth most where
-the answers are least sure. Photos are taken one after the other, each the one that tells most of what no earlier one has
-told (facility location, weighted by uncertainty; Nemhauser, Wolsey and Fisher 1978 for the greedy bound). With nothing
-labelled every photo is as unsure as any other, and the most typical ones come first.
+One measure covers all three: a labelled photo informs about the photos that resemble it, and this is worth most where
+the answers are least sure. Photos are taken greedily, each time the one that adds most to what the earlier ones inform
+about (facility location, weighted by uncertainty; Nemhauser, Wolsey and Fisher 1978 for the greedy bound). If nothing
+is labelled, all photos are equally uncertain, and the most typical ones come first.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ranked", "rank"]
+__all__ = ["RankedPhoto", "rank"]
 
 Rows = NDArray[np.float32]
 
-_POWER = 4  # of the cosine of two centred embeddings: below half it says next to nothing
-_CANDIDATES = 6000  # the least sure photos
-_TOLD = 4000  # photos that stand for the pool
-_OWN = 1.0  # how much a photo's own uncertainty counts beside what it tells of others
+_POWER = 4  # power of the cosine of two centred embeddings: a cosine below a half then hardly counts
+_CANDIDATES = 6000  # only so many of the least sure photos are candidates
+_TOLD = 4000  # a sample of so many photos represents the pool
+_OWN = 1.0  # weight of a photo's own uncertainty beside what it informs about others
 _SURE = 1e-3
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedPhoto:
     """A photo's place in the list.
 
     Attributes:
         row: of the pool's embeddings.
-        uncertainty: 0 to 1: 1 less the distance of the two highest probabilities.
-        typical: 0 to 1, how much of the pool resembles it, against the most typical photo of the list.
+        uncertainty: 0 to 1: 1 minus the difference of the two highest probabilities.
+        typical: 0 to 1, how much of the pool resembles it, relative to the most typical photo of the list.
     """
 
     row: int
@@ -46,17 +46,18 @@ def rank(
     top: int,
     *,
     seed: int = 0,
-) -> list[Ranked]:
+) -> list[RankedPhoto]:
     """The `top` photos, the one to label first at the front.
 
-    A photo tells of another as much as the fourth power of the cosine of their embeddings, less the pool's mean.
+    A photo informs about another by the fourth power of the cosine of their embeddings, after subtracting the pool's
+    mean.
 
     Args:
         embeddings: (p, d), unit length, of the pool.
-        probabilities: (p, C) calibrated answers; None where nothing answers yet.
-        labelled: (n, d), unit length, of photos that have a label; None where there are none.
+        probabilities: (p, C) calibrated answers; None if nothing answers yet.
+        labelled: (n, d), unit length, of photos that have a label; None if there are none.
         top: how many.
-        seed: which photos stand for a pool of more than 4,000.
+        seed: draws the photos that represent a pool of more than 4,000.
     """
     n_photos = len(embeddings)
     if n_photos == 0:
@@ -67,11 +68,11 @@ def rank(
     told = np.arange(n_photos) if n_photos <= _TOLD else np.sort(random.choice(n_photos, _TOLD, replace=False))
     candidates = np.arange(n_photos)
     if n_photos > _CANDIDATES:
-        # photos in the order in which they came must not decide among equals
+        # the order in which photos came must not decide between equals
         order = np.lexsort((random.permutation(n_photos), -uncertainty))
         candidates = np.sort(order[:_CANDIDATES])
     about = _unit(embeddings[told] - centre)
-    likeness = _likeness(_unit(embeddings[candidates] - centre), about)  # (candidates, told)
+    likeness = _likeness(_unit(embeddings[candidates] - centre), about)  # (candidates, sample)
     known = np.zeros(len(told), np.float32)
     if labelled is not None and len(labelled):
         known = _likeness(about, _unit(labelled - centre)).max(1)
@@ -89,7 +90,7 @@ def rank(
         known = np.maximum(known, likeness[best])
     most = max(float(typical[found].max()), 1e-12)
     return [
-        Ranked(int(candidates[each]), float(uncertainty[candidates[each]]), float(typical[each]) / most)
+        RankedPhoto(int(candidates[each]), float(uncertainty[candidates[each]]), float(typical[each]) / most)
         for each in found
     ]
 

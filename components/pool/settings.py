@@ -10,11 +10,11 @@ __all__ = ["PoolSettings"]
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class PoolSettings:
-    """What the pool is for, and how large it may become.
+    """What the pool is used for, and its limits.
 
     Attributes:
-        use: training learns from it too, where held-out photos say that it helps.
-        most_gb: gigabytes of photos at most; what would exceed it is refused.
+        use: training may learn from it; held-out photos decide whether that ships.
+        most_gb: gigabytes of photos at most; photos beyond it are refused.
         keep_per_hour: photos that `serve --keep` keeps in an hour at most.
         keep_most: photos that it keeps in all at most.
         keep_margin: it keeps photos whose two highest probabilities are closer than this.

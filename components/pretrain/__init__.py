@@ -2,7 +2,7 @@
 pictures to `models/embedded`.
 
 In: `PretrainParameters` and `PretrainSources`. Out: a folder in open_clip's `local-dir:` format with the generic
-within-class covariance beside it. Nothing else in Shotline imports this room; the finished weights are what is shipped.
+within-class covariance beside it. Nothing else in Shotline imports this room; Shotline ships the finished weights.
 """
 
 from components.pretrain.parameters import (

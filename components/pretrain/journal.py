@@ -34,7 +34,7 @@ class Journal:
             torch.save({"run": belongs_to, "state": state}, beside)
 
     def load(self, name: str, belongs_to: str) -> dict[str, Any] | None:
-        """The checkpoint `name`, or None where there is none yet; one made by other parameters is refused."""
+        """The checkpoint `name`, or None if there is none yet; one made by other parameters is refused."""
         path = self._path(name)
         if not path.exists():
             return None

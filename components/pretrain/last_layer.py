@@ -1,5 +1,4 @@
-"""The image tower's last layer: pictures are put where their classes' names lie, those of classes without pictures too, and
-the directions that no text uses are given to what else the trunk has found."""
+"""The image tower's last layer: it maps pictures to their classes' names, and fills unused directions."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ def class_prototypes(rows: Tensor, found: Tensor, labels: Tensor, known: Tensor,
         rows: of the trunk's own classifier, `(classes, width)`.
         found: features of pictures, `(n, width)`.
         labels: class of each, `(n,)`.
-        known: row of each of these classes among `rows`, -1 where it is not known, `(classes with pictures,)`.
+        known: row of each of these classes among `rows`, -1 if it is not known, `(classes with pictures,)`.
         shrinkage: share of the identity in the spread of all pictures, which few of them cannot tell in full.
 
     Raises:
@@ -140,7 +139,7 @@ def logit_scale(embeddings: Tensor, labels: Tensor, text_embeddings: Tensor) -> 
     Args:
         embeddings: of pictures, `(n, embed_dim)`, unit length.
         labels: class of each, `(n,)`, rows of `text_embeddings`.
-        text_embeddings: one row a class, `(classes, embed_dim)`, unit length.
+        text_embeddings: one row per class, `(classes, embed_dim)`, unit length.
     """
     kept, place = torch.unique(labels, return_inverse=True)
     cosines = embeddings @ text_embeddings[kept].T

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from components.pretrain.parameters import TextPlacement
 
-__all__ = ["Placement"]
+__all__ = ["TextMap"]
 
 
-class Placement:
+class TextMap:
     """A map from texts to the CLIP's text space.
 
     Args:
@@ -27,7 +27,7 @@ class Placement:
         self.parameters = parameters
         self._letters: Any = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
 
-    def fit(self, names: list[str], sentences: Tensor, cores: Tensor) -> "Placement":
+    def fit(self, names: list[str], sentences: Tensor, cores: Tensor) -> "TextMap":
         """Learn where `names` lie.
 
         Args:

@@ -24,7 +24,7 @@ from components.pretrain.last_layer import (
 )
 from components.pretrain.parameters import PretrainParameters
 from components.pretrain.pictures import Pictures, read_pictures
-from components.pretrain.placement import Placement
+from components.pretrain.placement import TextMap
 from components.pretrain.sentences import SentenceEncoder, packaged_folder
 from components.pretrain.text import (
     TextTargets,
@@ -168,7 +168,7 @@ def place_texts(
     texts = gather_texts(parameters, lexicon.names, classes)
     sentences = _sentences(texts, sources, run)
     n = len(lexicon.names)
-    placement = Placement(parameters.placement).fit(texts[:n], sentences[:n], lexicon.cores)
+    placement = TextMap(parameters.placement).fit(texts[:n], sentences[:n], lexicon.cores)
     cores = torch.cat([lexicon.cores, placement.place(texts[n:], sentences[n:])])
     return TextTargets(lexicon, tuple(texts), cores)
 

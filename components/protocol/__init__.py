@@ -1,7 +1,7 @@
-"""The field's protocol: heads on many labelled sets, several numbers of shots and seeds, one table.
+"""The field's protocol: heads measured on many labelled sets, for several numbers of shots and seeds, in one table.
 
-In: a folder of photo sets (CoOp's eleven layouts, or any folder of class folders), a workspace that says which backbone.
-Out: `results.jsonl`, a line a task as soon as it is measured; `table.md` and `accuracy.png` of all lines.
+In: a folder of photo sets (CoOp's eleven layouts, or any folder of class folders), a workspace that names the backbone.
+Out: `results.jsonl`, a line per task as soon as it is measured; `table.md` and `accuracy.png` of all lines.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""One set measured: read once, encoded through the features cache, then heads for each number of shots and seed."""
+"""Measures one set: it is read once and encoded through the features cache; then heads are fitted and measured."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What one fit is made from.
+    """The training data of one fit.
 
     Attributes:
         setting: `all`, or `base` for the first half of the classes.
-        shots: labelled photos a class.
-        seed: which are drawn.
+        shots: labelled photos per class.
+        seed: draws them.
     """
 
     setting: str
@@ -48,14 +48,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is measured, and with what.
+    """The measurements to make.
 
     Attributes:
-        workspace: whose backbone, parameters and features cache.
-        backbone: it.
+        workspace: gives backbone parameters and features cache.
+        backbone: the loaded backbone.
         heads: their names.
-        shots: labelled photos a class, each in turn.
-        seeds: drawings, each in turn.
+        shots: labelled photos per class, each in turn.
+        seeds: seeds of the drawings, each in turn.
         base_to_new: measure half of the classes against the other half too.
     """
 
@@ -79,8 +79,8 @@ def measure(
     Args:
         found: the set.
         protocol: what is measured.
-        results: a task that is there already is not measured again.
-        told: hears a line a task.
+        results: a task that it has already is not measured again.
+        told: called with a line per task.
         shifts: the folder of sets that shift it, for ImageNet.
 
     Returns:
@@ -145,7 +145,7 @@ class _Set:
             return class_embeddings(self._ingested.classes["name"].to_pylist(), templates, self._protocol.backbone)
 
     def digest(self, task: Task, shifts: Path | None) -> str:
-        """Of all that the figures of a task depend on."""
+        """Digest of everything on which a task's figures depend."""
         protocol = self._protocol
         manifest = self._ingested.manifest.select(["id", "class", "split"]).to_pylist()
         return digest(
@@ -164,7 +164,7 @@ class _Set:
         )
 
     def measured(self, task: Task, of: str, shifts: Path | None) -> Iterator[Measured]:
-        """The task's own row, then those of what else its heads are measured on."""
+        """The task's own row, then rows of the other sets on which its heads are measured."""
         half = (len(self._labels) + 1) // 2
         classes = self._labels if task.setting == "all" else self._labels[:half]
         support, query, labels = self._drawn(task, classes)
@@ -180,7 +180,7 @@ class _Set:
             _, query, labels = self._drawn(task, rest)
             words = self._texts[half:]
             top1 = _share(query.embedding @ words.T, labels)
-            # No photo of them was seen: whatever head the base classes have, the words alone answer.
+            # No photo of the new classes was learnt from, so only their words answer, for every head.
             top1_of = {candidate.name: top1 for candidate in candidates}
             yield replace(own, of=f"{of}/new", setting="new", classes=len(rest), query=len(labels), top1=top1_of)
         elif shifts is not None:
@@ -195,7 +195,7 @@ class _Set:
         place = {name: number for number, name in enumerate(classes)}
         support = [row for row in drawn if row["role"] == "support"]
         query = [row for row in drawn if row["role"] == "query"]
-        if not query:  # no split: what is not drawn measures
+        if not query:  # no split: photos that are not drawn are measured on
             known = {row["id"] for row in support}
             query = [row for row in manifest.to_pylist() if row["id"] not in known]
         thumbnail = dict(zip(manifest["id"].to_pylist(), manifest["thumbnail"].to_pylist(), strict=True))
@@ -262,7 +262,7 @@ class _Set:
 def _top1(
     candidates: Sequence[Candidate], query: Features, labels: Tensor, columns: Sequence[int] | None = None
 ) -> dict[str, float]:
-    """Of each head; `columns`: among these classes alone."""
+    """Top-1 of each head; with `columns` only among these classes."""
     with one_thread():
         scores = {candidate.name: candidate.head.scores(query) for candidate in candidates}
     return {name: _share(each if columns is None else each[:, list(columns)], labels) for name, each in scores.items()}

@@ -1,4 +1,4 @@
-"""What is measured so far: a line of JSON a task, written at once, so that a stopped run goes on."""
+"""The results so far: one line of JSON per task, written at once, so that a stopped run can continue."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Measured:
     """One task: a set, a way to cut it, shots, a seed.
 
     Attributes:
-        of: digest of all that the figures depend on: photos, backbone, heads, settings.
+        of: digest of everything on which the figures depend: photos, backbone, heads, settings.
         set: its name.
         setting: `all` classes; `base` the first half, `new` the other; or the name of a set that shifts ImageNet.
-        shots: labelled photos a class.
+        shots: labelled photos per class.
         seed: which were drawn.
         classes: how many.
-        query: photos that measured.
+        query: number of photos that were measured on.
         top1: of each head, 0 to 1.
-        shipped: the head that the support folds chose; empty where nothing was chosen.
+        shipped: the head that the support folds chose; empty if nothing was chosen.
     """
 
     of: str
@@ -42,7 +42,7 @@ class Results:
 
     Attributes:
         path: the file.
-        measured: its whole lines; half a line, of a killed run, is not read.
+        measured: its complete lines; the incomplete last line of a killed run is ignored.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole protocol: every set that is found, one after the other; a broken one is told and stops nothing."""
+"""Runs the whole protocol: every set that is found, one after the other; a broken set is reported and skipped."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def run_protocol(
     base_to_new: bool = True,
     told: Callable[[str], None],
 ) -> tuple[str, list[str]]:
-    """Measure, and write `results.jsonl`, `table.md` and `accuracy.png`.
+    """Measure the sets, and write `results.jsonl`, `table.md` and `accuracy.png`.
 
     Args:
-        workspace: whose backbone and parameters.
+        workspace: gives backbone and parameters.
         folder: of the sets.
         output: where to write.
         heads: their names.
-        shots: labelled photos a class.
+        shots: labelled photos per class.
         seeds: drawings.
         only: sets to measure, by name; None: all.
         base_to_new: see `Protocol`.
-        told: hears a line of progress.
+        told: called with lines of progress.
 
     Returns:
         The table, and what was wrong with sets, a line each.
@@ -64,7 +64,7 @@ def run_protocol(
             said = f"{error.what} ({error.on})" if isinstance(error, ShotlineError) else str(error)
             problems.append(f"{each.name}: {said}")
             told(f"{each.name} is left out: {said}")
-    # A task that was cut off between its lines has some of them twice.
+    # A task that was cut off between its lines is measured again, so some of its lines are there twice.
     rows = list({row.of: row for row in results.measured if row.of.split("/")[0] in wanted}.values())
     if not rows:
         raise UserInputError(

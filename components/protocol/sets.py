@@ -1,4 +1,4 @@
-"""Which photo sets lie in a folder: the eleven of CoOp by their layouts, what shifts ImageNet, and any other."""
+"""Finds the photo sets in a folder: CoOp's eleven by their layouts, ImageNet's shifted variants, and others."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SHIFTS = {
     "imagenet-adversarial": ("ImageNet-A", "imagenet-a"),
     "imagenet-rendition": ("ImageNet-R", "imagenet-r"),
 }
-"""Folder to name, and to where its class folders lie, of the sets that only measure what ImageNet taught."""
+"""Folder to name and place of the class folders, of the sets on which heads of ImageNet are only measured."""
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_IMAGENET_POOL = 64  # of 1,300 training photos a class, from which shots are drawn: the others are not opened
+_IMAGENET_POOL = 64  # shots are drawn from so many of ImageNet's 1,300 photos per class; others are not opened
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FoundSet:
     Attributes:
         name: as papers call it, or the folder's name.
         root: its folder.
-        listing: reads its photos where it is of a layout of its own; None: as `components.ingest` reads any folder.
+        listing: reads its photos if it has a layout of its own; None: `components.ingest` reads the folder.
     """
 
     name: str
@@ -77,7 +77,7 @@ def find_sets(folder: Path) -> tuple[list[FoundSet], list[str]]:
 
 
 def shifted(folder: Path) -> Iterator[tuple[str, Path, bool]]:
-    """Name and class folders of each set that shifts ImageNet and is there; True: folders are numbers, no WordNet ids."""
+    """Name and class folders of each shifted ImageNet set here; True if folders are numbers, not WordNet ids."""
     for where, (name, below) in SHIFTS.items():
         if (folder / where / below).is_dir():
             yield name, folder / where / below, where == "imagenetv2"

@@ -1,4 +1,4 @@
-"""Tables and plot of what is measured, made anew from `results.jsonl`: the same lines give the same files."""
+"""Tables and plot of the results, made from `results.jsonl`: the same lines give the same files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def write_tables(
 
 
 def write_plot(path: Path, measured: Sequence[Measured]) -> None:
-    """Draw mean accuracy over the sets against shots, a line a head."""
+    """Draw mean accuracy over the sets against shots, a line per head."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -75,7 +75,7 @@ def write_plot(path: Path, measured: Sequence[Measured]) -> None:
         )
     axes.set_xscale("log", base=2)
     axes.set_xticks(shots, [str(k) for k in shots])
-    axes.set(xlabel="labelled photos a class", ylabel="top-1, %", title=f"Mean of {len({r.set for r in rows})} sets")
+    axes.set(xlabel="labelled photos per class", ylabel="top-1, %", title=f"Mean of {len({r.set for r in rows})} sets")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     with atomic_path(path) as beside:

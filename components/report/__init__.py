@@ -1,10 +1,10 @@
-"""The report: where the classifier is wrong, why it can be trusted, and how two of them differ; pages that open offline.
+"""The report: where a classifier is wrong, why it can be trusted, and how two differ, as pages that open offline.
 
 In: what the stages left in a workspace (`reports/answers.csv`, `reports/metrics.json`, embeddings, photos, live versions).
 Out: one HTML file with its photos and drawings inside (`write_report`), and the comparison of two tables of answers about
-the same photos (`compare`, `write_comparison`); the pages of what `components.validate` found (`write_validation_pages`).
-Pages are Jinja2 templates in the look of `components.look`; drawings are matplotlib's, as SVG. Nothing here is fitted or
-chosen.
+the same photos (`compare`, `write_comparison`); the pages of the results of `components.validate`
+(`write_validation_pages`). Pages are Jinja2 templates in the look of `components.look`; drawings are matplotlib's, as
+SVG. Nothing here is fitted or chosen.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Each class: how often its photos are found, how often its name is right, and what it is taken for."""
+"""The figures of each class: recall, precision, and the classes that it is taken for."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 from components.report.shares import Share
 from components.report.sources import Sources
 
-__all__ = ["ClassRow", "class_rows"]
+__all__ = ["ClassFigures", "class_rows"]
 
 _TAKEN_FOR = 3
-_LEAST_GAIN = 0.01  # of a class's photos; less is none
+_LEAST_GAIN = 0.01  # share of a class's photos; less counts as none
 
 
 @dataclass(frozen=True)
-class ClassRow:
+class ClassFigures:
     """A class.
 
     Attributes:
         name: as in the data.
-        words: the same for people.
-        added: it is an added one.
-        photos: that were learnt from.
-        found: of its measured photos, how many are taken for it (recall).
-        meant: of the photos that are taken for it, how many are its own (precision).
-        unknown: of its measured photos, how many are "unknown".
-        taken_for: what its other photos are taken for, most often first, with counts.
-        examples: paths of photos that were learnt from.
-        more: what more photos of it would bring, in words; empty where nothing can be said.
+        words: the name for people.
+        added: whether it is an added class.
+        photos: number of photos that were learnt from.
+        found: share of its measured photos that are answered with it (recall).
+        meant: share of the photos answered with it that are its own (precision).
+        unknown: number of its measured photos that are "unknown".
+        taken_for: answers to its other photos, most frequent first, with counts.
+        examples: paths of some photos that were learnt from.
+        more: what more photos of it would bring, in words; empty if nothing can be said.
     """
 
     name: str
@@ -44,8 +44,8 @@ class ClassRow:
     more: str
 
 
-def class_rows(sources: Sources, n_examples: int = 4) -> list[ClassRow]:
-    """The classes, those that are found least first; classes without a measured photo come last."""
+def class_rows(sources: Sources, n_examples: int = 4) -> list[ClassFigures]:
+    """The classes, lowest recall first; classes without a measured photo come last."""
     confused: dict[str, Counter[str]] = defaultdict(Counter)
     unknown: Counter[str] = Counter()
     for photo in sources.answers:
@@ -62,7 +62,7 @@ def class_rows(sources: Sources, n_examples: int = 4) -> list[ClassRow]:
         own, n = confused[name], sum(confused[name].values())
         others = [(sources.words[other], count) for other, count in own.most_common() if other != name]
         rows.append(
-            ClassRow(
+            ClassFigures(
                 name=name,
                 words=sources.words[name],
                 added=name not in trained,

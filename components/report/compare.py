@@ -1,4 +1,4 @@
-"""Two classifiers on the same photos: which became right, which became wrong, by class, and whether that can be chance."""
+"""Compares two classifiers on the same photos: which became right or wrong, by class, and if that may be chance."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from components.wording import counted
 __all__ = ["ClassChange", "Comparison", "compare"]
 
 _SURE = 0.05
-_SURE_OF_DRAW = 0.02  # on one set 5 % false alarms take a level so strict; benchmarks/compare.py measures it on others
+_SURE_OF_DRAW = 0.02  # so strict that one set had 5 % false alarms; benchmarks/compare.py measures it on others
 _TOLD_CLASSES = 8
-_LEAST_CLASSES = 6  # with five the test over classes cannot come under 0.05
+_LEAST_CLASSES = 6  # with five classes the test over classes cannot fall below 0.05
 
 
 @dataclass(frozen=True)
 class ClassChange:
-    """The photos of one class.
+    """The changes to the photos of one class.
 
     Attributes:
         name: of the class.
-        before: those that the first answers rightly.
+        before: photos that the first answers rightly.
         after: those that the second does.
         became_right: photos that only the second answers rightly.
-        became_wrong: photos that only the first does.
-        taken_for: what those that became wrong are taken for now, most often first, with counts.
+        became_wrong: photos that only the first answers rightly.
+        taken_for: the answers to those that became wrong, most frequent first, with counts.
         p: of the paired test, times the number of classes (Bonferroni), at most 1.
     """
 
@@ -48,21 +48,21 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the second answers otherwise than the first.
+    """The differences between the answers of a first and a second classifier.
 
     Attributes:
-        first: what it is called.
+        first: name of the first.
         second: likewise.
-        before: photos in both that the first answers rightly.
+        before: common photos that the first answers rightly.
         after: those that the second does.
-        became_right: photos that only the second answers rightly: the first's row and the second's, the surest first.
-        became_wrong: photos that only the first does, likewise.
-        classes: every class, what it lost most first.
-        only_first: photos that the first alone has been asked about.
-        only_second: likewise.
-        p: of McNemar's exact paired test over photos: that these two very classifiers are right equally often.
-        p_of_draw: of the paired test over classes (`_p_over_classes`): that the second is as good, but for which photos
-            either has learnt from; NaN where under six classes changed, with which it shows nothing.
+        became_right: photos that only the second answers rightly: the row of each classifier, the surest first.
+        became_wrong: photos that only the first answers rightly, in the same form.
+        classes: every class, the greatest loss first.
+        only_first: number of photos that only the first was asked about.
+        only_second: number of photos that only the second was asked about.
+        p: of McNemar's exact paired test over photos, that these two classifiers are right equally often.
+        p_of_draw: of the paired test over classes (`_p_over_classes`), that they differ only by the drawn training
+            photos; NaN if fewer than six classes changed, since it then shows nothing.
     """
 
     first: str
@@ -79,12 +79,12 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Both paired tests show a difference: the second is another classifier, and not by its draw alone."""
+        """Whether both paired tests show a difference, which the draw of training photos alone does not explain."""
         return self.p < _SURE and not self.p_of_draw >= _SURE_OF_DRAW
 
     @property
     def worse(self) -> list[str]:
-        """Classes that surely lost, what lost most first."""
+        """Classes with a significant loss, the greatest loss first."""
         return [each.name for each in self.classes if each.p < _SURE and each.became_wrong > each.became_right]
 
     @property
@@ -167,7 +167,7 @@ class Comparison:
 def compare(
     first: Sequence[AnsweredPhoto], second: Sequence[AnsweredPhoto], *, names: tuple[str, str] = ("A", "B")
 ) -> Comparison:
-    """Compare the answers about photos that both were asked about under the same class; photos are known by their paths."""
+    """Compare the answers to photos that both have under the same class; photos are identified by their paths."""
     others = {photo.path: photo for photo in second}
     pairs = [
         (photo, others[photo.path])
@@ -193,10 +193,10 @@ def compare(
 
 
 def _p_over_classes(pairs: Sequence[tuple[AnsweredPhoto, AnsweredPhoto]]) -> float:
-    """The exact or sampled sign-flip test over classes: that each class is as likely to have gained as to have lost.
+    """P-value of the exact or sampled sign-flip test that each class is as likely to have gained as to have lost.
 
-    Which photos were drawn moves all photos of a class together, so that photos are no independent evidence of one recipe
-    against another; classes nearly are. Fisher, "The Design of Experiments", 1935, section 21.
+    The draw of training photos affects all photos of a class together, so photos are not independent evidence for one
+    recipe over another; classes nearly are. Fisher, "The Design of Experiments", 1935, section 21.
     """
     gained: Counter[str] = Counter()
     for before, after in pairs:

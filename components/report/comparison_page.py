@@ -1,4 +1,4 @@
-"""The comparison of two classifiers as a page: what became wrong and right, with the photos."""
+"""The comparison of two classifiers as a page, with the photos that became wrong and right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from components.report.thumbnails import Thumbnails
 
 __all__ = ["write_comparison"]
 
-_PHOTOS = 120  # of each kind
+_PHOTOS = 120  # photos shown of each kind
 _PHOTO_BYTES = 6_000_000
 
 
@@ -20,7 +20,7 @@ def write_comparison(path: Path, comparison: Comparison, root: Path) -> None:
 
     Args:
         path: of the page.
-        comparison: what it tells.
+        comparison: the comparison to show.
         root: the folder that the photos' paths are relative to.
     """
     page = render(

@@ -1,4 +1,4 @@
-"""What is taken for what: by zero-shot, by what LDC starts from, by what is shipped; look-alikes beside each other."""
+"""Confusions of zero-shot, of LDC's start logits and of the shipped head, with similar classes beside each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.report.verdict import head_words
 
 __all__ = ["Confusion", "Moved", "PairRow", "confusion_of", "moved_by_ldc"]
 
-_SHOWN = 36  # classes in a picture that can still be read
+_SHOWN = 36  # the most classes in a readable picture
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class PairRow:
 
     Attributes:
         actual: the photos' class, in words.
-        taken_for: the other.
-        before: how many by what came before.
-        after: how many by what is shipped.
+        taken_for: the other class.
+        before: how many with the earlier head.
+        after: how many with the shipped head.
         n: photos of the class.
-        photo: one of them, taken for the other after or, if none is, before.
+        photo: one of them, confused by the shipped head or, if there is none, by the earlier one.
         example: a training photo of the other class; empty if there is none.
     """
 
@@ -44,13 +44,13 @@ class Confusion:
     """Shares of each class's photos, head by head.
 
     Attributes:
-        classes: those that are shown, in words, look-alikes beside each other.
+        classes: the classes shown, in words, similar ones beside each other.
         n_classes: how many there are in all.
         heads: name for people to (shown, shown) shares of the row class's photos, 0 to 1.
-        before: whose mistakes the pairs are compared with.
-        after: what is shipped.
-        parted: pairs that are mistaken less than before, the most first.
-        remaining: pairs that are still mistaken, the worst first.
+        before: name of the earlier head, with which the pairs are compared.
+        after: name of the shipped head.
+        parted: pairs that are confused less than before, the greatest change first.
+        remaining: pairs that are still confused, the worst first.
     """
 
     classes: list[str]
@@ -64,9 +64,10 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Moved:
-    """What LDC's residual does: `values` (shown, shown), on the row class's photos, to the column class's logit.
+    """LDC's mean residual: `values` (shown, shown), on the row class's photos, for the column class's logit.
 
-    Against the right class's, and less the mean over all other classes; negative: it is pushed away more than they are.
+    It is relative to the right class's residual, minus the mean over all other classes; negative if the class is pushed
+    away more than the others.
     """
 
     classes: list[str]
@@ -74,7 +75,7 @@ class Moved:
 
 
 def confusion_of(sources: Sources, most_pairs: int = 8) -> Confusion | None:
-    """None where nothing was measured."""
+    """None if nothing was measured."""
     shipped = sources.metrics["shipped"]["head"]
     columns = sources.by_head
     if not sources.answers or shipped not in columns:
@@ -107,7 +108,7 @@ def confusion_of(sources: Sources, most_pairs: int = 8) -> Confusion | None:
 
 
 def moved_by_ldc(sources: Sources, shown: list[str]) -> Moved | None:
-    """The mean residual among the classes shown (words, in that order); None where LDC was no candidate."""
+    """The mean residual among the shown classes (words, in that order); None if LDC was no candidate."""
     rows = sources.plots.get("residual", [])
     if not rows:
         return None
@@ -121,7 +122,7 @@ def moved_by_ldc(sources: Sources, shown: list[str]) -> Moved | None:
 
 
 def _order(sources: Sources, mistakes: Counter[tuple[str, str]]) -> list[str]:
-    """The classes, look-alikes beside each other; of many, those that are mistaken most."""
+    """The classes, similar ones beside each other; if there are many, those confused most."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 

@@ -1,6 +1,6 @@
 """Drawings as SVG that stands in a page: matplotlib's lines, the page's own colours and type, readable in dark and in print.
 
-matplotlib writes fixed colours; each of ours is one that stands for a token of `look.css` and is replaced by it. The same
+matplotlib writes fixed colours; each of ours represents a token of `look.css` and is replaced by it. The same
 content gives the same bytes.
 """
 
@@ -37,7 +37,7 @@ _TOKENS = {
 }
 _SETTINGS = {
     "svg.fonttype": "none",
-    "text.parse_math": False,  # a class may be called $x$
+    "text.parse_math": False,  # a class's name may be $x$
     "font.size": 10,
     "axes.edgecolor": _TOKENS["line"],
     "axes.labelcolor": _TOKENS["muted"],
@@ -66,7 +66,7 @@ _ROUNDS = 60
 
 
 def draw_reliability(trust: Trust) -> Markup:
-    """Confidence against accuracy, before and after calibration; points as large as they have photos."""
+    """Confidence against accuracy, before and after calibration; the size of a point shows its number of photos."""
     with _Drawing("reliability", (4.2, 3.6)) as drawing:
         axes = drawing.axes
         axes.plot([0, 1], [0, 1], color=_TOKENS["line"], linewidth=1)
@@ -85,7 +85,7 @@ def draw_reliability(trust: Trust) -> Markup:
 
 
 def draw_coverage(trust: Trust) -> Markup:
-    """The share that is right when only the surest photos are answered."""
+    """The share of right answers when only the surest photos are answered."""
     with _Drawing("coverage", (4.2, 3.6)) as drawing:
         axes = drawing.axes
         x, y = (np.array(column) for column in zip(*trust.coverage, strict=True))
@@ -107,7 +107,7 @@ def draw_coverage(trust: Trust) -> Markup:
 
 
 def draw_matrix(name: str, classes: Sequence[str], shares: NDArray[np.float64], *, labelled: bool) -> Markup:
-    """A confusion matrix: rows are photos' classes, columns are answers; the deeper, the more often; errors stand out."""
+    """A confusion matrix: rows are the photos' classes, columns the answers; darker means more often."""
     n = len(classes)
     side = min(7.2, max(3.9, 2.2 + 0.19 * n)) if labelled else 3.6
     with _Drawing(f"matrix {name}", (side, side)) as drawing:
@@ -133,7 +133,7 @@ def draw_matrix(name: str, classes: Sequence[str], shares: NDArray[np.float64], 
 
 
 def draw_moved(moved: Moved) -> Markup:
-    """LDC's mean residual: how far it moves each class's logit against the right one's, less what it does on average."""
+    """LDC's mean residual: how far it moves each class's logit relative to the right one's, minus the average."""
     n, values = len(moved.classes), moved.values
     largest = float(np.abs(values).max()) or 1.0
     side = min(7.2, 2.2 + 0.19 * n)
@@ -203,7 +203,7 @@ def _apart(centres: Sequence[tuple[str, float, float]], letter: float, line: flo
 
 
 def draw_seconds(stages: Sequence[tuple[str, float]]) -> Markup:
-    """Where the seconds went."""
+    """The seconds of each stage."""
     with _Drawing("seconds", (5.2, 0.6 + 0.3 * len(stages))) as drawing:
         axes = drawing.axes
         names, seconds = [name for name, _ in stages], [value for _, value in stages]
@@ -240,7 +240,8 @@ class _Drawing:
         if error[0] is None:
             buffer = io.StringIO()
             with warnings.catch_warnings():
-                # The text stays text: the reader's fonts draw it, whatever matplotlib's own one lacks.
+                # The SVG keeps text as text, drawn by the reader's fonts, so glyphs missing in matplotlib's font do not
+                # matter.
                 warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
                 self._figure.savefig(buffer, **_FILE)
             self._svg = buffer.getvalue()
@@ -264,7 +265,7 @@ class _Drawing:
 
 
 def _cells(axes: Axes, depth: NDArray[np.float64], colours: NDArray[np.str_]) -> None:
-    """A square for each entry of (n, n) that is not zero, as deep as it says, 0 to 1."""
+    """A square for each nonzero entry of (n, n), with its value, 0 to 1, as opacity."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgba
 

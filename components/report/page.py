@@ -15,12 +15,12 @@ __all__ = ["percent", "render"]
 
 
 def render(template: str, **content: Any) -> str:
-    """The page that `templates/TEMPLATE` makes of `content`; text is escaped, nothing in it is fetched."""
+    """Render `templates/TEMPLATE` with `content`; text is escaped, and the page fetches nothing."""
     return _environment().get_template(template).render(look=Markup(look_css()), **content) + "\n"
 
 
 def percent(share: float | None, places: int = 1) -> str:
-    """`97.5 %`; 0 and 100 only where it is none or all; a dash where there is nothing."""
+    """`97.5 %`; 0 and 100 only if it is exactly none or all; a dash without a value."""
     if share is None or math.isnan(share):
         return "–"
     value, least = 100 * share, 10.0**-places

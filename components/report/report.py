@@ -27,16 +27,16 @@ from components.workspace import Workspace
 
 __all__ = ["write_report"]
 
-_PHOTO_BYTES = 7_500_000  # of a page of at most ten million
+_PHOTO_BYTES = 7_500_000  # bytes of photos in a page of at most ten million
 _WRONG = 90
-_CLASS_BYTES = 3_000_000  # of those, for the rows of classes
+_CLASS_BYTES = 3_000_000  # part of these for the rows of classes
 _VERSIONS = 12
 
 
 def write_report(workspace: Workspace) -> Path:
-    """Write the report from what the stages left; its path.
+    """Write the report from the stages' outputs; returns its path.
 
-    It tells of times and of live versions, so it is nobody's tracked output: the same training gives another page later.
+    It includes times and live versions, so it is not a tracked output: the same training gives another page later.
 
     Raises:
         UserInputError: nothing has been measured yet, or what the stages wrote cannot be read.
@@ -97,7 +97,7 @@ def _matrices(confusion: Confusion) -> dict[str, Any]:
 
 
 def _explained(explanation: dict[str, Any]) -> dict[str, Any]:
-    """What an added class sits among and what it is like, in what every bank has."""
+    """An added class's words and most similar classes, from facts that every bank has."""
     return {
         "words": explanation.get("words", []),
         "neighbours": [each["name"] for each in explanation.get("neighbours", [])[:4]],

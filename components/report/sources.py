@@ -1,4 +1,4 @@
-"""What a report is made from: files that the stages wrote, read once."""
+"""The sources of a report: files that the stages wrote, read once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything that a report says, as the stages left it.
+    """The contents of a report, from the stages' outputs.
 
     Attributes:
         root: the workspace.
@@ -68,12 +68,12 @@ class Sources:
         plots: rows of each table in `reports/plots`, by name.
         bundle: `bundle.json`.
         bank: its added classes.
-        words: class to the words for it.
-        training: the photos that were learnt from, those of added classes too.
-        measured: the photos that measure; empty where figures are out of fold.
+        words: class to its words.
+        training: the photos that were learnt from, including those of added classes.
+        measured: the photos that are measured on; empty if figures are out of fold.
         pool: (p, d) float32, unit length: embeddings of the photos without a label that training took.
         versions: live ones, oldest first.
-        live: name of the one in use; None where nothing is live.
+        live: name of the one in use; None if nothing is live.
         timings: `reports/timings.json`.
         ldc: the rows of LDC's log.
     """
@@ -101,7 +101,7 @@ class Sources:
 
     @property
     def on_query(self) -> bool:
-        """Photos measure that nothing has learnt from; else every figure is out of fold."""
+        """Whether there are query photos; if not, every figure is out of fold."""
         return bool(self.metrics["evidence"] == "query")
 
 
@@ -140,7 +140,7 @@ def read_sources(workspace: Workspace) -> Sources:
 
 
 def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Embedded, Embedded, NDArray[np.float32]]:
-    """The photos that were learnt from, those that measure, and those of the pool."""
+    """The photos that were learnt from, those that are measured on, and those of the pool."""
     path = embeddings_file(workspace.features)
     if not path.is_file():
         raise UserInputError(
@@ -194,6 +194,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def _timings(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # nobody's output: it may be missing
+    except (OSError, ValueError):  # untracked: it may be missing
         return {}
     return found

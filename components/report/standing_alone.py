@@ -1,7 +1,7 @@
 """Great Expectations' own pages made to open without a network.
 
-They load fourteen scripts and styles and a logo from other machines. Here they keep their text and tables and lose
-everything that would be fetched or run.
+They load fourteen scripts and styles and a logo from other machines. This module keeps their text and tables and
+removes everything that would be fetched or run.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def standing_alone(page: str) -> Markup:
 
 
 class _Keeper(HTMLParser):
-    """Keeps a page's text, tables and layout; drops what is fetched, run or clicked, and what only one run can say."""
+    """Keeps a page's text, tables and layout; drops what is fetched, run or clicked, and details of a single run."""
 
     _DROPPED = frozenset({"head", "script", "style", "nav", "footer", "button", "label", "form", "iframe", "svg"})
-    _DROPPED_CLASSES = frozenset({"collapse", "card-header", "sticky"})  # controls, and what they would unfold
+    _DROPPED_CLASSES = frozenset({"collapse", "card-header", "sticky"})  # controls, and the parts that they unfold
     _WITHOUT_END = frozenset({"link", "meta", "img", "input", "br", "hr", "col", "wbr"})
     _KEPT_WITHOUT_END = frozenset({"br", "hr", "col", "wbr"})
     _KEPT_ATTRIBUTES = frozenset({"class", "colspan", "rowspan"})

@@ -20,7 +20,7 @@ class Thumbnails:
 
     Args:
         root: what paths are relative to.
-        budget_bytes: what all of them may take in the page; afterwards there are none.
+        budget_bytes: their greatest total size in the page; further photos get no thumbnail.
         size_px: longer side.
     """
 
@@ -32,9 +32,9 @@ class Thumbnails:
         self.left_out = 0
 
     def __call__(self, path: str) -> str:
-        """`data:image/jpeg;base64,...`; empty where the photo cannot be read or the budget is spent.
+        """`data:image/jpeg;base64,...`; empty if the photo cannot be read or the budget is spent.
 
-        A thumbnail that stands in a page twice is paid for twice.
+        A thumbnail that occurs twice in a page counts twice.
         """
         if path not in self._made:
             self._made[path] = self._uri(path) if self._left > 0 else ""

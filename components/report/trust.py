@@ -1,4 +1,4 @@
-"""Whether its probabilities mean what they say, and what it costs to be right more often."""
+"""Calibration of the probabilities, and the cost of a higher share of right answers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from components.report.sources import Sources
 __all__ = ["Cost", "Trust", "trust_of"]
 
 _WANTED = (0.9, 0.95, 0.98, 0.99)
-_LARGEST = 5  # sets of more classes than that are counted together
+_LARGEST = 5  # larger sets of likely classes are counted together
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a wanted share of right answers would cost on the measured photos.
+    """The cost of a wanted share of right answers on the measured photos.
 
     Attributes:
-        wanted: the share.
-        coverage: share of photos that would be answered; None where it is not reached by as many as 20.
-        right: those answered rightly.
+        wanted: the wanted share.
+        coverage: share of photos that would be answered; None if it is not reached by as many as 20.
+        right: share of the answered photos that are right.
     """
 
     wanted: float
@@ -34,16 +34,16 @@ class Trust:
     """Calibration and coverage.
 
     Attributes:
-        before: (confidence, accuracy, photos) of each bin, uncalibrated; empty where that was not kept.
+        before: (confidence, accuracy, photos) of each bin, uncalibrated; empty if that was not kept.
         after: the same, calibrated.
         coverage: (share answered, share of those right), most confident photos first.
-        answered: share that is answered at the threshold, and rightly so.
+        answered: share of photos that are answered at the threshold.
         costs: of wanted accuracies.
         threshold: under which a photo is unknown; None: no photo is.
-        threshold_why: what was said of a wanted accuracy; empty where none was wanted.
+        threshold_why: the sentence about a wanted accuracy; empty if none was wanted.
         covered: photos whose class is among the likely ones.
         size: mean number of likely classes of the photos that have one.
-        sizes: how many photos have so many likely classes; the last one stands for that many and more.
+        sizes: number of photos by number of likely classes; the last entry counts that many and more.
     """
 
     before: list[tuple[float, float, int]]
@@ -60,7 +60,7 @@ class Trust:
 
 
 def trust_of(sources: Sources) -> Trust | None:
-    """None where nothing was measured."""
+    """None if nothing was measured."""
     answers = sources.answers
     if not answers:
         return None

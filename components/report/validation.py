@@ -1,4 +1,4 @@
-"""The pages of what validation found: an overview of ours, and Great Expectations' own pages made to stand alone."""
+"""The pages of a validation: our overview, and Great Expectations' own pages without remote parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from components.files import write_text
 from components.report.page import render
 from components.report.standing_alone import standing_alone
-from components.validate import ExpectationResult, Verdict, shown
+from components.validate import ExpectationResult, ValidationVerdict, shown
 
 __all__ = ["write_validation_pages"]
 
@@ -23,7 +23,7 @@ _RANK = {"critical": 0, "bad": 1, "warning": 2}
 
 @dataclass(frozen=True)
 class _Failed:
-    """A check that does not hold, with its first rows as a table."""
+    """A failed check, with its first failing rows as a table."""
 
     answer: ExpectationResult
     columns: tuple[str, ...]
@@ -33,7 +33,7 @@ class _Failed:
 
 @dataclass(frozen=True)
 class _Quarantined:
-    """The files of one reason, and one of them."""
+    """The quarantined files of one reason, and an example."""
 
     reason: str
     n: int
@@ -41,12 +41,12 @@ class _Quarantined:
     detail: str
 
 
-def write_validation_pages(folder: Path, verdict: Verdict) -> None:
-    """Write `index.html` and a page per suite; nothing in them is fetched, and nothing in them tells the time.
+def write_validation_pages(folder: Path, verdict: ValidationVerdict) -> None:
+    """Write `index.html` and a page per suite; they fetch nothing and contain no times.
 
     Args:
-        folder: where to; made if need be. Its own earlier pages are replaced, nothing else in it is touched.
-        verdict: what was found.
+        folder: the target; made if missing. Earlier pages are replaced, other files in it are not touched.
+        verdict: the result of the validation.
     """
     for suite in verdict.suites:
         content = standing_alone(_own_page(suite.result))

@@ -1,4 +1,4 @@
-"""The verdict in two sentences, the figures beside it, and the heads side by side."""
+"""The verdict of a report in two sentences, with the main figures and the heads compared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.report.classes import ClassRow
+from components.report.classes import ClassFigures
 from components.report.page import percent
 from components.report.shares import Share, mcnemar
 from components.report.sources import Sources
@@ -14,7 +14,7 @@ from components.wording import counted
 
 __all__ = ["Figure", "HeadRow", "Verdict", "head_rows", "head_words", "verdict"]
 
-_POOR = 0.85  # a class of which less is found is named
+_POOR = 0.85  # classes with a lower recall are named
 _NAMED = 4
 _WORDS = {
     "zero_shot": "zero-shot",
@@ -34,7 +34,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure that stands large: what it is, how much, and a line that says more."""
+    """One prominent figure: its name, its value, and a line of explanation."""
 
     title: str
     value: str
@@ -43,7 +43,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What it is good for, what not yet (one sentence each), and figures."""
+    """What the classifier is good for, what not yet (one sentence each), and figures."""
 
     good: str
     not_yet: str
@@ -56,11 +56,11 @@ class HeadRow:
 
     Attributes:
         name: for people.
-        shipped: it is the one that answers.
-        right: photos that it answers rightly.
-        nll: nats a photo, lower is better.
+        shipped: whether it is the head that answers.
+        right: share of photos that it answers rightly.
+        nll: nats per photo, lower is better.
         ece: calibration error, lower is better.
-        against: p-value of the paired test against what is shipped; None for that one itself.
+        against: p-value of the paired test against the shipped head; None for the shipped head.
     """
 
     name: str
@@ -72,16 +72,16 @@ class HeadRow:
 
 
 def head_words(name: str) -> str:
-    """A head as people call it."""
+    """A head's name for people."""
     return _WORDS.get(name, name.replace("_", " "))
 
 
-def verdict(sources: Sources, classes: Sequence[ClassRow]) -> Verdict:
-    """The verdict; figures are of photos that nothing has learnt from, or out of fold, as the metrics say."""
+def verdict(sources: Sources, classes: Sequence[ClassFigures]) -> Verdict:
+    """The verdict; its figures are of query photos, or out of fold, as the metrics say."""
     answers = sources.answers
     where = "test photos" if sources.on_query else "training photos, each by heads that had not seen it,"
     if not answers:
-        told = "Nothing could be measured: there are no test photos, and one photo a class leaves none to hold out."
+        told = "Nothing could be measured: there are no test photos, and one photo per class leaves none to hold out."
         return Verdict(f"It knows {counted(len(classes), 'class').replace('classs', 'classes')}.", told, [])
     right = Share(sum(photo.right for photo in answers), len(answers))
     good = (
@@ -91,7 +91,7 @@ def verdict(sources: Sources, classes: Sequence[ClassRow]) -> Verdict:
     return Verdict(good, _not_yet(classes), _figures(sources, right))
 
 
-def _not_yet(classes: Sequence[ClassRow]) -> str:
+def _not_yet(classes: Sequence[ClassFigures]) -> str:
     poor = [row for row in classes if row.found.n and row.found.share < _POOR]
     few = [row.found.n for row in classes if row.found.n]
     if poor:

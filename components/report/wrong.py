@@ -1,4 +1,4 @@
-"""Photos that are answered wrongly with the training photos that they resemble, and photos whose label looks wrong."""
+"""Wrongly answered photos with the training photos that they resemble, and photos whose label looks wrong."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from components.artefacts import AnsweredPhoto
 from components.report.sources import Embedded, Sources
 
-__all__ = ["Neighbour", "Suspect", "WrongPhoto", "label_suspects", "wrong_photos"]
+__all__ = ["SimilarPhoto", "Suspect", "WrongPhoto", "label_suspects", "wrong_photos"]
 
 _NEAREST = 3
-_AGREEING = 5  # neighbours that are looked at for a label
+_AGREEING = 5  # neighbours by which a label is judged
 _CHUNK = 2048
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class SimilarPhoto:
     """A training photo, its class in words, and how alike it is (cosine, -1 to 1)."""
 
     path: str
@@ -34,7 +34,7 @@ class WrongPhoto:
     photo: AnsweredPhoto
     actual: str
     answer: str
-    nearest: list[Neighbour]
+    nearest: list[SimilarPhoto]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Suspect:
     Attributes:
         path: of the photo.
         given: its class, in words.
-        looks_like: the class that it looks like, in words.
-        why: what says so.
+        looks_like: the class that its neighbours have, in words.
+        why: the evidence, as a sentence.
         nearest: the training photos that it resembles.
     """
 
@@ -53,11 +53,11 @@ class Suspect:
     given: str
     looks_like: str
     why: str
-    nearest: list[Neighbour]
+    nearest: list[SimilarPhoto]
 
 
 def wrong_photos(sources: Sources, most: int = 200) -> tuple[list[WrongPhoto], int]:
-    """The photos answered wrongly, the most confident first, at most so many; and how many there are in all."""
+    """The most confident wrong answers, limited in number; and how many wrong answers there are in all."""
     wrong = sorted((photo for photo in sources.answers if not photo.right), key=lambda photo: -photo.probability)
     nearest = _nearest(sources, [photo.path for photo in wrong[:most]])
     return [
@@ -95,8 +95,8 @@ def label_suspects(sources: Sources, most: int = 24) -> list[Suspect]:
     return [suspect for _, suspect in sorted(found, key=lambda each: (-each[0], each[1].path))[:most]]
 
 
-def _looks_like(sources: Sources, photos: Embedded, *, own: bool) -> dict[str, tuple[str, int, list[Neighbour]]]:
-    """Of each photo with at least four of five nearest training photos of one class: that class, how many, and those."""
+def _looks_like(sources: Sources, photos: Embedded, *, own: bool) -> dict[str, tuple[str, int, list[SimilarPhoto]]]:
+    """For each photo whose five nearest training photos have at least four of one class: class, count, neighbours."""
     if len(sources.training.paths) <= _AGREEING:
         return {}
     found = {}
@@ -109,8 +109,8 @@ def _looks_like(sources: Sources, photos: Embedded, *, own: bool) -> dict[str, t
     return found
 
 
-def _nearest(sources: Sources, paths: list[str]) -> dict[str, list[Neighbour]]:
-    """The training photos nearest to each of those photos; itself is none of them."""
+def _nearest(sources: Sources, paths: list[str]) -> dict[str, list[SimilarPhoto]]:
+    """The training photos nearest to each of the photos, without the photo itself."""
     place = {path: row for row, path in enumerate(sources.measured.paths)}
     own = not sources.on_query
     photos = sources.training if own else sources.measured
@@ -124,10 +124,10 @@ def _nearest(sources: Sources, paths: list[str]) -> dict[str, list[Neighbour]]:
     return {path: _told(sources, order[row], similarity[row]) for row, path in enumerate(chosen.paths)}
 
 
-def _told(sources: Sources, places: NDArray[np.int64], similarity: NDArray[np.float32]) -> list[Neighbour]:
+def _told(sources: Sources, places: NDArray[np.int64], similarity: NDArray[np.float32]) -> list[SimilarPhoto]:
     training = sources.training
     return [
-        Neighbour(training.paths[place], sources.words[training.classes[place]], float(value))
+        SimilarPhoto(training.paths[place], sources.words[training.classes[place]], float(value))
         for place, value in zip(places.tolist(), similarity.tolist(), strict=True)
     ]
 
@@ -140,14 +140,14 @@ def _top(
     skip_itself: bool = False,
     itself: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Places (m, n) and cosines (m, n) of the nearest `others`, the nearest first; a chunk at a time.
+    """Row numbers (m, n) and cosines (m, n) of the nearest `others`, nearest first; computed in chunks.
 
     Args:
         photos: (m, d).
         others: (k, d), k > n.
-        n: how many.
-        skip_itself: photo i is row i of the others, which does not count.
-        itself: (m,), the row of the others that is the photo and does not count.
+        n: number of neighbours.
+        skip_itself: photo i is row i of the others, and is left out.
+        itself: (m,), the row of the others that is the photo itself, and is left out.
     """
     places = np.empty((len(photos), n), np.int64)
     values = np.empty((len(photos), n), np.float32)

@@ -1,7 +1,7 @@
-"""Retrieval: which of a workspace's photos resemble a query, exactly; every photo is compared, no index stands between.
+"""Retrieval: the workspace's photos that resemble a query; exact, every photo is compared, without an index.
 
 In: the embeddings that the stage features wrote (clean views), those of added classes' photos from the features cache,
-and a query's embedding. Out: photos with their path, class and similarity, most alike first.
+and a query's embedding. Out: photos with their path, class and similarity, most similar first.
 """
 
 from components.retrieval.nearest import nearest

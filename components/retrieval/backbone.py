@@ -1,4 +1,4 @@
-"""The backbone that the photos' embeddings were made with, for what is compared with them."""
+"""Loads the backbone that made the photos' embeddings, to encode queries for comparison."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def backbone_of_features(workspace: Workspace, made_with: BackboneFacts) -> Back
 
     Args:
         workspace: see `Workspace`.
-        made_with: what the stage features wrote of it.
+        made_with: its facts, as the stage features wrote them.
 
     Raises:
-        UserInputError: it is missing, or another one by now.
+        UserInputError: it is missing, or has changed since.
     """
     return matching_backbone(
         made_with.name,

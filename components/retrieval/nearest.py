@@ -1,4 +1,4 @@
-"""The rows nearest to a query among unit vectors: brute force, and the very order that sorting all rows would give."""
+"""The rows nearest to a query among unit vectors: brute force, in the order that sorting all rows would give."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 __all__ = ["nearest", "similarities"]
 
-_ROWS_AT_ONCE = 4096  # in double precision; many only where many rows are as good as equal
+_ROWS_AT_ONCE = 4096  # rows per block in double precision; there are many only if many rows are almost equal
 _LONGEST_ROW = 1.01  # unit vectors, stored in single precision
 
 
 def nearest(
     rows: NDArray[np.float32], query: NDArray[np.float32], top: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The `top` rows of the highest similarity, most alike first; of equal ones the earlier row first.
+    """The `top` rows of the highest similarity, most similar first; of equal ones the earlier row first.
 
-    What `similarities` sorted would give. A first product in single precision leaves out the rows that cannot be among
-    them: it errs by at most `d u / (1 - d u)` times both lengths, whatever the order of its sum (Higham, "Accuracy and
-    Stability of Numerical Algorithms", section 3.1; `u` half a unit in the last place). The rest is compared in double
-    precision, in which equal rows have equal similarities wherever they stand.
+    The result equals that of sorting `similarities`. A first product in single precision excludes the rows that cannot
+    be among them: its error is at most `d u / (1 - d u)` times both lengths, for any order of summation (Higham,
+    "Accuracy and Stability of Numerical Algorithms", section 3.1; `u` half a unit in the last place). The rest is
+    compared in double precision, in which equal rows have equal similarities at any place.
 
     Args:
         rows: (n, d) float32, unit length.
         query: (d,) float32, unit length.
-        top: at least 1; fewer are given where there are fewer rows.
+        top: at least 1; if there are fewer rows, all are returned.
 
     Returns:
         Row numbers, and their similarities: cosines, -1 to 1.
@@ -46,9 +46,9 @@ def nearest(
 def similarities(
     rows: NDArray[np.float32], query: NDArray[np.float32], chosen: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """The chosen rows' products with the query, summed in double precision and in one order, row by row.
+    """The chosen rows' products with the query, summed in double precision, in one order for every row.
 
-    A library's product would be as exact, but gives equal rows different last bits, depending on where they stand.
+    A library's product would be as exact, but gives equal rows at different places different last bits.
     """
     wide = query.astype(np.float64)
     found = np.empty(len(chosen))

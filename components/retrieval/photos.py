@@ -1,4 +1,4 @@
-"""A workspace's photos as they are searched: what each is called, where it lies, and its embedding in memory."""
+"""A workspace's photos for search: names, paths and classes, with their embeddings in memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SimilarPhoto:
     photo: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The form that `search --json` and `POST /search` give."""
+        """The form of `search --json` and `POST /search`."""
         return {"path": self.path, "class": self.class_name, "similarity": self.similarity}
 
 
@@ -47,10 +47,10 @@ class Photos:
     """The photos that the last training drew (support, validation and query), and those of added classes.
 
     Attributes:
-        table: a row a photo: `id` (SHA-256 of its bytes), `path`, `class`.
+        table: a row per photo: `id` (SHA-256 of its bytes), `path`, `class`.
         embeddings: (n, d) float32, unit length, of the clean view of each.
-        backbone: what made them.
-        not_drawn: how many more photos `data/raw` has, which the training did not draw and so never encoded.
+        backbone: facts of the backbone that made them.
+        not_drawn: number of further photos in `data/raw`, which the training did not draw and so did not encode.
     """
 
     table: pa.Table
@@ -60,7 +60,7 @@ class Photos:
 
     @classmethod
     def read(cls, workspace: Workspace) -> Photos:
-        """Read them from where the stages wrote them; a photo of an added class that is not in the cache is encoded.
+        """Read them from the stages' outputs; a photo of an added class that is not in the cache is encoded.
 
         Raises:
             UserInputError: nothing is trained yet, or the outputs of the stages do not belong together.
@@ -72,12 +72,12 @@ class Photos:
             )
         backbone = BackboneFacts.read(workspace.features)
         ids, embeddings = read_clean_embeddings(path)
-        if len(pool := FeatureKeys.image_ids(workspace.features, "pool")):  # they have no class to tell
+        if len(pool := FeatureKeys.image_ids(workspace.features, "pool")):  # photos of the pool have no class
             labelled = pc.invert(pc.is_in(ids, value_set=pool))
             ids, embeddings = ids.filter(labelled), embeddings[labelled.to_numpy(zero_copy_only=False)]
         table, not_drawn = _places(workspace, ids)
         if not _is_empty(workspace.ledger):
-            from components.retrieval.arrivals import read_arrivals  # loads torch, which the rest does without
+            from components.retrieval.ledger_photos import read_arrivals  # loads torch, which the rest does not need
 
             added, added_embeddings = read_arrivals(workspace, table, backbone)
             table = pa.concat_tables([table, added])
@@ -85,24 +85,24 @@ class Photos:
         return cls(table, embeddings, backbone, not_drawn)
 
     def like(self, query: ArrayLike, top: int) -> list[SimilarPhoto]:
-        """The `top` photos most alike to a query's embedding (d,), unit length; see `nearest`."""
+        """The `top` photos most similar to a query's embedding (d,), unit length; see `nearest`."""
         rows, similarities = nearest(self.embeddings, np.asarray(query, np.float32), top)
         places = self.table.take(rows).to_pylist()
         return [
             SimilarPhoto(
                 place["path"], place["class"], min(1.0, max(-1.0, float(similarity))), place["id"]
-            )  # lengths are rounded
+            )  # lengths of stored embeddings are rounded
             for place, similarity in zip(places, similarities, strict=True)
         ]
 
     def embedding_of(self, image_id: str) -> NDArray[np.float32] | None:
-        """(d,), of the photo with that SHA-256; None where it is not among them."""
+        """Embedding (d,) of the photo with that SHA-256; None if it is not among them."""
         row = pc.index(self.table["id"], image_id).as_py()
         return None if row < 0 else self.embeddings[row]
 
 
 def _places(workspace: Workspace, ids: pa.Array) -> tuple[pa.Table, int]:
-    """`id`, `path`, `class` of photos in `data/raw`, in the order of `ids`; and how many others are there."""
+    """`id`, `path`, `class` of photos in `data/raw`, in the order of `ids`; and the number of other photos there."""
     path = PhotoTables(workspace.validated).manifest_file
     if not path.is_file():
         raise UserInputError("the list of photos is missing", on=str(path), remedy=_TRAIN)

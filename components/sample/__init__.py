@@ -3,7 +3,7 @@
 In: a folder, and if wanted other classes, numbers and another seed. Out: `train/CLASS/*.jpg` and `test/CLASS/*.jpg`,
 256 px, the same bytes each time. Nothing is photographed: `surfaces` draw a material's colour, relief and shine,
 `wear` adds what every real surface has, `lines` and `spots` damage it, `light` shades it and `camera` takes the photo.
-`classes` says which surface with which damage is a class; a new class is one more line there.
+`sample_classes` says which surface with which damage is a class; a new class is one more line there.
 """
 
 from components.sample.draw import PHOTOS_PER_CLASS, draw_photo, draw_sample

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Order:
-    """One photo to draw: what, from which chance, and its path inside the folder."""
+    """One photo to draw: its class, its random source, and its path inside the folder."""
 
     kind: SampleClass
     seed: int
@@ -46,8 +46,8 @@ class _Order:
 def draw_photo(kind: SampleClass, *, seed: int, split: str, number: int) -> bytes:
     """One photo of a class as the bytes of a square JPEG.
 
-    The same arguments give the same bytes with the same versions of numpy, scipy and pillow. Nothing else decides:
-    neither the other photos nor the other classes.
+    The same arguments give the same bytes with the same versions of numpy, scipy and pillow. They do not depend on the
+    other photos or classes.
     """
     key = hashlib.sha256(f"{seed}/{split}/{kind.name}/{number}".encode()).digest()
     streams = np.random.SeedSequence(int.from_bytes(key, "big")).spawn(6)
@@ -85,7 +85,7 @@ def draw_sample(
     """
     orders = _orders(classes, photos_per_class, seed)
     present = _photos_in(folder, {order.path for order in orders})
-    # those that are there first: if one of them is somebody else's, nothing has been written yet
+    # existing photos first: if one of them is not of this set, nothing has been written yet
     orders.sort(key=lambda order: order.path not in present)
     with contextlib.closing(_drawn(orders)) as drawn:
         for done, (order, photo) in enumerate(drawn, start=1):
@@ -107,7 +107,7 @@ def _orders(classes: Sequence[SampleClass], photos_per_class: Mapping[str, int],
     ]
     if not orders:
         raise UserInputError(
-            f"the sample set would be empty: {len(classes)} classes, photos a class {dict(photos_per_class)}",
+            f"the sample set would be empty: {len(classes)} classes, photos per class {dict(photos_per_class)}",
             on="photos_per_class",
             remedy="ask for at least one class and one photo",
         )

@@ -1,4 +1,4 @@
-"""What answers: photos in, classes with calibrated probabilities out, by command line and over HTTP.
+"""Serving: photos in, classes with calibrated probabilities out, by command line and over HTTP.
 
 In: a saved bundle and the backbone that it was made with. Out: `answers` (photo to answer), `search` (question to the
 workspace's photos), `service` (over HTTP: `edge` speaks with clients, `batched` holds the model, `place` says what is

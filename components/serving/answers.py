@@ -1,4 +1,4 @@
-"""From a photo's bytes to an answer; the one path that the command line and the service share."""
+"""From a photo's bytes to an answer; command line and service share this path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
@@ -21,7 +21,8 @@ from components.bank import Answering, Bank
 from components.bank.class_rows import class_rows
 from components.classifier import Bundle
 from components.features import Features, level_features
-from components.ingest import PhotoError, count_pixels, load_image, read_photo, rgb_image
+from components.ingest import PhotoError, count_pixels, read_photo, rgb_image
+from components.ingest.decode import decode
 from components.live import Versions, version_name
 from components.serving.photo_errors import for_asker
 from components.serving.pixel_budget import PixelBudget, share_freed_memory
@@ -30,27 +31,27 @@ from components.threads import threads_for
 if TYPE_CHECKING:
     from components.serving.saved import Saved
 
-__all__ = ["Answer", "Photo", "PhotoClassifier", "Ranked"]
+__all__ = ["Answer", "Photo", "PhotoClassifier", "RankedClass"]
 
 T = TypeVar("T")
 
 Photo = bytes | Path | Image.Image
-"""A photo as it is asked about: a file's bytes, a file, or an image that a program has opened or made."""
+"""A photo to classify: a file's bytes, a file, or an image that a program has opened or made."""
 
 _BATCH = 32
 _BATCHES_AHEAD = 2  # loaded and decoded while one is encoded
-_PIXELS_AT_ONCE = 128_000_000  # decoded, two of the largest photos that are allowed by default: 0.5 to 2.5 GB
+_PIXELS_AT_ONCE = 128_000_000  # decoded pixels at once, two of the largest photos allowed by default: 0.5 to 2.5 GB
 
 _BACKBONE_REMEDY = "put the backbone back as it was (git checkout, dvc checkout), train again, or build the Bento again"
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedClass:
     """A class and its calibrated probability (0 to 1).
 
     Attributes:
         class_name: as in the data.
-        display_name: the same as words, for people.
+        display_name: its name in words, for people.
     """
 
     class_name: str
@@ -60,25 +61,29 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one photo.
+    """The answer to one photo.
 
     Attributes:
         top: the most probable classes, best first.
-        abstained: the photo is probably none of the classes.
-        likely: names of the classes that hold the right one for nine in ten photos, most probable first; the answer is
-            among them, and a photo that is unknown may have none.
+        abstained: whether the photo is probably of none of the classes.
+        likely: names of the classes among which the right one is for nine in ten photos, most probable first. They
+            include the answer; an unknown photo may have none.
         bank: the version of the classifier that made this answer.
+        flaw: what was wrong with the photo's file although its pixels came out, such as a part that is missing; None if
+            nothing was.
     """
 
-    top: tuple[Ranked, ...]
+    top: tuple[RankedClass, ...]
     abstained: bool
     bank: str
     likely: tuple[str, ...] = ()
+    flaw: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The form that `classify --json` and `POST /classify` give."""
+        """The form that `classify --json` and `POST /classify` give; `flaw` where there is one."""
         top = [{"class": ranked.class_name, "probability": ranked.probability} for ranked in self.top]
-        return {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
+        told = {"top": top, "likely": list(self.likely), "abstained": self.abstained, "bank": self.bank}
+        return told if self.flaw is None else {**told, "flaw": self.flaw}
 
 
 class PhotoClassifier:
@@ -87,13 +92,13 @@ class PhotoClassifier:
     Args:
         bundle: the saved classifier.
         backbone: the CLIP that it was made with.
-        bank: the classes added beside it; none where None.
+        bank: the classes added beside it; None: no classes.
         top: how many classes an answer names.
-        pixels_at_once: how much may be decoded at once.
+        pixels_at_once: how many pixels may be decoded at once.
 
     Attributes:
-        on_step: told the seconds of each `decode`, `encode` and `head`.
-        on_embeddings: told the embeddings (n, d) of each batch that is answered.
+        on_step: called with the seconds of each `decode`, `encode` and `head`.
+        on_embeddings: called with the embeddings (n, d) of each batch that is answered.
     """
 
     def __init__(
@@ -115,13 +120,12 @@ class PhotoClassifier:
 
     @classmethod
     def load(cls, models: Path, settings: BackboneSettings | None = None, *, top: int = 5) -> PhotoClassifier:
-        """The classifier of a folder `models`: what is live there, else `bundle/` with `bank/` beside it.
+        """The classifier of a folder `models`: the live version there, else `bundle/` with `bank/`.
 
         Args:
             models: the workspace's or the Bento's `models/`.
-            settings: device and precision to answer with; the backbone itself is named by the bundle. Another device
-                or precision than the bundle was made with is no mistake: a classifier trained on a GPU answers on a
-                CPU, alike but for the last bits.
+            settings: device and precision to answer with; the backbone itself is named by the bundle. They may differ
+                from those of the training: a classifier trained on a GPU answers on a CPU, equal but for the last bits.
             top: how many classes an answer names.
 
         Raises:
@@ -138,21 +142,21 @@ class PhotoClassifier:
 
     @classmethod
     def of_outputs(cls, models: Path, settings: BackboneSettings) -> PhotoClassifier:
-        """What the stages wrote to `models`, whether or not it is live; raises as `load` does."""
+        """The classifier that the stages wrote to `models`, live or not; raises as `load` does."""
         bundle, bank = _read(models)
         return cls(bundle, _matching_backbone(bundle, models, models, settings), bank)
 
     @classmethod
     def of_saved(cls, saved: Saved, settings: BackboneSettings, *, top: int = 5) -> PhotoClassifier:
-        """A saved classifier, which stays as it is; arguments and errors as of `load`."""
+        """A saved classifier, which is never reloaded; arguments and errors as of `load`."""
         bundle = Bundle.load(saved.bundle)
         bank = Bank.empty(bundle) if saved.bank is None else Bank.load(saved.bank, bundle)
         return cls(bundle, _matching_backbone(bundle, saved.bundle.parent, saved.models, settings), bank, top=top)
 
     def follow(self) -> bool:
-        """Take what is live now, where that has changed since; whether it has.
+        """Switch to the version that is live now; returns whether it has changed.
 
-        An answer that is being made goes on with the version that it began with.
+        An answer that is under way is finished with the version with which it began.
         """
         if self._source is None:
             return False
@@ -186,23 +190,27 @@ class PhotoClassifier:
         return self._served.backbone
 
     def classes(self) -> list[dict[str, Any]]:
-        """The classes that answers can name; see `class_rows`."""
+        """The classes that an answer can have; see `class_rows`."""
         return class_rows(self._served.bundle, self._served.bank)
 
     def answer(self, photos: Sequence[Photo]) -> list[Answer | PhotoError]:
-        """One answer a photo, in order; a photo that cannot be read gives its error, and the rest go on."""
+        """One answer per photo, in order; a photo that cannot be read has its error instead."""
         served = self._served
-        return self._each(photos, partial(self._answers, served=served), served)
+        with self._step("decode"):
+            pixels = self._decoded(photos, served)
+        return self._answered(pixels, served)
 
     def embed(self, photos: Sequence[Photo]) -> list[torch.Tensor | PhotoError]:
-        """One unit vector (d,) float32 a photo, in order; a photo that cannot be read gives its error."""
+        """One unit vector (d,) float32 per photo, in order; a photo that cannot be read has its error instead."""
         served = self._served
 
         def embeddings(pixels: torch.Tensor) -> list[torch.Tensor]:
             with self._step("encode"), threads_for(len(pixels)):
                 return list(served.backbone.encode_images(pixels).embedding.cpu())
 
-        return self._each(photos, embeddings, served)
+        with self._step("decode"):
+            pixels = self._decoded(photos, served)
+        return _in_their_places(pixels, embeddings)
 
     def answer_files(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Answer | PhotoError]]:
         """Each path with its answer, in order; see `answer_batches`."""
@@ -214,17 +222,17 @@ class PhotoClassifier:
     def answer_batches(
         self, batches: Iterable[Sequence[Callable[[], bytes | Path]]]
     ) -> Iterator[list[Answer | PhotoError]]:
-        """The answers to batch after batch of photos that are loaded when they are needed.
+        """The answers to batches of photos, which are loaded when needed.
 
-        While one batch is encoded the next ones are loaded and decoded; no more than three are in memory, however many
-        there are. All are answered by the version that is served when the first one is asked for.
+        While one batch is encoded, the next ones are loaded and decoded; at most three are in memory. All are answered
+        by the version that is served when the first answer is asked for.
 
         Args:
-            batches: what loads each photo; it may raise PhotoError. A batch is encoded in one forward pass.
+            batches: of functions that load a photo and may raise PhotoError. A batch is encoded in one forward pass.
         """
         served = self._served
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            ahead: deque[list[Future[torch.Tensor | PhotoError]]] = deque()
+            ahead: deque[list[Future[_Pixels | PhotoError]]] = deque()
             try:
                 for batch in batches:
                     ahead.append([pool.submit(self._loaded_pixels, load, served) for load in batch])
@@ -235,15 +243,19 @@ class PhotoClassifier:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _loaded_pixels(self, load: Callable[[], bytes | Path], served: _Served) -> torch.Tensor | PhotoError:
+    def _loaded_pixels(self, load: Callable[[], bytes | Path], served: _Served) -> _Pixels | PhotoError:
         try:
             photo = load()
         except PhotoError as error:
             return error
         return self._pixels(photo, served=served)
 
-    def _answered(self, pixels: list[torch.Tensor | PhotoError], served: _Served) -> list[Answer | PhotoError]:
-        return _in_their_places(pixels, partial(self._answers, served=served))
+    def _answered(self, pixels: list[_Pixels | PhotoError], served: _Served) -> list[Answer | PhotoError]:
+        answers = _in_their_places(pixels, partial(self._answers, served=served))
+        return [
+            replace(answer, flaw=photo.flaw) if isinstance(answer, Answer) and isinstance(photo, _Pixels) else answer
+            for photo, answer in zip(pixels, answers, strict=True)
+        ]
 
     def _answers(self, pixels: torch.Tensor, *, served: _Served) -> list[Answer]:
         with self._step("encode"), threads_for(len(pixels)):
@@ -252,15 +264,7 @@ class PhotoClassifier:
         with self._step("head"):
             return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 
-    def _each(
-        self, photos: Sequence[Photo], of_batch: Callable[[torch.Tensor], list[T]], served: _Served
-    ) -> list[T | PhotoError]:
-        """What `of_batch` makes of photos, a batch of pixels at a time; errors stand in the places of their photos."""
-        with self._step("decode"):
-            pixels = self._decoded(photos, served)
-        return _in_their_places(pixels, of_batch)
-
-    def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[torch.Tensor | PhotoError]:
+    def _decoded(self, photos: Sequence[Photo], served: _Served) -> list[_Pixels | PhotoError]:
         if len(photos) == 1:
             return [self._pixels(photos[0], served=served)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -272,16 +276,17 @@ class PhotoClassifier:
         yield
         self.on_step(name, perf_counter() - begun)
 
-    def _pixels(self, photo: Photo, *, served: _Served) -> torch.Tensor | PhotoError:
+    def _pixels(self, photo: Photo, *, served: _Served) -> _Pixels | PhotoError:
         limits = served.bundle.limits
         name = str(photo) if isinstance(photo, Path) else "the photo"
         try:
             if isinstance(photo, Image.Image):
                 with self._decoding.hold(photo.width * photo.height):
-                    return served.backbone.preprocess(rgb_image(photo, limits, name=name))
+                    return _Pixels(served.backbone.preprocess(rgb_image(photo, limits, name=name)))
             content = read_photo(photo, limits, name=name) if isinstance(photo, Path) else photo
             with self._decoding.hold(count_pixels(content, limits, name=name)):
-                return served.backbone.preprocess(load_image(content, limits, name=name))
+                decoded = decode(content, limits, name=name)
+                return _Pixels(served.backbone.preprocess(decoded.image), decoded.flaw)
         except PhotoError as error:
             return for_asker(error)
 
@@ -294,7 +299,7 @@ class PhotoClassifier:
         return [
             Answer(
                 tuple(
-                    Ranked(names[place], words[place], float(value))
+                    RankedClass(names[place], words[place], float(value))
                     for place, value in zip(places, values, strict=True)
                 ),
                 abstained,
@@ -311,21 +316,29 @@ class PhotoClassifier:
         ]
 
 
+@dataclass(frozen=True)
+class _Pixels:
+    """A photo as the backbone takes it, (3, s, s) float32, and the flaw of its file; see `Answer`."""
+
+    tensor: torch.Tensor
+    flaw: str | None = None
+
+
 def _in_their_places(
-    pixels: list[torch.Tensor | PhotoError], of_batch: Callable[[torch.Tensor], list[T]]
+    pixels: list[_Pixels | PhotoError], of_batch: Callable[[torch.Tensor], list[T]]
 ) -> list[T | PhotoError]:
-    """What `of_batch` makes of the photos that could be read, in their places; errors stay in theirs."""
-    readable = [tensor for tensor in pixels if isinstance(tensor, torch.Tensor)]
+    """The results of `of_batch` for the readable photos, in their places; errors keep their places."""
+    readable = [photo.tensor for photo in pixels if isinstance(photo, _Pixels)]
     made: list[T] = []
     for start in range(0, len(readable), _BATCH):
         made += of_batch(torch.stack(readable[start : start + _BATCH]))
     in_order = iter(made)
-    return [next(in_order) if isinstance(tensor, torch.Tensor) else tensor for tensor in pixels]
+    return [next(in_order) if isinstance(photo, _Pixels) else photo for photo in pixels]
 
 
 @dataclass(frozen=True)
 class _Served:
-    """What one answer is made by, from its first step to its last."""
+    """The bundle, bank and version that one answer uses from its first step to its last."""
 
     bundle: Bundle
     bank: Bank

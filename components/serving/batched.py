@@ -1,8 +1,8 @@
-"""What BentoML batches: photos and texts of concurrent requests, joined into one forward pass.
+"""The service that BentoML batches: it joins photos and texts of concurrent requests into one forward pass.
 
 The process that runs it holds the model. `SHOTLINE_DEVICE` and `SHOTLINE_PRECISION` say where and how it computes (see
-`components.backbone.load_backbone`), `SHOTLINE_WORKSPACE` what is served (see `components.serving.place`),
-`SHOTLINE_CLASSIFIERS` how many such processes there are.
+`components.backbone.load_backbone`), `SHOTLINE_WORKSPACE` names what is served (see `components.serving.place`),
+`SHOTLINE_CLASSIFIERS` is the number of such processes.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _FOREVER = 10**12
 
 
 class NotTrainedError(BentoMLException):  # type: ignore[misc]  # BentoML ships no types
-    """The workspace has no classifier yet; the edge says so."""
+    """The workspace has no classifier yet; the edge answers with this error."""
 
     error_code = HTTPStatus.CONFLICT
 
 
 def _without_stack(record: logging.LogRecord) -> bool:
-    """What is no fault of ours (more to do than is done in time, nothing trained yet) BentoML logs in 40 lines a request."""
+    """Drops BentoML's 40 lines per request about states that are no fault: overload, and nothing trained yet."""
     if record.exc_info and isinstance(record.exc_info[1], ServiceUnavailable | NotTrainedError):
         record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
         record.exc_info = None
@@ -56,8 +56,8 @@ logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_stack)
     threads=1,
     workers=int(os.environ.get("SHOTLINE_CLASSIFIERS", "1")),
     traffic={"timeout": 60},
-    logging={"access": {"enabled": False}},  # the edge writes a line of each request
-    # After so many requests or seconds BentoML closes the edge's connections, and every request under way on them.
+    logging={"access": {"enabled": False}},  # the edge logs each request
+    # After so many requests or seconds BentoML would close the edge's connections, with every request under way.
     runner_connection={"max_requests": _FOREVER, "max_age": float(_FOREVER)},
 )
 class Classifier:
@@ -69,20 +69,20 @@ class Classifier:
         self._loading = threading.Lock()
         self._photos: LatestPhotos | None = None
         if self._place.workspace is not None:
-            # A search reads with it. BentoML looks for its types while it batches, and must find none that is half imported.
+            # Search needs it. BentoML looks at loaded modules while it batches, and must not find one half imported.
             importlib.import_module("pandas")
         if self._place.live_name() is not None:
             self._load()
 
     async def __is_ready__(self) -> bool:
-        """Whether it can answer; what was trained since it began is loaded meanwhile."""
+        """Whether it can answer; a classifier that was trained since its start is loaded by this call."""
         if self._classifier is None and not self._loading.locked() and self._place.live_name() is not None:
             threading.Thread(target=self._load, daemon=True).start()
         return self._classifier is not None
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def classify(self, photos: list[bytes]) -> list[dict[str, Any]]:
-        """One object a photo: an answer, or `error` with what is wrong with the photo."""
+        """One object per photo: an answer, or `error` with what is wrong with the photo."""
         from components.serving.answers import Answer
 
         classifier = self._followed()
@@ -94,7 +94,7 @@ class Classifier:
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def embed(self, photos: list[bytes]) -> list[dict[str, Any]]:
-        """One object a photo: its unit vector, or `error` with what is wrong with the photo."""
+        """One object per photo: its unit vector, or `error` with what is wrong with the photo."""
         from components.ingest import PhotoError
 
         classifier = self._followed()
@@ -105,13 +105,13 @@ class Classifier:
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
     def embed_texts(self, texts: list[str]) -> list[dict[str, Any]]:
-        """One object a text: its unit vector."""
+        """One object per text: its unit vector."""
         classifier = self._followed()
         return [_embedded(each, classifier) for each in classifier.backbone.encode_texts(texts).tolist()]
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def like(self, query: list[float], top: int) -> dict[str, Any]:
-        """The workspace's photos most alike to a unit vector: `photos`, or `error` and its `status`."""
+        """The workspace's photos most similar to a unit vector: `photos`, or `error` and its `status`."""
         if self._place.workspace is None:
             return _refused(
                 HTTPStatus.NOT_FOUND,
@@ -130,7 +130,7 @@ class Classifier:
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def classes(self) -> list[dict[str, Any]]:
-        """The classes that answers can name."""
+        """The classes that an answer can have."""
         return self._followed().classes()
 
     def _followed(self) -> PhotoClassifier:
@@ -148,7 +148,7 @@ class Classifier:
         try:
             if self._classifier.follow():
                 count_live_version(self._classifier.version, before)
-        except ShotlineError as error:  # what was live goes on answering
+        except ShotlineError as error:  # the earlier version keeps answering
             _log.error("%s", error)
         return self._classifier
 
@@ -172,7 +172,7 @@ class Classifier:
 
 for _method in Classifier.apis.values():  # type: ignore[attr-defined]
     _method.output_spec.media_type = (
-        "application/json"  # else BentoML derives it for each answer, from a schema made anew
+        "application/json"  # else BentoML would derive it for each answer from a new schema
     )
 
 Classifier.add_asgi_middleware(EndsInTime)  # type: ignore[attr-defined]

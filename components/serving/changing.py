@@ -1,8 +1,8 @@
-"""Changes to a workspace's classes for who asks over HTTP, in a process of their own.
+"""Changes to a workspace's classes over HTTP, in a process of their own.
 
-Adding a class computes for seconds, which must slow neither the edge's loop nor the classifier. So the edge starts this
-process at the first change and keeps it: backbone and vocabulary stay loaded. The use cases are those of the command
-line; what it raises reaches the edge as a `ShotlineError`.
+Adding a class takes seconds of computing, which must slow neither the edge's loop nor the classifier. So the edge
+starts this process at the first change and keeps it: backbone and vocabulary stay loaded. It calls the same functions
+as the command line; its errors reach the edge as a `ShotlineError`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _open: dict[Path, tuple[object, LiveWorkspace]] = {}  # this process keeps it
 
 
 def end_with_parent() -> None:
-    """Have this process end when the one that started it does, however that ends."""
+    """Have the system end this process when its parent ends for any reason."""
     parent = parent_process()
     assert parent is not None
 
@@ -49,7 +49,7 @@ def end_with_parent() -> None:
 
 
 def warm(root: Path) -> None:
-    """Load what the first change would wait for; nothing where nothing is live yet."""
+    """Load backbone and vocabulary, for which the first change would wait; nothing is loaded if nothing is live."""
     live = live_part(root)
     if live.versions.current_name() is not None:
         live.warm()
@@ -61,12 +61,12 @@ def add_class(root: Path, name: str, photos: Sequence[tuple[str | None, bytes]],
     Args:
         root: the workspace's folder.
         name: of the class, in words.
-        photos: of each the name that it was sent with, and its bytes.
+        photos: sent name and bytes of each.
         force: overrule the gate.
 
     Returns:
-        `components.live.telling.outcome_json` with `told`, lines for people. Where nothing is live yet: `class`, `photos`
-        (how many it has now), `refused_photos`, and `version` None.
+        `components.live.telling.outcome_json` with `told`, lines for people. If nothing is live yet: `class`, `photos`
+        (its number of photos now), `refused_photos`, and `version` None.
 
     Raises:
         UserInputError: the name or the photos cannot be used.
@@ -80,7 +80,7 @@ def add_class(root: Path, name: str, photos: Sequence[tuple[str | None, bytes]],
     if live.versions.current_name() is None:
         return _first_photos(root, name, [*zip(shown, (content for _, content in photos), strict=True)])
     with tempfile.TemporaryDirectory(prefix="shotline-") as folder:
-        # A name that comes from outside becomes no path.
+        # A name from outside must not become a path.
         files = {Path(folder) / f"{number:04}": name for number, name in enumerate(shown)}
         for path, (_, content) in zip(files, photos, strict=True):
             path.write_bytes(content)
@@ -92,7 +92,7 @@ def add_class(root: Path, name: str, photos: Sequence[tuple[str | None, bytes]],
 
 
 def remove_class(root: Path, name: str) -> dict[str, Any]:
-    """Take an added class out, or a trained one's waiting photos; `version` and `before`. Raises as `Changes.remove`."""
+    """Remove an added class, or a trained one's waiting photos; `version` and `before`. Raises as `Changes.remove`."""
     live = live_part(root)
     if live.versions.current_name() is None:
         from components.live.first_photos import FirstPhotos
@@ -103,7 +103,7 @@ def remove_class(root: Path, name: str) -> dict[str, Any]:
 
 
 def rename_class(root: Path, name: str, new_name: str) -> dict[str, Any]:
-    """Call an added class otherwise; `version` and `before`. Raises as `Changes.rename`."""
+    """Rename an added class; `version` and `before`. Raises as `Changes.rename`."""
     live = live_part(root)
     if live.versions.current_name() is None:
         from components.live.first_photos import FirstPhotos
@@ -141,21 +141,21 @@ def _moved(root: Path, change: Change) -> dict[str, Any]:
 
 
 def follow_up(root: Path) -> None:
-    """What follows a change, as after a command's: Feast, in a process that nobody waits for."""
+    """Update Feast after a change, as after a command, in a process of its own."""
     from components.live.keeping_online import keep_online
 
     keep_online(Workspace(root))
 
 
 def live_part(root: Path) -> LiveWorkspace:
-    """The workspace's live part, opened again where its parameters have changed."""
+    """The workspace's live part, opened again if its parameters have changed."""
     from components.live.opening import LiveWorkspace
 
     changed = (root / "params.yaml").stat().st_mtime_ns
     if root not in _open or _open[root][0] != changed:
         _open[root] = changed, LiveWorkspace.open(Workspace(root))
     live = _open[root][1]
-    if live.versions.current_name() is None:  # trained since: what the stages wrote is to be made live
+    if live.versions.current_name() is None:  # trained since: the stages' bundle must be made live
         live = LiveWorkspace.open(Workspace(root))
         _open[root] = changed, live
     return live

@@ -1,4 +1,4 @@
-"""A service ends within seconds of being told to, whatever a request, a probe or a model that loads still waits for."""
+"""Ends a service within seconds after a signal, also if a request, a probe or a loading model still waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["EndsInTime"]
 
-_log = logging.getLogger("bentoml.shotline")  # BentoML writes what comes under its own name
+_log = logging.getLogger("bentoml.shotline")  # BentoML prints messages of its own logger
 _GRACE_S = 0.5
 _WITHIN_S = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -22,9 +22,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class EndsInTime:
     """ASGI middleware: SIGTERM and SIGINT end the process within three seconds, and at once while it starts.
 
-    For half a second all goes on, but each answer closes its connection: uvicorn closes those that say nothing just
-    then, and would lose the request that a client sends over one at that moment. Then nothing new is taken, and what is
-    under way has two seconds to finish. uvicorn alone waits for every request and every model that loads, and BentoML
+    For half a second it keeps answering, but each answer closes its connection: uvicorn closes idle connections at
+    once, and a request that a client just sends over one would be lost. Then no new requests are accepted, and those
+    under way have two seconds to finish. uvicorn alone waits for every request and every loading model, and BentoML
     waits a day for uvicorn.
 
     Args:
@@ -66,7 +66,7 @@ class EndsInTime:
         await self._app(scope, receive, noting)
 
     def _closing(self, send: Send) -> Send:
-        """An answer that begins when the end has come closes its connection, whenever its request came."""
+        """Send; an answer that begins after the signal closes its connection."""
 
         async def sending(message: Message) -> None:
             if self._ending and message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Photos as programs hold them (paths, bytes, Pillow images, arrays), made what the classifier and an arrival read."""
+"""Converts photos as programs hold them (paths, bytes, Pillow images, arrays) for the classifier and arrivals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REMEDY = "give a path, a file's bytes, a Pillow image, or an array (height, wid
 
 
 def photos_of(given: GivenPhoto | Iterable[GivenPhoto]) -> list[GivenPhoto]:
-    """The photos one by one, where one or several are given; a (n, height, width, channels) array is n photos.
+    """The photos as a list, whether one or several are given; a (n, height, width, channels) array is n photos.
 
     Raises:
         UserInputError: what is given is neither a photo nor a collection.
@@ -47,7 +47,7 @@ def photos_of(given: GivenPhoto | Iterable[GivenPhoto]) -> list[GivenPhoto]:
 
 
 def path_of(given: GivenPhoto) -> str | None:
-    """The path of a photo that is given as one; None if it is not."""
+    """The path of a photo that is given as a path; None if it is given otherwise."""
     return os.fspath(given) if isinstance(given, str | os.PathLike) else None
 
 
@@ -78,7 +78,7 @@ def as_photo(given: GivenPhoto) -> Photo:
 
 
 def ask_each(given: Sequence[GivenPhoto], ask: Callable[[list[Photo]], list[T]]) -> list[T | PhotoError]:
-    """What `ask` gives for each photo, in order, asked a batch at a time; an error in the place of what is no photo."""
+    """The results of `ask` for photos, in order, a batch at a time; whatever is no photo has its error instead."""
     answers: list[T | PhotoError] = []
     for start in range(0, len(given), _BATCH):
         photos: list[Photo | PhotoError] = []
@@ -93,7 +93,7 @@ def ask_each(given: Sequence[GivenPhoto], ask: Callable[[list[Photo]], list[T]])
 
 
 def _is_list(array: Any) -> bool:
-    """Whether an array or a column of a table holds objects, such as paths, in place of pixels."""
+    """Whether an array or a table's column holds objects, such as paths, instead of pixels."""
     return getattr(array, "ndim", 0) == 1
 
 
@@ -105,7 +105,7 @@ def files_of(given: GivenPhoto | Iterable[GivenPhoto]) -> Iterator[tuple[list[Pa
         The files, and the temporary folder; None if there is none.
 
     Raises:
-        PhotoError: one is none that could be a photo; nothing of an arrival is read then.
+        PhotoError: one of them cannot be a photo; none of them is then read.
     """
     photos = [as_photo(each) for each in photos_of(given)]
     if all(isinstance(photo, Path) for photo in photos):
@@ -146,7 +146,7 @@ def _eight_bits(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         raise _refused(f"its array holds {pixels.dtype}", "give uint8 pixels")
     white = 1 if pixels.dtype.kind in "bf" else 65535 if pixels.dtype == np.uint16 else 255
     low, high = pixels.min(), pixels.max()
-    if not (low >= 0 and high <= white):  # also where one is no number
+    if not (low >= 0 and high <= white):  # also true if one is NaN
         raise _refused(
             f"its {pixels.dtype} pixels reach from {low:g} to {high:g}, not from 0 to {white}",
             f"give uint8 pixels, or scale them to 0 to {white}",

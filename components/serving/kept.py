@@ -1,4 +1,4 @@
-"""Whether the service keeps photos in the pool, and as which."""
+"""Whether the service keeps photos in the pool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["keeper_said"]
 
 
 def keeper_said(place: Place, environment: Mapping[str, str] | None = None) -> Keeper | None:
-    """What keeps photos where `SHOTLINE_KEEP` is 1 and there is a workspace; None: none are kept, as is usual."""
+    """The keeper of photos if `SHOTLINE_KEEP` is 1 and there is a workspace; None by default: none are kept."""
     if (os.environ if environment is None else environment).get("SHOTLINE_KEEP") != "1" or place.workspace is None:
         return None
     from components.ingest import IngestSettings

@@ -1,4 +1,4 @@
-"""What Prometheus is told of answers, beside BentoML's own figures; `docs/dashboard.json` shows it in Grafana.
+"""Prometheus metrics of the answers, beside BentoML's own; `docs/dashboard.json` shows them in Grafana.
 
 Each process counts for itself; BentoML's `/metrics` adds them up.
 """
@@ -31,17 +31,17 @@ def count_answers(answers: Sequence[dict[str, Any]]) -> None:
 
 
 def count_batch(n_photos: int) -> None:
-    """A batch that the classifier has answered."""
+    """Count a batch that the classifier has answered."""
     _histogram("batch_photos", "Photos in a batch", _SIZES).observe(n_photos)
 
 
 def count_step(step: str, seconds: float) -> None:
-    """Seconds of `decode`, `encode` or `head`."""
+    """Record the seconds of `decode`, `encode` or `head`."""
     _counter("step_seconds", "Seconds of decoding, encoding and the head", "step").labels(step).inc(seconds)
 
 
 def count_live_version(version: str, before: str | None) -> None:
-    """The version that answers from now on, in the place of another."""
+    """Record the version that answers from now on."""
     live = _gauge("live_version", "1 for the version that answers", "version")
     live.labels(version).set(1)
     if before is not None and before != version:
@@ -57,7 +57,7 @@ def show_shift(watched: Watched) -> None:
     _gauge("shift_alarm", "1 where the last photos are unlike the learnt ones").set(int(watched.alarm))
 
 
-# Made at the first use: made when a module is imported, they would miss the folder that BentoML has its processes share.
+# Created at first use: at import time they would miss the folder that BentoML's processes share.
 @cache
 def _counter(name: str, told: str, *labels: str) -> Any:
     from prometheus_client import Counter

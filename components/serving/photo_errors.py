@@ -1,4 +1,4 @@
-"""Why a photo cannot be used, told to who asks about that one photo: what ingest says speaks of folders and of a run."""
+"""Remedies for a single unusable photo: those of ingest speak of folders and of a run."""
 
 from __future__ import annotations
 

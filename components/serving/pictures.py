@@ -1,4 +1,4 @@
-"""A workspace's photos as people look at them: which a class has, and a thumbnail of each, by the photo's SHA-256."""
+"""A workspace's photos for people: the photos of a class, and a thumbnail of each, by the photo's SHA-256."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from components.workspace import Workspace
 if TYPE_CHECKING:
     from components.ingest import Limits
 
-__all__ = ["Pictures"]
+__all__ = ["WorkspacePictures"]
 
 _SIDE_PX = 256
 _MOST_KEPT = 1_000  # some 10 kB each
 
 
-class Pictures:
-    """The photos of `data/raw` as the last training saw them, those of added classes, of the pool; no model is loaded.
+class WorkspacePictures:
+    """The photos of `data/raw` at the last training, of added classes, and of the pool; no model is loaded.
 
-    Only what these lists name is ever read, so that nothing else of the file system can be asked for.
+    Only photos on these lists are read, so that no other file can be asked for.
 
     Args:
         workspace: see `Workspace`.
@@ -35,21 +35,21 @@ class Pictures:
         self._workspace = workspace
         self._listed: tuple[object, dict[str, dict[str, Path]]] | None = None
         self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = threading.Lock()  # photos are asked for by many threads at once
+        self._lock = threading.Lock()  # many threads ask for photos at once
 
     def of_class(self, name: str, most: int) -> list[str]:
-        """SHA-256 of photos of a class, in order, at most so many; none where there is no such class."""
+        """SHA-256 of a class's photos, in order, limited in number; empty if there is no such class."""
         return [*self._classes().get(name, {})][:most]
 
     def firsts(self, most: int) -> dict[str, list[str]]:
-        """Of each class the first photos, as `of_class` gives them."""
+        """The first photos of each class, as `of_class` gives them."""
         return {name: [*photos][:most] for name, photos in self._classes().items()}
 
     def thumbnail(self, photo: str) -> bytes:
         """A JPEG of at most 256 pixels a side, the right way up.
 
         Raises:
-            UserInputError: the workspace has no such photo, or it cannot be read any more.
+            UserInputError: the workspace has no such photo, or it can no longer be read.
         """
         with self._lock:
             if photo in self._kept:

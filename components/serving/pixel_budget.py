@@ -1,4 +1,4 @@
-"""How much may be decoded at once: a photo of a few kilobytes can unpack to hundreds of megabytes."""
+"""Limits how many pixels are decoded at once: a photo of a few kilobytes can decode to hundreds of megabytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _M_ARENA_MAX = -8  # glibc's malloc.h
 class PixelBudget:
     """Lets threads decode photos at once only while their pixels together stay within a number; the others wait.
 
-    They are served in the order in which they came, so that a large photo is not overtaken for ever by small ones.
+    They are served in order of arrival, so that small photos cannot overtake a large one for ever.
     """
 
     def __init__(self, pixels: int) -> None:
@@ -28,7 +28,7 @@ class PixelBudget:
 
     @contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
-        """Wait for room for `pixels`, and keep it meanwhile; a photo above the whole budget has it to itself."""
+        """Wait for room for `pixels` and hold it within the block; a photo above the whole budget gets all of it."""
         pixels = min(pixels, self._pixels)
         turn = object()
         with self._changed:
@@ -46,10 +46,10 @@ class PixelBudget:
 
 
 def share_freed_memory() -> None:
-    """Let what one thread has freed be used by the next, in the whole process; where the C library is glibc.
+    """Let threads of this process reuse each other's freed memory, if the C library is glibc.
 
-    It keeps a heap for each thread, and each would stay as large as the largest photo decoded in it: with 16 threads
-    that took turns, 97 bytes a pixel were measured where 7 were in use.
+    glibc keeps a heap per thread, and each would stay as large as the largest photo decoded in it: with 16 threads in
+    turn, 97 bytes per pixel were measured while 7 were in use.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

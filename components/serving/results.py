@@ -1,4 +1,4 @@
-"""What was asked about photos, as programs are given it: a line or a row a photo, in the order of the photos."""
+"""Results for programs: a line or a row per photo, in the order of the photos."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ ANSWER_COLUMNS = (
     "abstained",
     "bank",
     "error",
+    "flaw",
 )
-"""Of a table of answers; `likely` holds names with `|` between them."""
+"""Columns of a table of answers; `likely` has names with `|` between them."""
 
 _FOUND_COLUMNS = ("path", "class", "similarity")
 
 
 def answer_line(path: str | None, answer: Answer | PhotoError) -> dict[str, Any]:
-    """What `classify --json` says of a photo: `path` with the answer, or with `error` and what to do about it."""
+    """The object of `classify --json` for a photo: `path` with the answer, or with `error` and a remedy."""
     from components.ingest import PhotoError
 
     if isinstance(answer, PhotoError):
@@ -42,7 +43,7 @@ def answer_line(path: str | None, answer: Answer | PhotoError) -> dict[str, Any]
 
 
 class Answers(list["Answer | PhotoError"]):
-    """One answer a photo, in the order of the photos; in the place of a photo that cannot be read, its error.
+    """One answer per photo, in the order of the photos; in the place of a photo that cannot be read, its error.
 
     Attributes:
         paths: of each photo its path as it was given; None if it did not come as a path.
@@ -57,11 +58,11 @@ class Answers(list["Answer | PhotoError"]):
         return [answer_line(path, answer) for path, answer in zip(self.paths, self, strict=True)]
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a photo: `path`, `class`, `probability`, `second`, `second_probability`, `likely`, `abstained`, `bank`,
-        `error`.
+        """One row per photo, with the columns `path`, `class`, `probability`, `second`, `second_probability`, `likely`,
+        `abstained`, `bank`, `error`, `flaw` (what is wrong with the photo's file although it has an answer).
 
-        Probabilities are fractions from 0 to 1; `likely` holds names with `|` between them. What a photo does not have is
-        missing: an error has no class, and where there is one class there is no second.
+        Probabilities are fractions from 0 to 1; `likely` has names with `|` between them. Values that a photo does not
+        have are missing: an error has no class, and with only one class there is no second.
         """
         import pandas as pd
 
@@ -69,17 +70,17 @@ class Answers(list["Answer | PhotoError"]):
 
 
 class FoundPhotos(list["SimilarPhoto"]):
-    """Photos that resemble a query, most alike first."""
+    """Photos that resemble a query, most similar first."""
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a photo: `path` (relative to the workspace), `class`, `similarity` (cosine, -1 to 1)."""
+        """A row per photo: `path` (relative to the workspace), `class`, `similarity` (cosine, -1 to 1)."""
         import pandas as pd
 
         return pd.DataFrame([found.to_json() for found in self], columns=_FOUND_COLUMNS)
 
 
 def _row(line: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error") if key in line}
+    row: dict[str, Any] = {key: line[key] for key in ("path", "abstained", "bank", "error", "flaw") if key in line}
     if "likely" in line:
         row["likely"] = joined_names(line["likely"])
     names = (("class", "probability"), ("second", "second_probability"))

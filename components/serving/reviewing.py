@@ -1,4 +1,4 @@
-"""Review over HTTP, in the process of the changes: which photos to label next, a word given, a word taken back."""
+"""Review over HTTP, in the process of the changes: photos to label next, giving a word, and undoing it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def say_word(root: Path, photos: Sequence[str], name: str, word: str, force: boo
         `version` (live now) and `told`, lines for people.
 
     Raises:
-        UserInputError: the pool has not all of the photos, or the name or the word cannot be.
+        UserInputError: the pool lacks some of the photos, or the name or the word is not valid.
         RefusedByGateError: the class would do harm.
     """
     from components.live.review import give_word, label

@@ -1,4 +1,4 @@
-"""A saved classifier on disk, outside the workspace's ways: a bundle, a live version or a Bento."""
+"""A saved classifier on disk, outside a workspace: a bundle, a live version or a Bento."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Saved:
     Attributes:
         bundle: the bundle's folder.
         bank: the folder of the classes added beside it; None for the bundle alone.
-        models: where its backbone is sought.
+        models: the folder in which its backbone is looked for.
     """
 
     bundle: Path
@@ -29,7 +29,9 @@ class Saved:
 
     @classmethod
     def found(cls, folder: Path) -> Saved | None:
-        """What `folder` is: a Bento, a bundle (`bundle.json`) or a live version (`version.json`); None if it is none."""
+        """The parts of a Bento, a bundle (`bundle.json`) or a live version (`version.json`); None if `folder` is
+        none.
+        """
         if (folder / "bento.yaml").is_file():
             models = folder / "src/models"
             return cls(models / "bundle", models / "bank", models)

@@ -1,4 +1,4 @@
-"""From a question to the photos that resemble it: a text, or a photo, which may be one of the workspace's own."""
+"""Finds the photos that resemble a question: a text, or a photo, which may be one of the workspace's own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = ["LatestPhotos", "photo_of", "search"]
 
 
 def search(workspace: Workspace, question: str, top: int) -> tuple[list[SimilarPhoto], Photos]:
-    """The photos of a workspace that resemble a text or a photo, most alike first.
+    """The photos of a workspace that resemble a text or a photo, most similar first.
 
-    A text is encoded as it is written. A photo that is among the workspace's own is not encoded again, and finds itself.
+    A text is encoded as written. A photo that is one of the workspace's own is not encoded again, and is itself among
+    the results.
 
     Args:
         workspace: trained; see `Photos.read` for which photos it has.
@@ -31,7 +32,7 @@ def search(workspace: Workspace, question: str, top: int) -> tuple[list[SimilarP
         top: how many at most.
 
     Returns:
-        What was found, and all that was searched.
+        The photos found, and all photos that were searched.
 
     Raises:
         UserInputError: nothing is trained, the photo cannot be used, or the backbone is missing or another one.
@@ -54,7 +55,7 @@ def search(workspace: Workspace, question: str, top: int) -> tuple[list[SimilarP
 
 
 class LatestPhotos:
-    """A workspace's photos for a process that stays, read again where training or an arrival has changed them.
+    """A workspace's photos for a long-lived process, read again after training or an arrival has changed them.
 
     Args:
         root: the workspace's folder.
@@ -65,7 +66,7 @@ class LatestPhotos:
         self._read: tuple[object, Photos] | None = None
 
     def read(self, backbone: Backbone) -> Photos:
-        """The photos as they are now, to be compared with what this backbone encodes; raises as `Photos.read` does.
+        """The photos as they are now, for comparison with encodings of this backbone; raises as `Photos.read` does.
 
         Raises:
             UserInputError: their embeddings were made with another one.
@@ -92,10 +93,10 @@ class LatestPhotos:
 
 
 def photo_of(question: str) -> Path | None:
-    """The photo that a question means: a file that is there. None: it is a text.
+    """The photo that a question means, an existing file; None if the question is a text.
 
     Raises:
-        UserInputError: it is empty, or called like a photo and no such file is there.
+        UserInputError: it is empty, or its name is like a photo's and there is no such file.
     """
     if not question.strip():
         raise UserInputError("there is nothing to search for", on="QUERY", remedy="give a text, or the path of a photo")

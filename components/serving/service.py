@@ -1,4 +1,4 @@
-"""The service over HTTP: an edge that speaks our form, over a classifier that batches; each in a process of its own.
+"""The service over HTTP: an edge that handles requests, and a classifier that batches, each in a process of its own.
 
 `bentoml serve components.serving.service:Shotline` runs both: of the workspace that `SHOTLINE_WORKSPACE` names, or of the
 Bento that this code lies in. `SHOTLINE_CORS` and `SHOTLINE_ROOT_PATH` say who may use it from a browser, and under which
@@ -42,7 +42,9 @@ class Shotline:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]  # in the process that keeps the others, before it opens the port
     @staticmethod
     def open_the_port_when_there_is_an_answer() -> None:
-        """A client is refused, not kept waiting, while the edge itself still starts: it listens once it can answer."""
+        """Have the edge listen only when it can answer, so that clients are refused instead of waiting while it
+        starts.
+        """
         from circus.sockets import CircusSocket  # BentoML's keeper of processes
 
         listen = CircusSocket.listen
@@ -56,7 +58,7 @@ class Shotline:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def notice_at_once_that_a_process_has_ended() -> None:
-        """BentoML has its keeper look every ten seconds, which is how long a classifier that died would be away."""
+        """Have BentoML's process keeper look more often than every ten seconds, to restart a dead classifier sooner."""
         from circus.controller import Controller
 
         start = Controller.start
@@ -69,7 +71,7 @@ class Shotline:
 
 
 def _client() -> Any:
-    """What asks the classifier's process; there once BentoML has made the service."""
+    """The client of the classifier's process; it exists once BentoML has made the service."""
     return bentoml.get_current_service().classifier.to_async
 
 
@@ -77,7 +79,7 @@ async def _ready() -> bool:
     return bool(await _client().is_ready(5))
 
 
-_readiness = Readiness(_ready)  # of this process: what BentoML is given below is told of it before there is a service
+_readiness = Readiness(_ready)  # one per process: the layers below need it before there is a service
 
 _guard = Guard.said()
 

@@ -1,4 +1,4 @@
-"""A training that the service starts: `shotline train` in a process of its own, which writes down how far it is."""
+"""Starts a training from the service: `shotline train` in a process of its own, which records its progress."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not co
 
 
 def start_training(workspace: Workspace, *, shots: int | None = None, seed: int | None = None) -> dict[str, Any]:
-    """Start it, and return at once; `components.live.training.training_state` says how it goes on.
+    """Start it, and return at once; `components.live.training.training_state` gives its progress.
 
-    Without a Prefect server of one's own (`PREFECT_API_URL`) it runs the same stages without Prefect, whose temporary one
-    takes twenty seconds to begin.
+    Without a Prefect server (`PREFECT_API_URL`) it runs the same stages without Prefect, whose temporary server takes
+    twenty seconds to start.
 
     Args:
         workspace: what is trained: `data/raw` as it is.
-        shots: labelled photos a class, 0 takes all; None: as `params.yaml` says.
-        seed: which photos are drawn; None likewise.
+        shots: labelled photos per class, 0 takes all; None: as `params.yaml` says.
+        seed: which photos are drawn; None: as `params.yaml` says.
 
     Raises:
         UserInputError: a training is at work, or `shotline` is not installed here, as in a Bento's environment.

@@ -1,4 +1,4 @@
-"""New photos, a folder or what the service kept, against those that what is live has learnt from: unlike or not, which photos, and in what way."""
+"""Compares new photos, a folder or what the service kept, with those that the live classifier has learnt from: which differ, and how."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from components.artefacts import PhotoTables
 from components.errors import UserInputError
-from components.evaluate.appearance import Appearance, Change, appearance_of, changes
+from components.evaluate.appearance import Appearance, AppearanceChange, appearance_of, changes
 from components.evaluate.shift import LEVEL, Shift
 from components.ingest import Limits, PhotoError, load_image
 from components.leftovers import is_left_behind
@@ -25,7 +25,7 @@ from components.workspace import Workspace
 
 __all__ = ["FolderShift", "photos_in", "shift_of_folder", "shift_of_kept", "shift_of_photos"]
 
-_APPEARANCE = 200  # learnt photos that are looked at; more say the same
+_APPEARANCE = 200  # so many learnt photos are measured; more give the same result
 _KEPT = 200  # of the last photos
 _FEW = 8  # photos with which little can be shown
 _TOLD_PHOTOS = 5
@@ -42,32 +42,34 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class FolderShift:
-    """What is said of a folder.
+    """The result for a folder.
 
     Attributes:
-        shift: of the photos that could be read.
-        paths: theirs.
+        shift: the shift of the readable photos.
+        paths: paths of the readable photos.
         classes: names of the classes, in the order of `shift.classes`' numbers.
-        changes: how they look otherwise, the clearest first.
-        unreadable: the others.
-        bank: version that they were compared with.
+        changes: how their appearance differs, the clearest change first.
+        unreadable: paths of the other files.
+        bank: version of the classifier.
     """
 
     shift: Shift
     paths: list[Path]
     classes: list[str]
-    changes: list[Change]
+    changes: list[AppearanceChange]
     unreadable: list[PhotoError]
     bank: str
 
     @property
     def alarm(self) -> bool:
-        """The photos are unlike those that were learnt from, by what is on them or by how they look."""
+        """Whether the photos are unlike the learnt ones, in content or in appearance."""
         return self.shift.alarm or bool(self.changes)
 
     @property
     def furthest(self) -> list[tuple[Path, float]]:
-        """Photos that lie further off than 99 in 100 learnt ones, the furthest first, with the share that lies nearer."""
+        """Photos further off than 99 in 100 learnt ones, the furthest first, with the share of learnt ones that are
+        nearer.
+        """
         order = self.shift.distances.argsort(descending=True, stable=True).tolist()
         return [(self.paths[row], float(self.shift.rank[row])) for row in order if self.shift.rank[row] >= 0.99]
 
@@ -188,7 +190,7 @@ def shift_of_photos(workspace: Workspace, classifier: PhotoClassifier, paths: Se
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """Every file in a folder and those below it, but what systems leave behind; in the order of their names.
+    """Every file in a folder and the folders below, except files that systems leave behind, in the order of names.
 
     Raises:
         UserInputError: it is no folder.
@@ -214,7 +216,7 @@ def _embedded(
 
 
 def _learnt_files(workspace: Workspace, classifier: PhotoClassifier) -> tuple[list[Path], list[int]]:
-    """The files of learnt photos in `data/raw`, as far as they are still there, and the numbers of their classes."""
+    """The files of learnt photos that are still in `data/raw`, and the numbers of their classes."""
     tables = PhotoTables(workspace.validated)
     if not tables.manifest_file.is_file():
         return [], []
@@ -232,7 +234,7 @@ def _learnt_files(workspace: Workspace, classifier: PhotoClassifier) -> tuple[li
 
 
 def _looks(paths: Sequence[Path], classes: Sequence[int], limits: Limits) -> tuple[list[Appearance], list[int]]:
-    """How photos look, at most so many of them, evenly drawn, and their classes."""
+    """The appearance of photos, an evenly drawn sample of limited size, and their classes."""
     step = max(1, len(paths) // _APPEARANCE)
     found, labels = [], []
     for path, label in zip(paths[::step], classes[::step], strict=True):

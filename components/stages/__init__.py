@@ -1,4 +1,4 @@
-"""One function a stage: it reads the workspace, composes the rooms below and writes its outputs.
+"""One function per stage: it reads the workspace, calls the rooms below and writes its outputs.
 
 `run_stage` is what the flow, `--plain` and `dvc repro` (through `shotline stage NAME`) all call.
 """

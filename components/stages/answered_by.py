@@ -1,4 +1,4 @@
-"""What any saved classifier answers about the photos that measure here: two of them can then be compared on the same ones."""
+"""Any saved classifier's answers to this workspace's measured photos, so that two can be compared on the same ones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ __all__ = ["answered_by"]
 
 
 def answered_by(workspace: Workspace, folder: Path, reporter: Reporter) -> list[AnsweredPhoto]:
-    """A row a query photo of the workspace that the classifier has not learnt from and whose class it knows.
+    """One row per query photo of the workspace that the classifier has not learnt from and whose class it knows.
 
-    Without a query split: a row a photo that it held out when it was made, answered by heads that had not seen it.
+    Without a query split: one row per photo that was held out when it was made, answered by heads that had not learnt
+    from it.
 
     Args:
-        workspace: whose photos.
-        folder: with `bundle/` and, where classes were added, `bank/`: `models`, or a live version's.
-        reporter: hears of progress where photos must be encoded.
+        workspace: has the photos.
+        folder: with `bundle/` and, if classes were added, `bank/`: `models`, or a live version's folder.
+        reporter: receives progress if photos must be encoded.
 
     Raises:
         UserInputError: the classifier, or what the stages wrote, cannot be read.
@@ -69,7 +70,7 @@ def _same_backbone(workspace: Workspace, bundle: Bundle) -> bool:
 
 
 def _by_files(workspace: Workspace, folder: Path, paths: list[str], actual: list[str]) -> list[AnsweredPhoto]:
-    """The same, photos encoded anew by the backbone that the classifier was made with; broken photos are left out."""
+    """The same rows, with photos encoded by the classifier's own backbone; broken photos are left out."""
     from components.ingest import PhotoError
     from components.serving.answers import PhotoClassifier
     from components.serving.saved import Saved

@@ -1,8 +1,8 @@
-"""What would have been trained at an earlier time: the stages, run on what was known then, beside the workspace.
+"""Trains as at an earlier time: the stages run on what was known then, beside the workspace.
 
-Which photos were known is asked of Feast's point-in-time join over the view `photo_states`; ledger and pool are cut off at
-the same time. The day's folder is made of links to the workspace's photos, so that nothing is copied, and reads its
-features cache, so that nothing is encoded again. Nothing of the workspace is changed.
+Feast's point-in-time join over the view `photo_states` gives the photos that were known; ledger and pool are cut off at
+that time. The folder of that time has links to the workspace's photos, so that nothing is copied, and it reads the
+workspace's features cache, so that nothing is encoded again. The workspace is not changed.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _TEXT_LISTS = (".csv", ".tsv", ".txt")
 
 @dataclass(frozen=True)
 class AsOf:
-    """What came of it.
+    """The result of a training as at an earlier time.
 
     Attributes:
-        time: that was asked for, ISO 8601 in UTC.
+        time: the time that was asked for, ISO 8601 in UTC.
         folder: with `bundle`, `bank`, `reports` and `params.yaml`.
         bundle: version of the bundle.
         photos: known then in `data/raw`.
-        added: added classes of then.
-        live: the live version that has the very same bundle and bank; empty where none has.
-        live_bundle: whether a live version has the very same bundle.
+        added: names of the added classes at that time.
+        live: the live version that has the same bundle and bank, bit for bit; empty if none has.
+        live_bundle: whether a live version has the same bundle, bit for bit.
     """
 
     time: str
@@ -63,10 +63,10 @@ class AsOf:
 
 
 def parse_time(text: str) -> datetime:
-    """A time in UTC, of ISO 8601; without a zone it is UTC, and a date alone is the end of that day.
+    """A time in UTC from ISO 8601; without a zone it is UTC, and a date alone means the end of that day.
 
     Raises:
-        UserInputError: it is none, or lies in the future.
+        UserInputError: it is no time, or lies in the future.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -84,12 +84,12 @@ def parse_time(text: str) -> datetime:
 
 
 def train_as_of(workspace: Workspace, time: datetime, reporter: Reporter) -> AsOf:
-    """Train on what was known at that time, into `reports/as_of/TIME`; to be called within the workspace's turn.
+    """Train on what was known at that time, into `reports/as_of/TIME`; call it within the workspace's turn.
 
-    The parameters are those of the live version that had the bundle of then, today's where there is none.
+    The parameters are those of the live version of that time, or today's if there was none.
 
     Raises:
-        UserInputError: nothing was known yet, or photos of then were purged or dropped.
+        UserInputError: nothing was known yet, or photos of that time were purged or dropped.
     """
     entries = Ledger(workspace.ledger).entries()
     known = sum(event <= time for event in event_times(entries))
@@ -159,7 +159,7 @@ def _day(
     states_then: Mapping[str, PhotoState],
     time: datetime,
 ) -> Iterator[Workspace]:
-    """A workspace of that time, for as long as it is needed."""
+    """A temporary workspace as it was at that time."""
     workspace.reports.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".as_of.", dir=workspace.reports) as scratch:
         day = Workspace(Path(scratch))
@@ -186,7 +186,7 @@ def _day(
 
 
 def _parameters(workspace: Workspace, time: datetime) -> Path:
-    """Those by which the bundle was made that was the last to be live then."""
+    """The parameters of the bundle that was live at that time."""
     versions = Versions(workspace.live)
 
     def made(version: Version) -> datetime:
@@ -201,7 +201,7 @@ def _parameters(workspace: Workspace, time: datetime) -> Path:
 
 
 def _cut_pool(workspace: Workspace, day: Workspace, states_then: Mapping[str, PhotoState]) -> None:
-    """The index with the photos that the pool had then."""
+    """The index of the pool's photos at that time."""
     pool = Pool(workspace.pool)
     had = {photo for photo, state in states_then.items() if state.in_pool}
     lines = (workspace.pool / "index.jsonl").read_text(encoding="utf-8").splitlines() if had else []
@@ -210,7 +210,7 @@ def _cut_pool(workspace: Workspace, day: Workspace, states_then: Mapping[str, Ph
 
 
 def linked_photos(raw: Path, target: Path, left_out: Collection[str]) -> None:
-    """The photo folder without photos that a consolidation brought later; these are named by their content."""
+    """The photo folder without the photos of later consolidations, which are named by their content."""
     for here, _, names in os.walk(raw):
         folder = target / Path(here).relative_to(raw)
         folder.mkdir(parents=True)
@@ -233,7 +233,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _shortened(path: Path, target: Path, left_out: Collection[str]) -> bool:
-    """Write a list of photos without the rows of those; False where it has none of them, or is no list."""
+    """Write a list of photos without the rows of these; False if it has none of them or is no list."""
     if path.suffix.lower() in _TEXT_LISTS:
         lines = path.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if not any(photo.encode() in line for photo in left_out)]

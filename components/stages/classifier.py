@@ -54,7 +54,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
             wanted_accuracy=settings.wanted_accuracy,
         )
     save_candidates(choice.calibrated(candidates), workspace.models / "heads")
-    # Levels are read as finely as a head wants them only where it is shipped.
+    # Fine levels are read only if the shipped head needs them.
     seen = (
         rows if choice.head.level_mode == "pooled" else read_rows(workspace, "support", reporter, heads=[choice.head])
     )
@@ -73,7 +73,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
 
 def read_support(workspace: Workspace, rows: Rows, pool: Tensor | None = None) -> Support:
-    """Rows that may choose, with what is known of their classes beforehand, as heads and choice take them."""
+    """The `Support` of rows that may be chosen on, with the prior knowledge of their classes."""
     settings = workspace.parameters.section("classifier", ClassifierSettings)
     texts = ClassTexts.read(workspace.features)
     return Support(

@@ -1,4 +1,4 @@
-"""The stage evaluate: every head, and what answers with the added classes, measured once; nothing is chosen."""
+"""The stage evaluate: every head, and the classifier with the added classes, are measured once; nothing is chosen."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
 
 def photo_paths(workspace: Workspace) -> Callable[[str], str]:
-    """What gives a photo's path, relative to the workspace, by its SHA-256: in `data/raw`, or among arrivals."""
+    """A function from a photo's SHA-256 to its path relative to the workspace: in `data/raw`, or among arrivals."""
     manifest = PhotoTables(workspace.validated).manifest(["id", "path"])
     raw = workspace.raw.relative_to(workspace.root).as_posix()
     in_raw = dict(zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True))

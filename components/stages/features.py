@@ -1,4 +1,4 @@
-"""The stage features: what is not cached yet is encoded; embeddings of images and class texts are written."""
+"""The stage features: photos that are not cached are encoded; embeddings of images and class texts are written."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from components.backbone import Backbone, BackboneSettings, load_with_beside
 from components.errors import UserInputError
 from components.features import (
     Distribute,
+    EncodingWork,
     FeaturesSettings,
     LoadBackbone,
     PhotoFeatures,
     View,
-    Work,
     class_embeddings,
     features_cache,
 )
@@ -46,8 +46,8 @@ __all__ = ["encoding", "load_workspace_backbone", "run", "workspace_features"]
 _CHUNK = 2048  # embeddings in memory at once while the Parquet file is written
 
 
-Runner = Callable[[FeaturesSettings, Work], Distribute]
-"""What `features.runner` names: gives what runs partitions elsewhere."""
+Runner = Callable[[FeaturesSettings, EncodingWork], Distribute]
+"""A value of `features.runner`: gives the function that runs partitions elsewhere."""
 
 
 def run(workspace: Workspace, reporter: Reporter, runners: Mapping[str, Runner] | None = None) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def run(workspace: Workspace, reporter: Reporter, runners: Mapping[str, Runner] 
     projector.safetensors, backbone.json, pool.json.
 
     Args:
-        workspace: whose photos.
-        reporter: hears of progress.
-        runners: values of `features.runner` that this room does not know, and what they stand for.
+        workspace: has the photos.
+        reporter: receives progress.
+        runners: values of `features.runner` that this room does not know, and their runners.
     """
     settings = workspace.parameters.section("features", FeaturesSettings)
     since = datetime.fromisoformat(workspace.parameters.section("ingest", IngestSettings).since)
@@ -118,7 +118,7 @@ def _distribute(
         )
     load = LoadBackbone(workspace.parameters.section("backbone", BackboneSettings), workspace.models.resolve())
     limits = workspace.parameters.section("ingest", IngestSettings).limits
-    return lambda second: runner(settings, Work(load, second, limits))
+    return lambda second: runner(settings, EncodingWork(load, second, limits))
 
 
 def _ray() -> Runner:
@@ -136,8 +136,8 @@ def _ray() -> Runner:
 def _pool(workspace: Workspace, sampled: list[str]) -> tuple[dict[str, datetime], PoolFacts]:
     """Photos of the pool that training may learn from, each with its event time, sorted by hash.
 
-    What is nearly a labelled photo of the sample is left out: of a query photo it would be measured, of a support photo
-    it would tell its held-out fold what it looks like.
+    Near-duplicates of a labelled photo of the sample are left out: they would let training learn from a query photo, or
+    from a support photo that a fold holds out.
     """
     if not workspace.parameters.section("pool", PoolSettings).use:
         return {}, PoolFacts()

@@ -20,7 +20,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Read `data/raw`; write the tables of `components.ingest.tables` to `data/ingest`.
 
     Raises:
-        UserInputError: the photos changed while they were being read; what has changed was perhaps not seen.
+        UserInputError: the photos changed while they were being read, so changes may have been missed.
     """
     before = _listing(workspace.raw)
     ingested = ingest(
@@ -69,14 +69,14 @@ def _is_words(name: str) -> bool:
 
 
 def _listing(root: Path) -> dict[str, tuple[int, int]]:
-    """Each file with its size and time of change: what must stay the same while it is read."""
+    """Each file with its size and modification time, which must stay the same while it is read."""
     found = {}
     for folder, _, files in os.walk(root):
         for file in files:
             path = Path(folder, file)
             try:
                 status = path.lstat()
-            except OSError:  # gone since its folder was listed (the other listing tells), or not to be looked at
+            except OSError:  # removed since its folder was listed (the second listing shows it), or not readable
                 continue
             found[path.relative_to(root).as_posix()] = (status.st_size, status.st_mtime_ns)
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from components.artefacts import BackboneFacts, PhotoTables, write_pairs
 from components.classifier import Candidate, ClassifierSettings, save_candidates
 from components.files import write_text
-from components.ldc import LdcFit, LdcHead, LdcSettings, TrainingProgress, fit_ldc
+from components.ldc import FitProgress, LdcFit, LdcHead, LdcSettings, fit_ldc
 from components.stages.classifier import read_support
 from components.stages.reporter import Reporter
 from components.stages.rows import read_pool, read_rows
@@ -21,9 +21,9 @@ __all__ = ["run"]
 
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
-    """Write to `models/ldc`: the candidate, log.csv (a loss an epoch), trials.csv, deconfused.csv.
+    """Write to `models/ldc`: the candidate, log.csv (a loss per epoch), trials.csv, deconfused.csv.
 
-    Where LDC is not wanted, or the backbone is none that it reads, there is no candidate and the tables are empty. No
+    If LDC is not wanted, or it cannot read the backbone, there is no candidate and the tables are empty. No
     query image is read here.
     """
     why_not = _why_not(workspace)
@@ -46,7 +46,7 @@ def _fit(workspace: Workspace, reporter: Reporter) -> LdcFit:
     rows = read_rows(workspace, "support", reporter, heads=heads)
     validation = read_rows(workspace, "validation", reporter, heads=heads)
 
-    def tell(now: TrainingProgress) -> None:
+    def tell(now: FitProgress) -> None:
         reporter.progress(now.done, now.planned, f"epochs, loss {now.epoch.loss:.3f}")
 
     with one_thread():

@@ -1,4 +1,4 @@
-"""The stage liteembed: the ledger replayed on the bundle; the added classes' columns."""
+"""The stage liteembed: it replays the ledger on the bundle, to the columns of the added classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["run"]
 
 
 def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
-    """Write to `models/bank` what the ledger in `data/arrivals` comes to beside `models/bundle`."""
+    """Write the bank of the ledger in `data/arrivals` beside `models/bundle` to `models/bank`."""
     live = LiveWorkspace(workspace, words=lambda done, of: reporter.progress(done, of, "words of the vocabulary"))
     bundle = Bundle.load(workspace.bundle)
     entries = live.ledger.entries()

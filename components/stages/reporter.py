@@ -1,4 +1,4 @@
-"""How a stage tells what it is doing, without knowing who listens."""
+"""The interface by which a stage reports its progress."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ __all__ = ["Reporter"]
 
 
 class Reporter(Protocol):
-    """Hears of a stage's progress; the command line shows it, a flow in a server logs it."""
+    """Receives a stage's progress; the command line shows it, a flow on a server logs it."""
 
     def begin(self, stage: str) -> None:
         """The stage has begun."""
 
     def progress(self, done: int, total: int, what: str) -> None:
-        """`done` of `total` items (`what`: photos, views, heads) are through."""
+        """`done` of `total` items (`what`: photos, views, heads) are done."""
 
     def note(self, text: str) -> None:
         """One line worth reading."""
 
     def end(self, stage: str, seconds: float) -> None:
-        """The stage has ended well."""
+        """The stage has ended without an error."""

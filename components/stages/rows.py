@@ -1,7 +1,7 @@
 """Labelled rows for the heads: embeddings joined with levels from the cache, labels and groups.
 
-What may choose is handed `Rows`, of support or validation photos; query photos come as a `Query`, which nothing that
-chooses takes.
+Functions that choose take `Rows`, of support or validation photos. Query photos are a `Query`, which no function that
+chooses accepts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Rows", "read_pool", "read_query", "read_rows"]
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled views of support or validation photos: what may be learnt from and chosen on.
+    """Labelled views of support or validation photos, which may be learnt from and chosen on.
 
     Attributes:
         image_ids: of each row.
@@ -60,7 +60,8 @@ def read_rows(
 ) -> Rows:
     """The rows of photos with that role, in the order of `FeatureKeys`.
 
-    Levels are pooled unless one of `heads` reads them finer, or `heads` is None: then they are as cached, and mapped.
+    Levels are pooled unless one of `heads` reads finer ones. If `heads` is None they are as cached, and mapped from
+    disk.
     """
     views, features, labels = _read(workspace, role, reporter, heads)
     image_ids = [view.image_id for view in views]
@@ -74,13 +75,13 @@ def read_rows(
 
 
 def read_query(workspace: Workspace, reporter: Reporter, *, heads: Sequence[Head] | None = ()) -> Query | None:
-    """The photos that only measure, levels as in `read_rows`; None where there are none."""
+    """The photos that are only measured on, levels as in `read_rows`; None if there are none."""
     views, features, labels = _read(workspace, "query", reporter, heads)
     return Query(features, labels, tuple(view.image_id for view in views)) if views else None
 
 
 def read_pool(workspace: Workspace) -> Tensor | None:
-    """Embeddings (p, d) of the photos without a label that training may learn from; None where there are none."""
+    """Embeddings (p, d) of the photos without a label that training may learn from; None if there are none."""
     recorded = FeatureKeys.read(workspace.features, ["pool"])
     if not recorded.views:
         return None
@@ -91,7 +92,7 @@ def read_pool(workspace: Workspace) -> Tensor | None:
 def _read(
     workspace: Workspace, role: str, reporter: Reporter, heads: Sequence[Head] | None
 ) -> tuple[list[View], Features, Tensor]:
-    """Views of one role, their features and labels."""
+    """The views of one role, with their features and labels."""
     recorded = FeatureKeys.read(workspace.features, [role])
     tables = PhotoTables(workspace.validated)
     place = {name: number for number, name in enumerate(tables.class_names())}
@@ -106,7 +107,7 @@ def _features(
     """Embeddings from the store, levels from the cache."""
     embedding = _embeddings(workspace, [(view.image_id, view.number) for view in recorded.views])
     facts = BackboneFacts.read(workspace.features)
-    # After a pull the list of keys is there and the cache may not be: what is missing is encoded.
+    # After a pull the list of keys may be there without the cache: missing features are encoded.
     cached = workspace_features(workspace, facts, lambda: _recorded_backbone(workspace, facts))
     if cached.keys(recorded.views) != recorded.keys:
         raise UserInputError(
@@ -120,7 +121,7 @@ def _features(
 
 
 def _embeddings(workspace: Workspace, wanted: list[tuple[str, int]]) -> Tensor:
-    """(n, d) float32, by Feast's join or from its source."""
+    """Embeddings (n, d) float32, by Feast's join or from its source file."""
     file = embeddings_file(workspace.features)
     if not wanted:
         return torch.empty(0, 0)
@@ -133,8 +134,8 @@ def _embeddings(workspace: Workspace, wanted: list[tuple[str, int]]) -> Tensor:
 def _groups(manifest: pa.Table, image_ids: list[str], near_duplicate: float) -> Tensor:
     """(len(image_ids),) int64: near-duplicates share a group.
 
-    Found anew among these photos alone: over all photos a query photo could join two support photos, and folds would
-    then depend on query photos.
+    They are found among these photos alone: over all photos, a query photo could join two support photos, and folds
+    would depend on query photos.
     """
     thumbnail_of = dict(zip(manifest["id"].to_pylist(), manifest["thumbnail"].to_pylist(), strict=True))
     return torch.from_numpy(groups_of([thumbnail_of[image_id] for image_id in image_ids], near_duplicate))

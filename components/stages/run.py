@@ -1,4 +1,4 @@
-"""Running a stage by name, and how long it took."""
+"""Runs a stage by name, and records how long it took."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components.workspace import Workspace, check_stage_versions, keep_digest
 __all__ = ["STAGES", "run_stage"]
 
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
-"""In the order of `dvc.yaml`; each is the module of that name in this package, with a function `run`."""
+"""The stages in the order of `dvc.yaml`; each is a module of that name in this package, with a function `run`."""
 
 Facts = dict[str, Any]
 
@@ -27,16 +27,17 @@ def run_stage(
 ) -> Facts:
     """Run the stage `name`, whether or not it is up to date.
 
-    Its seconds, and what it says of itself, go to `reports/timings.json`, which nothing tracks.
+    Its seconds and notes go to `reports/timings.json`, which is not tracked.
 
     Args:
         name: of the stage.
-        workspace: that it works in.
-        reporter: hears of progress.
+        workspace: the workspace in which it works.
+        reporter: receives progress.
         runners: see `components.stages.features.run`.
 
     Raises:
-        UserInputError: there is no such stage, it is of another version than the workspace's, a slip in `params.yaml`, or something that it reads cannot be used.
+        UserInputError: there is no such stage, its version differs from the workspace's, `params.yaml` has a mistake,
+            or an input cannot be used.
     """
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")

@@ -1,4 +1,4 @@
-"""All of `params.yaml` checked before anything runs: a slip in the last section must not cost the first stages."""
+"""Checks all of `params.yaml` before anything runs: a mistake in the last section must not cost the first stages."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SECTIONS: dict[str, type[Any]] = {
     "feature_store": StoreSettings,
     "tracking": TrackingSettings,
 }
-"""Every section that is read, with its settings."""
+"""Every section with its settings."""
 
 
 def check_parameters(workspace: Workspace) -> None:
-    """See that `params.yaml` holds nothing that a stage would refuse.
+    """Check that no stage would refuse `params.yaml`.
 
     Raises:
         UserInputError: an unknown section or parameter, or a value out of range, with the value found.

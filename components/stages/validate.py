@@ -1,4 +1,4 @@
-"""The stage validate: Great Expectations on the manifest; critical stops, bad is quarantined."""
+"""The stage validate: Great Expectations on the manifest; critical failures stop, bad photos are quarantined."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     """Read `data/ingest`; write the validated tables and the verdict to `data/validate`, Data Docs to `reports`.
 
     Raises:
-        ValidationError: a critical check failed; the verdict and the pages are there to be read.
+        ValidationError: a critical check failed; the verdict and the pages are written all the same.
     """
     settings = workspace.parameters.section("ingest", IngestSettings)
     docs = workspace.reports / "validation"
@@ -45,7 +45,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
             reporter.note(f"{answer.check.severity}: {answer.check.title}; not so {_where(answer)}")
     reporter.note(f"the checks as a page: {os.path.relpath(docs / 'index.html')}")
     verdict.stop_if_critical()
-    # Drawn again: where a bad photo fell out, the class's next one takes its place.
+    # Drawn again: the class's next photo replaces a bad one.
     sample = draw_sample(
         verdict.manifest, shots=settings.shots, seed=settings.seed, validation_shots=settings.validation_shots_used
     )
@@ -59,7 +59,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
 
 
 def _where(answer: ExpectationResult) -> str:
-    """Where a check did not hold: a few rows by the key that people know them by."""
+    """The rows in which a check failed, a few of them by their keys for people."""
     keys = [str(row.get("path") or row.get("class") or "") for row in answer.failing[:_ROWS_NAMED]]
     if not any(keys):
         return "here" if not answer.failing else f"in {len(answer.failing)} rows"
@@ -68,6 +68,6 @@ def _where(answer: ExpectationResult) -> str:
 
 
 def _learnt(classes: pa.Table, sample: pa.Table) -> pa.Table:
-    """The classes with support photos; a class that only the query photos know has no place in the classifier."""
+    """The classes with support photos; a class that only has query photos is not in the classifier."""
     support = sample.filter(pc.equal(sample["role"], "support"))
     return classes.filter(pc.is_in(classes["class"], value_set=support["class"].combine_chunks().unique()))

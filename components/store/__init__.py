@@ -1,7 +1,7 @@
-"""Feast: the one source of embeddings at training and serving time.
+"""Feast: the source of embeddings at training and serving time.
 
 In: the Parquet file of embeddings that the stage features writes; the classes of live versions. Out: embeddings of
-asked-for views by a point-in-time join, as many rows as were asked for, in their order; a version's classes by name.
+views by a point-in-time join, one row per requested view, in order; a version's classes by name.
 """
 
 from typing import TYPE_CHECKING

@@ -26,9 +26,9 @@ class ClassRow:
 
     Attributes:
         name: as answers name it.
-        words: the same for people and text encoders.
+        words: the name for people and text encoders.
         kind: `trained` or `added`.
-        made_from: what its embedding comes from: `name`, `photos`, or both.
+        made_from: the source of its embedding: `name`, `photos`, or both.
         place: its column in the answers.
         offset: to its calibrated logit; 0 for a trained class.
         embedding: (d,) float32.
@@ -45,15 +45,15 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class LiveRow:
-    """What a workspace has live.
+    """The live version of a workspace.
 
     Attributes:
         workspace: its identity.
-        version: live now.
+        version: the live version.
         bundle: version of its bundle.
         moved: since when, ISO 8601 in UTC, as the pointer says.
-        classes: by their place.
-        logit_scale: what the backbone multiplies cosines with.
+        classes: names in the order of their columns.
+        logit_scale: the factor by which the backbone multiplies cosines.
         threshold: a photo whose highest probability is lower is unknown; None: it never abstains.
         backbone: SHA-256 of its weights.
     """
@@ -81,7 +81,7 @@ class ClassStore:
         self._repository = repository
 
     def write_classes(self, version: str, rows: Sequence[ClassRow], made: datetime) -> None:
-        """Write the classes of a version; the same rows again change nothing."""
+        """Write the classes of a version; writing the same rows again changes nothing."""
         keys = {"version": [version] * len(rows), "class_name": [row.name for row in rows]}
         self._write(
             "class_facts",
@@ -105,7 +105,7 @@ class ClassStore:
         )
 
     def write_live(self, row: LiveRow) -> None:
-        """Write which version is live; the caller has seen that it is no older one."""
+        """Write which version is live; the caller has checked that it is not older."""
         self._write(
             "live_version",
             {
@@ -122,12 +122,12 @@ class ClassStore:
         )
 
     def live(self, workspace: str) -> LiveRow | None:
-        """What the workspace of that identity has live; None where it is not there."""
+        """The live version of the workspace of that identity; None if it is not in the store."""
         features = ("version", "bundle", "moved", "classes", "logit_scale", "threshold", "backbone")
         (row,) = self._read("live_version", features, [{"workspace": workspace}])
         if row["version"] is None:
             return None
-        threshold = row["threshold"]  # Feast keeps NaN as no value, and gives None for it
+        threshold = row["threshold"]  # Feast stores NaN as a missing value, and returns None for it
         return LiveRow(
             workspace,
             row["version"],
@@ -158,7 +158,7 @@ class ClassStore:
         return torch.from_numpy(embeddings), torch.tensor([row["offset"] for row in found], dtype=torch.float32)
 
     def classes(self, version: str, names: Sequence[str]) -> list[ClassRow]:
-        """Classes of a version, in the order asked for; what is not there is left out."""
+        """Classes of a version, in the order asked for; missing ones are left out."""
         facts = self._read("class_facts", ("words", "kind", "made_from", "place"), _keys(version, names))
         there = [(name, row) for name, row in zip(names, facts, strict=True) if row["words"] is not None]
         embeddings, offsets = self.vectors(version, [name for name, _ in there])
@@ -180,7 +180,7 @@ class ClassStore:
         keep_rows(source_file(self._repository, view), rows)
 
     def _read(self, view: str, features: Sequence[str], asked: list[dict[str, str]]) -> list[dict[str, Any]]:
-        """A row an entity; vectors as (d,) float32 arrays, None where there is no value."""
+        """A row per entity; vectors as (d,) float32 arrays, None if there is no value."""
         if not asked:
             return []
         # By columns: Feast would turn rows of entities into columns key by key. As protobuf: its `to_dict` makes a list of

@@ -1,4 +1,4 @@
-"""What Feast knows: image embeddings and what was known of each photo when (offline), live classes and versions (online)."""
+"""Feast's definitions: image embeddings and photo states (offline), live classes and versions (online)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.files import sha256_bytes
 __all__ = ["TAG", "definitions"]
 
 TAG = "shotline"
-"""Of `image_embeddings`: a digest of all definitions, by which the registry is seen to hold these."""
+"""A tag of `image_embeddings`: the digest of all definitions, which shows whether the registry has these."""
 
 Definition: TypeAlias = Entity | FeatureView | FeatureService
 
@@ -22,9 +22,10 @@ Definition: TypeAlias = Entity | FeatureView | FeatureService
 def definitions(root: Path) -> list[Definition]:
     """Every entity, feature view and feature service of a workspace.
 
-    Each view lies over a Parquet file that is there once there is something to say: `image_embeddings` over the one that
-    the stage features writes, the others over files in `data/cache` that are derived from ledger, pool and `models/live`.
-    `class_embeddings`, `class_facts` and `live_version` are pushed to the online store when what is live changes.
+    Each view has a Parquet file as its source, which exists once there are rows: `image_embeddings` has the file that
+    the stage features writes, the others have files in `data/cache` that are derived from ledger, pool and
+    `models/live`. `class_embeddings`, `class_facts` and `live_version` are pushed to the online store when what is live
+    changes.
 
     Args:
         root: the workspace.
@@ -44,8 +45,8 @@ def definitions(root: Path) -> list[Definition]:
             Field(name="embedding", dtype=Array(Float32)),
         ],
         source=images,
-        online=False,  # what is served from memory is in the bundle; photos are looked up offline only
-        description="Unit image embeddings of the backbone, one row a view.",
+        online=False,  # the service has what it needs in the bundle; photos are looked up offline only
+        description="Unit image embeddings of the backbone, one row per view.",
     )
     photo_states = FeatureView(
         name="photo_states",
@@ -84,7 +85,7 @@ def _live_definitions(folder: Path) -> list[Definition]:
         online=True,
         description="The vector that stands for a class of a version, and what its calibrated logit needs.",
     )
-    # By itself: SQLite reads a view whole, whichever of its features are asked for.
+    # A view of its own: SQLite reads all features of a view, even if only some are asked for.
     class_facts = FeatureView(
         name="class_facts",
         entities=[version, name],

@@ -20,7 +20,7 @@ __all__ = ["EmbeddingStore"]
 
 
 class EmbeddingStore:
-    """Feast's repository in the workspace, over the Parquet file of embeddings that the stage features writes.
+    """Feast's repository in the workspace; its source is the embeddings file of the stage features.
 
     Importing Feast takes about five seconds, torch three; it happens at the first read.
 

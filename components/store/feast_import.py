@@ -10,7 +10,7 @@ __all__ = ["import_feast"]
 
 
 def import_feast() -> None:
-    """Import Feast without typeguard's checks of its inner calls; does nothing where Feast is loaded already.
+    """Import Feast without typeguard's checks of its internal calls; does nothing if Feast is loaded already.
 
     Feast decorates its classes with `typeguard.typechecked`, which parses and recompiles their source at each import:
     7 of 14 seconds of processor time. The checks concern Feast's own arguments, not our data.

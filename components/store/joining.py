@@ -23,12 +23,12 @@ def joined_at(
 
     Args:
         repository: the folder with `feature_store.yaml`.
-        keys: join key to its values, one an entity.
+        keys: join key to its values, one value per entity.
         features: `view:feature`.
         as_of: with a time zone.
 
     Returns:
-        As many rows as entities, the keys and features as columns; what was not known yet is null.
+        One row per entity, with keys and features as columns; features that were not known yet are null.
     """
     import pandas as pd
 
@@ -43,7 +43,7 @@ def joined_at(
     )
     store = feature_store(repository)
     with warnings.catch_warnings():
-        # ibis calls DuckDB by a name that DuckDB is retiring; nothing that a reader of ours could change.
+        # A deprecation warning about ibis's own calls of DuckDB, which no user of Shotline can act on.
         warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)
         joined: pa.Table = store.get_historical_features(entities, list(features)).to_arrow()
     return joined.sort_by("row")

@@ -1,4 +1,4 @@
-"""Where each photo lay at a time, by Feast's point-in-time join over the view `photo_states`."""
+"""The state of each photo at a time, by Feast's point-in-time join over the view `photo_states`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["PhotoState", "PhotoStates"]
 
 @dataclass(frozen=True)
 class PhotoState:
-    """What held of a photo at a time.
+    """The state of a photo at a time.
 
     Attributes:
         in_raw: it lay in `data/raw`.
-        in_pool: it was one of the pool's.
-        added_class: the class that an arrival had brought it for; empty for none.
+        in_pool: it was in the pool.
+        added_class: the class for which an arrival had brought it; empty if none.
     """
 
     in_raw: bool
@@ -29,7 +29,7 @@ class PhotoState:
 
 
 class PhotoStates:
-    """Feast's repository in the workspace, over the Parquet file of what was known of photos when.
+    """Feast's repository in the workspace; its source is the file of photo histories.
 
     Args:
         repository: the folder with `feature_store.yaml`.
@@ -39,7 +39,7 @@ class PhotoStates:
         self._repository = repository
 
     def at(self, photos: Sequence[str], as_of: datetime) -> dict[str, PhotoState]:
-        """What held of these photos at that time, by their SHA-256; those that nobody knew yet are left out.
+        """The states of these photos at that time, by their SHA-256; photos that were not known yet are left out.
 
         Raises:
             ShotlineError: the join lost or doubled a row.

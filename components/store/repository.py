@@ -1,4 +1,4 @@
-"""Feast's repository in the workspace, opened with all that it knows."""
+"""Opens Feast's repository in the workspace, with its definitions applied."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ __all__ = ["feature_store"]
 def feature_store(repository: Path) -> Any:
     """Feast's `FeatureStore` over the folder `repository` of a workspace; importing Feast takes some seconds.
 
-    The definitions are applied where the registry holds other ones: of an earlier release, or of a workspace that lay
-    elsewhere.
+    The definitions are applied if the registry has other ones: of an earlier release, or of a workspace that was moved.
     """
     import_feast()
     from feast import FeatureStore
@@ -25,8 +24,8 @@ def feature_store(repository: Path) -> Any:
 
     repository = repository.resolve()
     config = load_repo_config(repository, repository / "feature_store.yaml")
-    # The registry lies beside the file, so that the workspace can be moved. Its own commands are told so by a variable;
-    # SQLAlchemy would take a relative path as relative to the current folder.
+    # The registry lies beside the file, so that the workspace can be moved. Feast's own commands get its path by a
+    # variable; SQLAlchemy would take a relative path as relative to the current folder.
     if config.registry.path in ("sqlite:///registry.db", "sqlite:///$SHOTLINE_FEAST/registry.db"):
         config.registry.path = f"sqlite:///{repository / 'registry.db'}"
     store = FeatureStore(config=config)

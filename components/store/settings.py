@@ -8,12 +8,12 @@ __all__ = ["StoreSettings"]
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class StoreSettings:
-    """What goes through Feast.
+    """The use of Feast.
 
     Attributes:
-        training: read the embeddings to train on by Feast's point-in-time join; else from the file that is its source,
-            which gives the same values bit for bit, some seconds sooner.
-        online: after each change of what is live, have its classes written to the online store, in the background.
+        training: read the training embeddings by Feast's point-in-time join; if false, from its source file, which
+            gives the same values bit for bit, some seconds sooner.
+        online: write the live classes to the online store after each change, in the background.
     """
 
     training: bool = False

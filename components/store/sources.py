@@ -1,4 +1,4 @@
-"""The files beneath what is pushed to the online store: what was live lately, for `feast materialize` and joins."""
+"""Source files of the pushed views: recent live versions, for `feast materialize` and joins."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from components.files import atomic_path
 __all__ = ["MOST_TIMES", "keep_rows", "source_file"]
 
 MOST_TIMES = 20
-"""Event times whose rows are kept; older ones go."""
+"""Number of event times whose rows are kept; older rows are removed."""
 
 
 def source_file(repository: Path, view: str) -> Path:
-    """Where a pushed view's rows lie: derived, tracked by nobody, in the workspace's cache."""
+    """The file of a pushed view's rows: derived, not tracked, in the workspace's cache."""
     return repository.resolve().parents[1] / "data/cache" / f"{view}.parquet"
 
 
 def keep_rows(path: Path, rows: Any) -> None:
-    """Add rows to the file, in the place of those of the same event time; the latest `MOST_TIMES` times stay.
+    """Add rows to the file, replacing those of the same event time; the latest `MOST_TIMES` times are kept.
 
     Args:
         path: see `source_file`.

@@ -24,19 +24,19 @@ _TABLE = Path(__file__).with_name("checks.yaml")
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation and what its failure means.
+    """One expectation and the meaning of its failure.
 
     Attributes:
         code: its name for programs.
-        suite: the frame that it looks at.
+        suite: the frame that it checks.
         severity: `critical` stops the run, `bad` rows are quarantined, `warning` is reported.
         title: what is expected, a sentence without a full stop.
         remedy: what to do where it does not hold.
         expectation: the name of Great Expectations' class.
         arguments: its arguments.
-        skipped: why it does not apply here, or None; silence must not be taken for health.
-        reason: the code in the quarantine of the rows that fail a `bad` check.
-        detail: what the quarantine says of such a row, with the row's keys and columns in braces.
+        skipped: why it does not apply here, or None; a check that did not run must not look like one that passed.
+        reason: for a `bad` check, the quarantine's code of the failing rows.
+        detail: for a `bad` check, the quarantine's text of such a row, with the row's keys and columns in braces.
     """
 
     code: str
@@ -74,7 +74,7 @@ def the_checks(
 
     Args:
         settings: the limits.
-        shots: support photos a class that were asked for; 0 means all.
+        shots: support photos per class that were asked for; 0 means all.
         has_splits: whether the data came with splits.
         has_held_out: whether there are validation or query photos.
         has_query: whether there are photos that only measure.
@@ -126,7 +126,9 @@ def _facts(settings: ValidateSettings, shots: int) -> dict[str, Any]:
 
 
 def _filled(value: Any, facts: dict[str, Any]) -> Any:
-    """An argument with its facts: one that is a fact's name in braces is the fact itself, a number for example."""
+    """An argument with its facts filled in; an argument that is only a fact's name in braces becomes the fact
+    itself.
+    """
     if not isinstance(value, str):
         return value
     name = value.removeprefix("{").removesuffix("}")

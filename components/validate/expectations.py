@@ -1,4 +1,4 @@
-"""Checks handed to Great Expectations, and its answers in plain types."""
+"""Runs checks with Great Expectations, and gives its answers in plain types."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,19 +20,19 @@ _KEYS = {
     "own": ["path", "class"],
 }
 _SEVERITIES: dict[Severity, str] = {"critical": "critical", "bad": "warning", "warning": "info"}
-"""Ours in Great Expectations' own words: what its actions and its viewers sort by."""
+"""Our severities as Great Expectations names them, for its actions and viewers."""
 
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         check: the check.
-        passed: whether it held; None where it does not apply.
-        n_rows: rows looked at.
-        failing: each row that does not hold: its keys and the value found, sorted; some may fail where the check as
-            a whole passes (a share is allowed).
+        passed: whether it passed; None if it does not apply.
+        n_rows: number of checked rows.
+        failing: the failing rows: keys and value of each, sorted; some may fail although the check passes (a share is
+            allowed).
     """
 
     check: Check
@@ -43,7 +43,7 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class Suite:
-    """The answers of one suite, and Great Expectations' own result, for its page."""
+    """The results of one suite, and Great Expectations' own result, for its page."""
 
     name: str
     answers: tuple[ExpectationResult, ...]
@@ -55,20 +55,20 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
 
     Args:
         name: of the suite.
-        frame: what `frames` laid out.
-        checks: of all suites; those of this one are made.
+        frame: a frame made by `frames`.
+        checks: of all suites; those of this suite are run.
 
     Raises:
-        ShotlineError: a check could not be made (a column is missing); never because one did not hold.
+        ShotlineError: a check could not be run (a column is missing); a failing check raises nothing.
     """
-    # Great Expectations takes seconds to import, which only this stage should pay.
+    # Great Expectations takes seconds to import, which only this stage needs.
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
     checks = [check for check in checks if check.suite == name]
     applied = [check for check in checks if check.skipped is None]
     keys = _KEYS[name]
-    # Without stores of its own it would leave a temporary folder behind for every context.
+    # Without stores in memory it would leave a temporary folder for every context.
     in_memory = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(), progress_bars={"globally": False}
     )
@@ -123,10 +123,10 @@ def _answer(check: Check, result: dict[str, Any], keys: list[str], n_rows: int) 
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON knows: not NumPy's own scalars."""
+    """A value that JSON can represent, instead of NumPy's scalars."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def shown(value: Any) -> str:
-    """A value as people read it: a fraction with three digits that count, and no minus before a zero."""
+    """A value for people: a fraction has three significant digits, and zero has no minus."""
     return f"{value:z.3g}" if isinstance(value, float) and abs(value) < 1000 else str(value)

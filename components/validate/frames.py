@@ -1,6 +1,6 @@
 """The tables of `ingest` laid out for checking: one frame of photos, files, drawn photos and classes each.
 
-What a row-wise expectation cannot see (another row of the same group, another table) becomes a column here.
+Facts that a row-wise expectation cannot see (another row of the same group, another table) become columns here.
 """
 
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 __all__ = ["DECODE_ERRORS", "classes_frame", "files_frame", "photos_frame", "sample_frame"]
 
-# Codes of the quarantine that mean: this was to be a photo and could not be read.
+# Codes of the quarantine for files that should be photos but could not be read.
 DECODE_ERRORS = frozenset(
     {"bad_name", "missing", "outside_root", "oversized", "truncated", "unreadable", "unsupported", "zero_byte"}
 )

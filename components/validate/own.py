@@ -1,4 +1,4 @@
-"""A person's own expectations: a suite in Great Expectations' form beside the photos, checked with ours."""
+"""A person's own expectations: a suite in Great Expectations' form, checked together with ours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Expectation(BaseModel):
 
 
 class _Suite(BaseModel):
-    """As `ExpectationSuite.to_json_dict()` writes it; what else stands there is nothing to us."""
+    """The form of `ExpectationSuite.to_json_dict()`; other keys are ignored."""
 
     expectations: list[_Expectation]
 
@@ -38,10 +38,10 @@ def own_checks(file: Path, columns: Collection[str]) -> list[Check]:
     Args:
         file: a suite as Great Expectations writes it. `critical` (its default) stops the run, `warning` and `info` are
             reported.
-        columns: those of the table of photos, which `column` and its like must name.
+        columns: columns of the table of photos, which `column` and similar arguments must name.
 
     Raises:
-        UserInputError: it is no such suite, Great Expectations has no such expectation, or its arguments are wrong.
+        UserInputError: the file is no suite, Great Expectations has no such expectation, or its arguments are wrong.
     """
     if not file.is_file():
         return []

@@ -1,4 +1,4 @@
-"""What a person can set of `validate`."""
+"""The settings of `validate`."""
 
 from typing import Annotated
 

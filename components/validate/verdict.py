@@ -1,4 +1,4 @@
-"""The verdict on the photos: what was checked, what failed on which rows, and what goes on from here."""
+"""The verdict on the photos: the checks, the rows that failed, and the tables for later stages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from components.validate.frames import classes_frame, files_frame, photos_frame,
 from components.validate.own import own_checks
 from components.validate.settings import ValidateSettings
 
-__all__ = ["ValidationError", "Verdict", "validate"]
+__all__ = ["ValidationError", "ValidationVerdict", "validate"]
 
 _ROWS_NAMED = 20
 _ROWS_IN_JSON = 200
 
 
 class ValidationError(UserInputError):
-    """The photos cannot be trained on; catch it where the verdict should still be shown."""
+    """The photos cannot be trained on; catch it if the verdict should still be shown."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What `validate` found, and the tables that later stages read.
+class ValidationVerdict:
+    """The result of `validate`, and the tables that later stages read.
 
     Attributes:
         manifest: the manifest without bad rows.
         quarantine: the quarantine with the bad rows added.
         sample: the drawn photos without bad ones.
         classes: the classes as they were checked, without bad rows; see `frames.classes_frame`.
-        suites: what came of the checks, a suite each.
+        suites: results of the checks, suite by suite.
     """
 
     manifest: pa.Table
@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def answers(self) -> tuple[ExpectationResult, ...]:
-        """One answer per check, also where the check does not apply."""
+        """One answer per check, also if the check does not apply."""
         return tuple(answer for suite in self.suites for answer in suite.answers)
 
     @property
@@ -60,7 +60,7 @@ class Verdict:
         return not self.critical
 
     def stop_if_critical(self) -> None:
-        """Stop the run where it must; to be called after the verdict has been written.
+        """Raise if a critical check failed; call it after the verdict has been written.
 
         Raises:
             ValidationError: naming the first rows of the first critical check, and the other critical checks.
@@ -78,7 +78,7 @@ class Verdict:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The verdict in plain types, the same for the same photos; at most 200 rows are named per check."""
+        """The verdict in plain types, equal for equal photos, with at most 200 rows per check."""
         return {
             "version": 1,
             "passed": self.passed,
@@ -110,17 +110,17 @@ def validate(
     shots: int,
     settings: ValidateSettings,
     own: Path | None = None,
-) -> Verdict:
+) -> ValidationVerdict:
     """Check the photos with Great Expectations.
 
-    Bad rows are dropped first, and the classes are checked as they are without them. It does not raise because of what
-    it finds: write the verdict, then call its `stop_if_critical`.
+    Bad rows are dropped first, and the classes are checked without them. Failing checks raise nothing: write the
+    verdict, then call its `stop_if_critical`.
 
     Args:
         manifest: accepted photos, as `ingest` made it.
         quarantine: files that are not used.
         sample: drawn photos.
-        shots: support photos a class that were asked for; 0 means all.
+        shots: support photos per class that were asked for; 0 means all.
         settings: the section `validate` of params.yaml.
         own: a person's own suite, see `own_checks`; None: there is none.
 
@@ -151,11 +151,11 @@ def validate(
     dropped = manifest.filter(pc.invert(kept))
     validated = manifest.filter(kept)
     drawn = sample.filter(pc.invert(pc.is_in(sample["id"], value_set=dropped["id"].combine_chunks())))
-    # A class that was never learnt from is gone with its rows; one that lost all its shots must be seen to fail.
+    # A class without shots disappears with its rows, but a class that has lost all its shots must fail the check.
     learnt = set(sample.filter(pc.equal(sample["role"], "support"))["class"].to_pylist())
     classes = classes_frame({label: names.get(label, label) for label in learnt}, drawn)
     suites.append(run_suite("classes", classes, checks))
-    return Verdict(
+    return ValidationVerdict(
         manifest=validated,
         quarantine=_with_bad(quarantine, dropped, bad),
         sample=drawn,
@@ -165,14 +165,14 @@ def validate(
 
 
 def row_text(row: dict[str, Any]) -> str:
-    """One failing row in words: where it is, and what was found there."""
+    """One failing row in words: its place and its values."""
     keys = [key for key in ("path", "class") if row.get(key)]
     found = [f"{key} {shown(value)}" for key, value in row.items() if key not in keys]
     return (str(row[keys[0]]) if keys else "") + (f" ({', '.join(found)})" if found else "")
 
 
 def _bad_rows(suites: Sequence[Suite]) -> dict[str, dict[str, str]]:
-    """Path of each photo to drop: reason and detail, by the first check that it failed."""
+    """Path of each photo to drop, with reason and detail by the first check that it failed."""
     bad: dict[str, dict[str, str]] = {}
     for suite in suites:
         for answer in suite.answers:

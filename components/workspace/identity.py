@@ -1,10 +1,10 @@
-"""Which workspace this is: a random name, made once, that events, deployments and the online store carry.
+"""The identity of a workspace: a random name, made once, for events, deployments and the online store.
 
-It must outlive restarts and a moved folder, and it must not be shared: two workspaces of one identity would both take
-an event that is meant for one. So it lies beside the data in a file that neither git nor DVC tracks (a clone gets its
-own), and the file says which file it is and where it lay. Where neither is true any more it came with a copy of the
-folder, and the copy gets a new identity. What this cannot see: a copy at the same path on another machine (the image
-of a disk, a container's layer); remove the file before such an image is made.
+It must survive restarts and a move of the folder, and it must not be shared: two workspaces of one identity would both
+take an event that is meant for one. So it lies beside the data in a file that neither git nor DVC tracks (a clone gets
+its own), and the file records its inode and its path. If neither matches, the folder is a copy and gets a new identity.
+A copy at the same path on another machine (the image of a disk, a container's layer) is not recognised; remove the file
+before such an image is made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["workspace_identity"]
 
 
 def workspace_identity(path: Path) -> str:
-    """The identity that the file `path` holds: 32 hexadecimal digits; made where there is none or it is a copy's."""
+    """The identity in the file `path`, 32 hexadecimal digits; made anew if there is none or the file is a copy."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     found = _own(path)
@@ -41,7 +41,7 @@ def workspace_identity(path: Path) -> str:
             beside.replace(path)
         else:
             try:
-                path.hardlink_to(beside)  # unlike a rename it fails where another process was first: its identity holds
+                path.hardlink_to(beside)  # fails, unlike a rename, if another process was first
             except FileExistsError:
                 pass
             except OSError:  # a file system without hard links
@@ -52,7 +52,7 @@ def workspace_identity(path: Path) -> str:
 
 
 def _own(path: Path) -> str | None:
-    """What the file says, where it is this workspace's own; None where it is not there, a copy's, or damaged."""
+    """The identity in the file if it is this workspace's own; None if the file is missing, a copy's, or damaged."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         own = facts["file"] == path.stat().st_ino or facts["path"] == str(path)

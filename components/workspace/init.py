@@ -1,4 +1,4 @@
-"""Making a workspace in a folder of one's own."""
+"""Makes a workspace in any folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["NewWorkspace", "init_workspace"]
 
 @dataclass(frozen=True)
 class NewWorkspace:
-    """A workspace that was just made.
+    """A new workspace.
 
     Attributes:
         workspace: the workspace.
@@ -31,11 +31,11 @@ class NewWorkspace:
 def init_workspace(folder: Path, *, scm: bool = True) -> NewWorkspace:
     """Make `folder` a workspace: its pipeline, its parameters, the embedded backbone, DVC set up.
 
-    Nothing that is there is changed: other files in the folder stay, and where one stands in the way nothing is made.
+    Existing files are never changed: other files in the folder stay, and if one stands in the way nothing is made.
 
     Args:
-        folder: made where it is not there.
-        scm: False has DVC work without git; so it does where there is no git.
+        folder: made if missing.
+        scm: False makes DVC work without git, as it does if git is not installed.
 
     Raises:
         UserInputError: it is a workspace already, it lies in one, or a file stands in the way.

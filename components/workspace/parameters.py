@@ -1,4 +1,4 @@
-"""`params.yaml`, section by section, refused where it says what nobody reads."""
+"""`params.yaml`, section by section; unknown sections and parameters are refused."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class Parameters:
         return cls(path, content)
 
     def section(self, name: str, settings: type[T]) -> T:
-        """The section as a frozen settings dataclass; what it leaves out has the default."""
+        """The section as a frozen settings dataclass; missing parameters have their defaults."""
         return read_section(self.sections.get(name) or {}, settings, where=f"{self.path.name}: {name}")
 
     def check(self, sections: Mapping[str, type[Any]]) -> None:
-        """See that every section can be read by its settings and that there is none that nobody reads.
+        """Check that every section can be read by its settings, and that there is no unknown section.
 
         Args:
             sections: name to settings dataclass.
@@ -80,9 +80,9 @@ class Parameters:
 
 
 def read_section(values: dict[str, Any], settings: type[T], *, where: str) -> T:
-    """Build the pydantic dataclass `settings` from `values`; what they leave out has its default.
+    """Build the pydantic dataclass `settings` from `values`; missing ones have their defaults.
 
-    Where `settings` has a mapping `MOVED`, it says for names of earlier releases which parameter took their place.
+    If `settings` has a mapping `MOVED`, it maps names of earlier releases to the parameters that replaced them.
 
     Raises:
         UserInputError: an unknown key (with the nearest known one) or a value out of range, with the value found.

@@ -1,4 +1,4 @@
-"""The code that a Bento carries, and its digest, on which the stage `package` depends.
+"""The code in a Bento, and its digest, on which the stage `package` depends.
 
 DVC can depend on a file of the workspace alone, and Shotline's code lies elsewhere. So its digest is kept in the workspace,
 in `shipped.yaml`: `shotline init`, `train`, `stage` and `upgrade` write it where it is no longer true.
@@ -18,9 +18,9 @@ __all__ = ["SHIPPED_ROOMS", "keep_digest", "kept_digest", "shipped_digest", "shi
 SHIPPED_ROOMS = (
     *("artefacts", "backbone", "bank", "classifier", "evaluate", "features", "heads", "inbox", "ingest", "ldc"),
     *("liteembed", "live", "look", "pool", "retrieval", "serving", "store"),
-    "workspace",  # the last ones are what a mounted workspace is searched and changed by
+    "workspace",  # the last ones search and change a mounted workspace
 )
-"""Rooms of `components`; what lies beside the rooms is carried as well."""
+"""Rooms of `components` in a Bento; modules beside the rooms are included as well."""
 
 _NOT_SHIPPED = ("__pycache__", "template")  # a workspace's template holds a backbone
 _FILE = "shipped.yaml"
@@ -28,7 +28,7 @@ _COMPONENTS = Path(__file__).resolve().parents[1]
 
 
 def shipped_files() -> Iterator[Path]:
-    """What a Bento carries of `components`, sorted, relative to the folder that holds it.
+    """The files of `components` in a Bento, sorted, relative to the folder that contains it.
 
     The files are the installed ones, so a Bento is the same whether Shotline came from a wheel or is its repository.
     """
@@ -40,7 +40,7 @@ def shipped_files() -> Iterator[Path]:
                 yield inside
 
 
-@cache  # the code of a process does not change
+@cache  # cached: the code of a process does not change
 def shipped_digest() -> str:
     """SHA-256 of the names and contents of `shipped_files`, its first 16 hexadecimal digits."""
     digest = hashlib.sha256()
@@ -51,7 +51,7 @@ def shipped_digest() -> str:
 
 
 def kept_digest(root: Path) -> str | None:
-    """The digest that the workspace `root` has, or None if it has none."""
+    """The digest in the workspace `root`, or None if it has none."""
     try:
         text = (root / _FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def kept_digest(root: Path) -> str | None:
 
 
 def keep_digest(root: Path) -> bool:
-    """Write this Shotline's digest into the workspace `root`; returns whether it had another one."""
+    """Write this Shotline's digest into the workspace `root`; returns whether it differed."""
     if kept_digest(root) == shipped_digest():
         return False
     head = "# The code that a Bento is built from. Shotline writes it; where it has changed, `package` runs anew."

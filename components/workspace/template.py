@@ -1,7 +1,7 @@
-"""The files that a new workspace begins with.
+"""The initial files of a new workspace.
 
-They lie in the wheel, beside this module, and in Shotline's own repository, which is a workspace itself, where they
-belong: one copy of each, in either case.
+In an installed wheel they lie beside this module. In Shotline's repository, which is a workspace itself, they lie in
+their own places. There is one copy of each in either case.
 """
 
 from __future__ import annotations
@@ -35,6 +35,6 @@ TEMPLATE = (
 
 
 def template_folder() -> Path:
-    """The folder that holds `TEMPLATE`: in an installed wheel the one beside this module, else the repository."""
+    """The folder with the files of `TEMPLATE`: in an installed wheel beside this module, else the repository."""
     packaged = Path(__file__).with_name("template")
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2]

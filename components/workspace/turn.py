@@ -1,4 +1,4 @@
-"""Whose turn it is in a workspace: one process at a time changes its photos, parameters and stages' outputs."""
+"""The turn in a workspace: one process at a time changes its photos, parameters and stages' outputs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from components.errors import UserInputError
 __all__ = ["PASSED_ON", "turn"]
 
 PASSED_ON = "SHOTLINE_TURN"
-"""Environment variable by which a process passes its turn to one that it waits for: the path of the lock's file."""
+"""Environment variable with the path of the lock's file, by which a process shares its turn with a child process."""
 
 _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 @contextlib.contextmanager
 def turn(lock: Path) -> Iterator[None]:
-    """Nobody else has the turn within; a caller that has it already goes on.
+    """Within the block no other process has the turn; a caller that has it already continues.
 
     The system gives the lock back when its process ends, however it ends: a killed process blocks nobody.
 
     Args:
-        lock: the lock's file; made where it is not there.
+        lock: the lock's file; made if missing.
 
     Raises:
         UserInputError: another process has the turn; this one has changed nothing.

@@ -1,4 +1,4 @@
-"""A workspace's stage versions against this Shotline's, and bringing the workspace up to them."""
+"""Compares a workspace's stage versions with this Shotline's, and updates the workspace."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SHIPS = "package"
 
 @dataclass(frozen=True)
 class StageChange:
-    """A stage that the workspace has otherwise than this Shotline.
+    """A stage that differs between the workspace and this Shotline.
 
     Attributes:
         stage: its name.
-        found: its version in the workspace; None where the workspace does not know it.
-        ours: its version here; None where this Shotline does not know it.
-        definition: whether its entry in `dvc.yaml` is another one.
-        code: whether it ships code, and the workspace knows other code than this Shotline's.
+        found: its version in the workspace; None if the workspace does not know it.
+        ours: its version here; None if this Shotline does not know it.
+        definition: whether its entry in `dvc.yaml` differs.
+        code: whether it ships code, and the workspace's digest of that code differs from this Shotline's.
     """
 
     stage: str
@@ -53,7 +53,7 @@ class StageChange:
 
 
 def stage_changes(workspace: Workspace) -> list[StageChange]:
-    """What `upgrade_workspace` would bring up to date, in the pipeline's order; empty where there is nothing."""
+    """The stages that `upgrade_workspace` would update, in the pipeline's order; empty if there is none."""
     found, ours = _versions(workspace.root), _versions(template_folder())
     here, template = _pipeline(workspace.root)["stages"], _pipeline(template_folder())["stages"]
     code = kept_digest(workspace.root) != shipped_digest()
@@ -67,14 +67,14 @@ def stage_changes(workspace: Workspace) -> list[StageChange]:
 
 
 def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None:
-    """See that the workspace's stages are of this Shotline's versions.
+    """Check that the workspace's stages have this Shotline's versions.
 
     Args:
-        workspace: whose `versions.yaml`.
-        stage: this one alone; None: all.
+        workspace: has the file `versions.yaml`.
+        stage: checks only this stage; None: all.
 
     Raises:
-        UserInputError: with the versions, and the command that brings them together.
+        UserInputError: they differ; it names the versions and the command that updates them.
     """
     found, ours = _versions(workspace.root), _versions(template_folder())
     others = [name for name in ours if found.get(name) != ours[name] and stage in (None, name)]
@@ -88,13 +88,13 @@ def check_stage_versions(workspace: Workspace, stage: str | None = None) -> None
 
 
 def upgrade_workspace(workspace: Workspace) -> list[StageChange]:
-    """Write this Shotline's stages into `versions.yaml` and `dvc.yaml`; a person's own stages stay as they are.
+    """Write this Shotline's stages into `versions.yaml` and `dvc.yaml`; a person's own stages are not changed.
 
     Sections of `params.yaml` and folders that these stages read, and `artifacts` of `dvc.yaml`, are added where they are
     missing.
 
     Returns:
-        What was brought up to date.
+        The stages that were updated.
     """
     changes = stage_changes(workspace)
     if not changes:
@@ -126,7 +126,7 @@ def _add_what_stages_read(root: Path) -> None:
     if missing := [name for name in ours if name not in found]:
         text = path.read_text(encoding="utf-8").rstrip("\n")
         write_text(path, text + "\n\n" + yaml.safe_dump({name: ours[name] for name in missing}, sort_keys=False))
-    # What Feast's own commands read is ours alone.
+    # The files that Feast's own commands read are ours alone.
     missing = [name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()]
     for name in dict.fromkeys([*missing, "data/feature_store/definitions.py"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

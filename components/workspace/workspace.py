@@ -1,4 +1,4 @@
-"""Where things lie in a workspace; the one place that knows its paths."""
+"""The paths of a workspace; no other module knows them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Workspace:
 
     @cached_property
     def parameters(self) -> Parameters:
-        """What `params.yaml` says, read once."""
+        """The parameters in `params.yaml`, read once."""
         return Parameters.read(self.root / "params.yaml")
 
     @cached_property
     def identity(self) -> str:
-        """Which workspace this is, 32 hexadecimal digits; see `workspace_identity`."""
+        """The workspace's identity, 32 hexadecimal digits; see `workspace_identity`."""
         return workspace_identity(self.root / "data/.workspace.json")
 
     def set_parameters(self, values: Mapping[str, object]) -> None:
@@ -85,7 +85,7 @@ class Workspace:
 
     @property
     def raw(self) -> Path:
-        """The photos, and whatever says which class they belong to."""
+        """The photos, in folders per class or with a list of them."""
         return self.root / "data/raw"
 
     @property
@@ -105,12 +105,12 @@ class Workspace:
 
     @property
     def pool(self) -> Path:
-        """Photos without a label, and where they come from."""
+        """Photos without a label, and the index of their origins."""
         return self.root / "data/pool"
 
     @property
     def ledger(self) -> Path:
-        """What was added, removed, renamed, rolled back or consolidated."""
+        """The ledger: classes added, removed, renamed, rolled back or consolidated."""
         return self.arrivals / "ledger.jsonl"
 
     @property
@@ -130,7 +130,7 @@ class Workspace:
 
     @property
     def features_cache(self) -> Path:
-        """The features cache; nobody's output, it may be deleted at any time."""
+        """The features cache; not tracked, it may be deleted at any time."""
         return self.root / "data/cache"
 
     @property
@@ -140,7 +140,7 @@ class Workspace:
 
     @property
     def models(self) -> Path:
-        """The embedded backbone, and what stages write."""
+        """The embedded backbone, and models that stages write."""
         return self.root / "models"
 
     @property

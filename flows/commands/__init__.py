@@ -1,1 +1,1 @@
-"""The commands of `shotline`, a module for each group. Each imports what it needs in its body: --help must be quick."""
+"""The commands of `shotline`, one module per group. Each imports what it needs in its body: --help must be quick."""

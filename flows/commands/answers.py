@@ -1,4 +1,4 @@
-"""Commands that ask what is live: about photos, for photos, as vectors, over HTTP."""
+"""Commands that ask the live classifier: about photos, for similar photos, over HTTP."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def classify(
             "CSV or Parquet with a column path); - for paths on standard input.",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="How many classes to name; default: 3, with --json 5.")] = None,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write a CSV table, a row a photo; stopped, it goes on."),
+        typer.Option("--csv", metavar="FILE", help="Write a CSV table, a row per photo; stopped, it goes on."),
     ] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.")] = None,
     signature: Annotated[
@@ -46,7 +46,7 @@ def classify(
     ] = False,
     sort_into: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Copy the photos into a folder a class, unknown ones into a folder apart."),
+        typer.Option(metavar="DIR", help="Copy the photos into a folder per class, unknown ones into a folder apart."),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Sort by hard links where they are possible.")] = False,
     contact_sheet: Annotated[
@@ -57,7 +57,7 @@ def classify(
     """Say what is on photos: a few in words, a folder as a table."""
     from components.backbone import BackboneSettings
     from components.workspace import Workspace
-    from flows.commands.many_photos import Outputs, classify_many, names_given, photos_given
+    from flows.commands.many_photos import AnswerOutputs, classify_many, names_given, photos_given
 
     if csv is not None and parquet is not None:
         raise UserInputError("both --csv and --parquet are given", on=f"{csv}, {parquet}", remedy="ask for one")
@@ -65,7 +65,7 @@ def classify(
     settings = place.parameters.section("backbone", BackboneSettings)
     _tell_what_is_not_live(place)
     names = names_given(images)
-    outputs = Outputs(
+    outputs = AnswerOutputs(
         parquet if csv is None else csv,
         "csv" if parquet is None else "parquet",
         signature,
@@ -75,7 +75,20 @@ def classify(
         contact_sheet,
         only_unsure,
     )
-    if not outputs.files and not any(map(_may_be_there, names)):  # seen at once, without waiting for a model
+    if as_json and outputs.files:
+        raise UserInputError(
+            "--json prints answers, and what else is asked for writes files",
+            on=str(outputs.files[0]),
+            remedy="ask for one",
+        )
+    outputs.require_places()
+    if not any(map(_may_be_there, names)):  # seen at once, without waiting for a model
+        if outputs.files or not names:
+            raise UserInputError(
+                "there is no such file or folder" if names else "there is no photo",
+                on=", ".join(names[:3]) or "standard input",
+                remedy="check the path; nothing was written" if names else "name photos",
+            )
         failed = _print_answers(_not_there(names), as_json)
     else:
         from components.serving.answers import PhotoClassifier
@@ -96,7 +109,7 @@ def classify(
 def search(
     query: Annotated[str, typer.Argument(metavar="TEXT | IMAGE", help="What to look for: words, or a photo.")],
     top: Annotated[int, typer.Option(min=1, help="How many photos at most.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Find the photos of the last training, and of added classes, that resemble a text or a photo."""
@@ -168,7 +181,7 @@ def serve(
 
 
 def _offer_page(host: str, port: int) -> None:
-    """Say where the page is; on the machine's own address with a code that a browser exchanges for the admin token once.
+    """Print the page's address; on this machine's own address with a one-time code for the admin token.
 
     Raises:
         UserInputError: the admin token that is given cannot be used.
@@ -217,7 +230,7 @@ def _tell_what_is_kept() -> None:
 
 
 def _not_there(names: list[str]) -> Iterator[tuple[str, Any]]:
-    """Each path, of which there is none, with what is to be said of it."""
+    """Each path that does not exist, with its error."""
     from components.ingest import Limits, PhotoError, read_photo
 
     for name in names:
@@ -238,7 +251,7 @@ def _answers(photos: Any, classifier: Any, *, only_unsure: bool) -> Iterator[tup
 
 
 def _print_answers(answers: Iterable[tuple[str, Any]], as_json: bool, named: int = 1) -> bool:
-    """Print answers as they come, with `named` classes each; whether a photo has none."""
+    """Print answers as they come, with `named` classes each; returns whether a photo has no answer."""
     from dataclasses import replace
 
     from components.ingest import PhotoError
@@ -293,11 +306,12 @@ def _readable(path: str, answer: Any) -> str:
     verdict = "unknown; nearest is " if answer.abstained else ""
     others_likely = [name for name in answer.likely if name != best.class_name]
     likely = f"; likely: {', '.join(answer.likely)}" if others_likely else ""
-    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "") + likely
+    flaw = f"; about the file: {answer.flaw}" if answer.flaw else ""
+    return f"{path}: {verdict}{_named(best)} {best.probability:.0%}" + (f" ({rest})" if rest else "") + likely + flaw
 
 
 def _named(ranked: Any) -> str:
-    """The class's folder, and beside it the words for it where they are others."""
+    """The class's folder, and its words if they differ."""
     if ranked.display_name == ranked.class_name:
         return str(ranked.class_name)
     return f'{ranked.class_name} "{ranked.display_name}"'

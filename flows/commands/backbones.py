@@ -23,9 +23,9 @@ commands = typer.Typer()
 @commands.command()
 def backbones(
     measure: Annotated[
-        bool, typer.Option("--measure", help="Time those that are at hand: milliseconds a photo on one thread.")
+        bool, typer.Option("--measure", help="Time those that are at hand: milliseconds per photo on one thread.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say which CLIP to take for which machine, and which are here already."""

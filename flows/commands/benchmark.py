@@ -20,7 +20,7 @@ class _SeveralValues(TyperCommand):
     """A command whose options take several values: `--shots 1 4 16` is `--shots 1 --shots 4 --shots 16`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Say the option's name before each of its values."""
+        """Repeat the option's name before each of its values."""
         told, name = [], ""
         for argument in args:
             if argument.startswith("-"):
@@ -36,7 +36,7 @@ def benchmark(
     sets: Annotated[
         Path, typer.Option(help="A folder of sets: CoOp's (caltech-101, dtd, ...), or any folder of class folders.")
     ],
-    shots: Annotated[list[int], typer.Option(help="Labelled photos a class.", min=1)] = [1, 2, 4, 8, 16],  # noqa: B006
+    shots: Annotated[list[int], typer.Option(help="Labelled photos per class.", min=1)] = [1, 2, 4, 8, 16],  # noqa: B006
     seeds: Annotated[list[int], typer.Option(help="Drawings.", min=0)] = [1, 2, 3],  # noqa: B006
     heads: Annotated[list[str] | None, typer.Option(help="Heads. Default: all but LDC and the pool's.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Measure these sets alone, by name.")] = None,

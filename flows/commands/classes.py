@@ -29,7 +29,7 @@ commands = typer.Typer()
 
 @commands.command()
 def classes(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the classes that are live, and where each comes from."""
@@ -79,7 +79,7 @@ def review(
     labels: Annotated[
         bool, typer.Option("--labels", help="Instead: labels of trained photos that are probably wrong.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say which photos of the pool are most worth a label: uncertain, unlike each other, and like many others."""
@@ -94,13 +94,13 @@ def review(
     items = next_photos(live_workspace(workspace), place, top)
     if not items:
         console.print("  the pool has no photo without a word: shotline pool add FOLDER", style="dim")
-    begun = not items or bool(items[0].likely)  # else nothing is trained yet
+    begun = not items or bool(items[0].likely)  # without one nothing is trained yet
     if into is not None:
         into_folders(items, into)
         then = (
             "move what lies in the wrong folder, then the folders into the inbox, or: shotline add-class NAME FOLDER"
             if begun
-            else "sort them into a folder a class, then: shotline train FOLDER"
+            else "sort them into a folder per class, then: shotline train FOLDER"
         )
         console.print(
             f"  {counted(len(items), 'photo')} copied to {into}; {then}", style="dim", markup=False, soft_wrap=True
@@ -208,7 +208,7 @@ def consolidate(
     place = checked_workspace(workspace)
     run: Callable[..., dict[str, Any]]
     with place.turn():
-        # Every mistake is told before a Prefect server is started.
+        # Every mistake is reported before a Prefect server is started.
         if plain:
             from flows.consolidation import check_consolidation, consolidate_classes
 
@@ -235,7 +235,7 @@ def publish(workspace: WorkspaceOption = None) -> None:
     from flows.pipeline import told_of_bundle
 
     place = Workspace.find(workspace)
-    with place.turn():  # a training may be writing it
+    with place.turn():  # a training may be writing the bundle
         live = live_workspace(workspace)
         live.consolidation.require_settled()
         before = live.versions.current_name()
@@ -265,7 +265,7 @@ def rollback(
 
 @commands.command()
 def versions(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the versions that were live, newest last; the one in use has a star."""
@@ -287,7 +287,7 @@ def diff(
     first: Annotated[str, typer.Argument(metavar="V1", help="A live version.")],
     second: Annotated[str, typer.Argument(metavar="V2", help="Another.")],
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, for the bundle and each class that differs.")
+        bool, typer.Option("--json", help="One JSON object per line, for the bundle and each class that differs.")
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -324,7 +324,7 @@ def vocabulary(workspace: WorkspaceOption = None) -> None:
 
 
 def _difference(found: dict[str, Any]) -> str:
-    """One of `differences` in words."""
+    """One row of `differences` in words."""
     if found["change"] == "bundle":
         return f"bundle: {found['before']} -> {found['after']}"
     name = found["class"]
@@ -348,10 +348,10 @@ def _reviewable(item: Any) -> str:
 
 
 def _check_arrival(name: str, images: list[Path]) -> None:
-    """Refuse what can be seen at once, without waiting for a model.
+    """Refuse mistakes that can be seen at once, before a model is loaded.
 
     Raises:
-        UserInputError: a name that cannot be, or not one of the paths is there.
+        UserInputError: a name is not valid, or none of the paths exists.
     """
     from components.bank import class_name
     from components.errors import UserInputError

@@ -1,4 +1,4 @@
-"""`classify` of many photos: into a table, a folder a class, a page of thumbnails; with progress, and going on after a stop."""
+"""`classify` of many photos: into a table, a folder per class, a page of thumbnails; it resumes after a stop."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from components.serving.table.named import NamedPhoto
     from components.serving.table.rows import Row
 
-__all__ = ["Outputs", "classify_many", "names_given", "photos_given"]
+__all__ = ["AnswerOutputs", "classify_many", "names_given", "photos_given"]
 
 _STANDARD_INPUT = "-"
 _TOLD_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Where the answers to many photos go.
+class AnswerOutputs:
+    """The outputs of answers to many photos.
 
     Attributes:
-        table: the CSV or Parquet file, None for none.
+        table: the CSV or Parquet file; None: no table.
         kind: `csv` or `parquet`.
-        signature: the CSV begins with the mark by which Excel knows UTF-8.
-        anew: answers that are there are made again.
-        sort_into: the folder that gets a folder a class.
-        link: by hard links in place of copies.
+        signature: the CSV begins with the mark by which Excel recognises UTF-8.
+        anew: existing answers are made again.
+        sort_into: the folder that gets a folder per class.
+        link: make hard links instead of copies.
         contact_sheet: the page of thumbnails.
         only_unsure: leave out answers that no person needs to look at.
     """
@@ -51,13 +51,21 @@ class Outputs:
 
     @property
     def files(self) -> list[Path]:
-        """What is written and is no photo."""
+        """Files and folders that are written, and so are no photos."""
         table = [] if self.table is None else [self.table, self.table.with_name(f"{self.table.name}.part")]
         return table + [path for path in (self.sort_into, self.contact_sheet) if path is not None]
 
+    def require_places(self) -> None:
+        """See that the files can be written; raises UserInputError."""
+        from components.serving.table.file import require_place
+
+        for path in (self.table, self.contact_sheet):
+            if path is not None:
+                require_place(path)
+
 
 def names_given(arguments: Sequence[str]) -> list[str]:
-    """The names, with those on standard input in the place of `-`."""
+    """The names, with those on standard input instead of `-`."""
     if _STANDARD_INPUT not in arguments:
         return list(arguments)
     from components.serving.table.named import paths_in
@@ -68,7 +76,7 @@ def names_given(arguments: Sequence[str]) -> list[str]:
     return names
 
 
-def photos_given(names: Sequence[str], outputs: Outputs, limits: Any) -> list[NamedPhoto]:
+def photos_given(names: Sequence[str], outputs: AnswerOutputs, limits: Any) -> list[NamedPhoto]:
     """The photos that the names mean.
 
     Raises:
@@ -78,12 +86,16 @@ def photos_given(names: Sequence[str], outputs: Outputs, limits: Any) -> list[Na
 
     photos = named_photos(names, limits, leave_out=outputs.files)
     if not photos:
-        raise UserInputError("there is no photo", on=", ".join(names[:3]) or "standard input", remedy="name photos")
+        raise UserInputError(
+            "there is no photo",
+            on=", ".join(names[:3]),
+            remedy="name photos, or a folder, an archive or a list that has some",
+        )
     return photos
 
 
-def classify_many(names: Sequence[str], classifier: PhotoClassifier, outputs: Outputs) -> int:
-    """Write the outputs and say what came of it on standard error; how many photos have no answer."""
+def classify_many(names: Sequence[str], classifier: PhotoClassifier, outputs: AnswerOutputs) -> int:
+    """Write the outputs and a summary on standard error; returns how many photos have no answer."""
     from components.serving.table.contact_sheet import write_contact_sheet
     from components.serving.table.file import TableFile
     from components.serving.table.rows import is_unsure
@@ -121,16 +133,16 @@ def classify_many(names: Sequence[str], classifier: PhotoClassifier, outputs: Ou
 
 
 class _Rows:
-    """The rows of photos: those that a file has already, and those that are made."""
+    """The rows of photos: rows that a file has already, and new ones."""
 
     def __init__(self, photos: Sequence[NamedPhoto], classifier: PhotoClassifier, file: TableFile | None) -> None:
         self._photos, self._classifier, self._file = photos, classifier, file
         self._made: list[Row] = []
         self._seconds, self._n_made = 0.0, 0
-        self.broken = self._unknown = self._answered = 0
+        self.broken = self._unknown = self._answered = self._flawed = 0
 
     def make(self) -> None:
-        """Answer what has no row yet."""
+        """Answer the photos that have no row yet."""
         from components.serving.table.making import answers_to
         from components.serving.table.rows import row_of
 
@@ -158,27 +170,29 @@ class _Rows:
             raise
 
     def of(self, names: Any) -> Iterator[Row]:
-        """The rows of the photos with these names; of each it is noted what came of it."""
+        """The rows of the photos with these names; their outcomes are counted."""
         for row in self._made if self._file is None else self._file.rows():
             if row["path"] in names:
                 self.broken += bool(row["error"])
                 self._unknown += bool(row["abstained"])
                 self._answered += not row["error"] and not row["abstained"]
+                self._flawed += bool(row["flaw"])
                 yield row
 
     def tell(self) -> None:
-        """Say how many photos there were, how fast, and what came of them."""
+        """Print the number of photos, the rate, and the outcomes."""
+        flawed = f"; {counted(self._flawed, 'photo')} with something wrong in the file (flaw)" if self._flawed else ""
         rate = f" in {self._seconds:.1f} s ({self._n_made / self._seconds:,.1f} a second)" if self._n_made else ""
         console.print(
             f"{counted(self._n_made, 'photo')} answered now{rate}; of all {len(self._photos):,}: "
-            f"{self._answered:,} with a class, {self._unknown:,} unknown, {self.broken:,} without an answer",
+            f"{self._answered:,} with a class, {self._unknown:,} unknown, {self.broken:,} without an answer{flawed}",
             markup=False,
             soft_wrap=True,
         )
 
 
 class _bar:  # noqa: N801 (used as a function that opens a block)
-    """A bar with rate and time left on a terminal; elsewhere a line now and then."""
+    """A bar with rate and time left on a terminal; elsewhere occasional lines."""
 
     def __init__(self, what: str, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

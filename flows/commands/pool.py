@@ -1,4 +1,4 @@
-"""Commands for photos without a label: into the pool, out of it, what it holds, which of them to label next."""
+"""Commands for photos without a label: add, drop, list, and describe the pool."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def add(
 
 @commands.command("list")
 def list_photos(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """List the pool's photos, oldest first."""

@@ -1,4 +1,4 @@
-"""Commands that look back and around: the report, two classifiers compared, new photos beside those that were learnt from."""
+"""Commands that evaluate: the report, a comparison of two classifiers, and new photos against the learnt ones."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def shift(
             on="shotline shift",
             remedy="name a folder with photos, or give --kept",
         )
-    if folder is not None and not folder.is_dir():  # before anything waits for a model
+    if folder is not None and not folder.is_dir():  # checked before a model is loaded
         raise UserInputError("there is no such folder", on=str(folder), remedy="name a folder with photos")
     from components.serving.answers import PhotoClassifier
     from components.serving.unlike import shift_of_folder, shift_of_kept
@@ -95,16 +95,16 @@ def shift(
 
 
 def _called(first: str, second: str) -> tuple[str, str]:
-    """What both are called: a folder by its own name, unless both then have one name."""
+    """Names of both for people: a folder's own name, unless both would then have the same."""
     short = [Path(name).resolve().name if Path(name).exists() else name for name in (first, second)]
     return (first, second) if short[0] == short[1] else (short[0], short[1])
 
 
 def _answers_of(name: str, workspace: Any) -> list[AnsweredPhoto]:
-    """What is called so has answered about the photos that measure.
+    """The answers of the version, revision, workspace or table of that name to the measured photos.
 
     Raises:
-        UserInputError: nothing is called so, or it has no answers.
+        UserInputError: there is nothing of that name, or it has no answers.
     """
     from components.artefacts import read_answers
     from components.live import Versions

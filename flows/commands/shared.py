@@ -1,4 +1,4 @@
-"""What several commands do: find the workspace, quieten Prefect, leave work for the end."""
+"""Shared by several commands: find the workspace, silence Prefect, defer work to the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 afterwards = contextlib.ExitStack()
-"""What commands leave to be done when they have ended, well or not."""
+"""Work that commands defer until they have ended, with or without an error."""
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Folder of the workspace; default: the one you are in.")
@@ -32,7 +32,7 @@ def checked_workspace(workspace: Path | None) -> Any:
     """The `Workspace`.
 
     Raises:
-        UserInputError: there is none, or `params.yaml` holds what nobody reads or a stage would refuse.
+        UserInputError: there is none, or `params.yaml` has something that no stage reads or that a stage would refuse.
     """
     from components.stages import check_parameters
     from components.workspace import Workspace
@@ -43,29 +43,29 @@ def checked_workspace(workspace: Path | None) -> Any:
 
 
 def live_workspace(workspace: Path | None) -> Any:
-    """The `LiveWorkspace`; Feast's online store follows it when the command is done."""
+    """The `LiveWorkspace`; Feast's online store is updated when the command is done."""
     from components.live.opening import LiveWorkspace
 
     place = checked_workspace(workspace)
-    # When the command is done: what it has changed, and what an earlier one could not write.
+    # After the command: its own changes, and those that an earlier command could not write.
     afterwards.callback(keep_online, place)
     return LiveWorkspace.open(place)
 
 
 def live_versions(workspace: Path | None) -> tuple[Any, Any]:
-    """The `Workspace` and its `Versions`, for commands that only look; no model is loaded."""
+    """The `Workspace` and its `Versions`, for commands that change nothing; no model is loaded."""
     from components.live import Versions
 
     place = checked_workspace(workspace)
     versions = Versions(place.live)
-    if versions.current_name() is None:  # what the stages wrote becomes live first
+    if versions.current_name() is None:  # the stages' bundle is made live first
         return place, live_workspace(workspace).versions
     afterwards.callback(keep_online, place)
     return place, versions
 
 
 def keep_online(workspace: Any) -> None:
-    """Begin to bring Feast's online store up to date where it is behind, and to tell DVC of what has arrived."""
+    """Start updating Feast's online store if it is behind, and tracking of arrivals by DVC."""
     from components.live import keeping_online
     from flows.tracking import keep_tracked
 
@@ -80,12 +80,12 @@ def keep_online(workspace: Any) -> None:
 
 
 def quiet_prefect() -> None:
-    """The terminal hears of progress and errors from us; Prefect's own lines go to its server alone."""
+    """Keep Prefect's own log lines from the terminal; they go to its server only."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
 def expect_prefect() -> None:
-    """Say what is waited for before a flow begins."""
+    """Print what the command waits for before a flow begins."""
     from flows.console import console
 
     if not os.environ.get("PREFECT_API_URL"):

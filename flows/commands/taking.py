@@ -1,4 +1,4 @@
-"""Commands that write what is live for elsewhere: vectors, one ONNX file, a page for a browser, the model card."""
+"""Commands that export the live classifier: vectors, one ONNX file, a page for a browser, the model card."""
 
 from __future__ import annotations
 
@@ -75,11 +75,16 @@ def export(
         _tell(folder, size, agreement)
         typer.echo("put the folder on any web host; to try it here: python -m http.server -d " + str(folder))
         return
-    from components.export.onnx_file import write_onnx
+    from components.export.onnx_file import RECIPE, write_onnx
 
     agreement = write_onnx(path, bundle, bank, place.models, photos, card=card, precision=precision, progress=progress)
     _tell(path, path.stat().st_size, agreement)
-    typer.echo(f"try it: python {path.with_name('answer.py')} {path} PHOTO")
+    _tell_of_card(path, card)
+    program = path.with_name(RECIPE.name)
+    if program.read_bytes() == RECIPE.read_bytes():
+        typer.echo(f"try it: python {program} {path} PHOTO")
+    else:
+        typer.echo(f"{program} was there and is another program: it was left as it is")
 
 
 @commands.command()
@@ -108,16 +113,29 @@ def _live(workspace: Path | None) -> tuple[Any, Bundle, Bank]:
 
 
 def _write_vectors(path: Path, workspace: Path | None) -> None:
+    from components.export.card import CARD, write_card
     from components.export.vectors import write_export
 
-    versions = live_workspace(workspace).versions
-    facts = write_export(path, *versions.load(versions.in_use()))
+    place, bundle, bank = _live(workspace)
+    facts = write_export(path, bundle, bank)
+    text = _card(place, bundle, bank)
+    write_card(path.with_name(CARD), text)
     how = "exact" if facts["trained_are_exact"] else f"a stand-in for {facts['head']}"
     typer.echo(
         f"{path}: {len(facts['classes'])} classes of {facts['bank']}; trained ones are {how}, "
         f"with the same first answer on {facts['agreement']:.1%} of the support photos"
         + ("" if facts["trained_are_exact"] else ", on others often on fewer")
     )
+    _tell_of_card(path, text)
+
+
+def _tell_of_card(path: Path, text: str) -> None:
+    """Say so where the card could not be written beside an export."""
+    from components.export.card import CARD
+
+    beside = path.with_name(CARD)
+    if beside.read_text(encoding="utf-8", errors="replace") != text:
+        typer.echo(f"{beside} is no card of ours and was left as it is; shotline card FILE writes one elsewhere")
 
 
 def _tell(path: Path, size_bytes: int, agreement: Agreement) -> None:

@@ -27,7 +27,7 @@ def train(
             help="A folder with a folder per class, or a CSV, Parquet or CoOp split file. Default: data/raw as it is.",
         ),
     ] = None,
-    shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos a class; 0 takes all.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, help="Labelled photos per class; 0 takes all.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Which photos are drawn.")] = None,
     backbone: Annotated[
         str | None,
@@ -65,9 +65,9 @@ def train(
 
     reporter = TrainingProgress(place, ConsoleReporter())
     with place.turn(), reporter.telling():
-        # Every check comes before anything is copied, moved or written.
+        # All checks come before anything is copied, moved or written.
         if not plain:
-            quiet_prefect()  # before anything of Prefect's is imported
+            quiet_prefect()  # before Prefect is imported
             from flows.running import require_flows
 
             require_flows()
@@ -93,7 +93,7 @@ def train(
 
 
 def _train_as_of(place: Any, text: str, as_json: bool, others: list[Any]) -> None:
-    """What was known at that time, trained beside the workspace; what came of it is told."""
+    """Train on what was known at that time, beside the workspace, and print the result."""
     from components.errors import UserInputError
     from components.stages.as_of import parse_time, train_as_of
     from flows.console import ConsoleReporter
@@ -126,10 +126,9 @@ def _train_as_of(place: Any, text: str, as_json: bool, others: list[Any]) -> Non
 
 
 def _check_own_backbone(place: Any) -> None:
-    """See that the backbone in `params.yaml`, and what stands beside it, are there, if their names say that they lie in
-    the workspace.
+    """Check that the backbones that `params.yaml` names are there, if their names lead into the workspace.
 
-    What open_clip knows it would tell only after seconds of importing; the stage that needs it asks.
+    Names of open_clip are checked later, by the stage that needs them, since importing open_clip takes seconds.
     """
     from components.backbone import BackboneSettings, check_backbone
 
@@ -152,7 +151,7 @@ def stage(
     from flows.clusters import RUNNERS
     from flows.console import ConsoleReporter
 
-    if name not in STAGES:  # before anything waits for its turn
+    if name not in STAGES:  # checked before waiting for the turn
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
     place = Workspace.find(workspace)
     with place.turn():
@@ -213,7 +212,7 @@ def _prepare(
     shots: int | None,
     seed: int | None,
 ) -> None:
-    """Photos, weights and parameters into the workspace, once it is seen that all of them can be."""
+    """Put photos, weights and parameters into the workspace, after checking that all of them can be."""
     from components.ingest import plan_copy
 
     copy = None if photos is None else plan_copy(photos, workspace.raw, replace=replace)
@@ -236,7 +235,7 @@ def _prepare(
 
 
 def _result(workspace: Any) -> dict[str, Any]:
-    """What came of a training, for programs; paths are relative to the current folder."""
+    """The result of a training, for programs; paths are relative to the current folder."""
     from components.artefacts import metrics_file, read_metrics
     from components.live import Versions
 

@@ -1,4 +1,4 @@
-"""Commands that look after a workspace: how it stands, and what may go."""
+"""Commands for the upkeep of a workspace: its status, and deleting unneeded photos."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _purge_inbox(inbox: Path, yes: bool) -> None:
 
 
 def _agreed(told: list[str], yes: bool) -> bool:
-    """Say what would be deleted, and whether it may be.
+    """Print what would be deleted, and ask whether to delete it.
 
     Raises:
         UserInputError: nobody can be asked.
@@ -126,7 +126,7 @@ def _agreed(told: list[str], yes: bool) -> bool:
 
 
 def _asked_of_dvc(place: Workspace) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """What DVC was not told of, the stages that would run anew, and why it could not be asked."""
+    """Paths that DVC does not track as they are, stages that would run anew, and why DVC could not be asked."""
     from components.errors import ShotlineError
     from flows.dvc import Pipeline
 

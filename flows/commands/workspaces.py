@@ -34,7 +34,7 @@ def about(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """A few photos a class become a deployed image classifier."""
+    """A few photos per class become a deployed image classifier."""
 
 
 @commands.command()
@@ -54,7 +54,7 @@ def init(
 @commands.command()
 def upgrade(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Bring a workspace's stages up to this Shotline's, and say which will run anew."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from components.features import FeatureCache, FeatureKey, FeaturesSettings, View, Work, encode_missing
+from components.features import EncodingWork, FeatureCache, FeatureKey, FeaturesSettings, View, encode_missing
 from flows.clusters import on_dask
 from tests.conftest import FakeBackbone
 
@@ -54,7 +54,7 @@ def test_dask_leaves_the_same_bytes_as_the_loop(
     loop, dask = FeatureCache(tmp_path / "loop"), FeatureCache(tmp_path / "dask")
     encode_missing(views(photos), photos, backbone, loop, size=8)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
-        distribute = on_dask(FeaturesSettings(address=cluster.scheduler_address), Work(FakeBackbone))
+        distribute = on_dask(FeaturesSettings(address=cluster.scheduler_address), EncodingWork(FakeBackbone))
         encode_missing(
             views(photos),
             photos,

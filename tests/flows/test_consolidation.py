@@ -15,9 +15,9 @@ from components.workspace import Workspace
 from flows.consolidation import consolidate_classes
 from flows.pipeline import walk
 from tests.conftest import draw_photo
-from tests.flows import drawn_workspace
-from tests.flows.drawn_workspace import Notes
-from tests.journeys.conftest import tree_digest
+from tests.support import drawn_workspace
+from tests.support.notes import Notes
+from tests.support.stories import tree_digest
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_refused_or_failed_all_is_as_it_was(
 @pytest.mark.parametrize("point", drawn_workspace.POINTS)
 def test_killed_at_any_step_nothing_is_lost_and_a_rerun_completes(workspace: Workspace, point: str, then: str) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.flows.drawn_workspace"])
+    context.set_forkserver_preload(["tests.support.drawn_workspace"])
     live = LiveWorkspace.open(workspace)
     photos, pointer = tree_digest(workspace.raw), live.versions.pointer()
 

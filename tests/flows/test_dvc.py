@@ -16,8 +16,8 @@ from components.workspace import Workspace
 from flows import pipeline
 from flows.dvc import Pipeline
 from flows.photo_links import refuse_links_into_cache
-from tests.flows.drawn_workspace import Notes
-from tests.journeys.conftest import tree_digest
+from tests.support.notes import Notes
+from tests.support.stories import tree_digest
 
 OURS = {"ingest": {"cmd": "shotline stage ingest", "deps": ["data/raw"], "outs": ["data/ingest"]}}
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")

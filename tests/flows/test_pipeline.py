@@ -14,7 +14,7 @@ from components.errors import UserInputError
 from components.workspace import Workspace
 from flows import dvc
 from flows.dvc import Pipeline
-from tests.journeys.conftest import Run
+from tests.support.stories import Run
 
 PIPELINE = """
 stages:

@@ -9,7 +9,7 @@ from typing import Any
 from components.live.bundle_gate import BundleVerdict
 from components.report import compare
 from flows.pipeline import told_of_bundle
-from tests.components.report.test_compare import answers, spoilt
+from tests.support.drawn_answers import answers, spoilt
 
 NAMES = ("what was live", "what is live now")
 

@@ -12,8 +12,8 @@ import pytest
 from components.errors import UserInputError
 from components.workspace import PASSED_ON, Workspace, turn
 from tests.conftest import REPOSITORY, draw_photo
-from tests.flows import drawn_workspace
-from tests.journeys.conftest import Run, tree_digest
+from tests.support import drawn_workspace
+from tests.support.stories import Run, tree_digest
 
 HOLD = """
 import sys

@@ -10,7 +10,7 @@ import pytest
 
 from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
-from tests.flows.drawn_workspace import draw, run_stages, stand_in
+from tests.support.drawn_workspace import draw, run_stages, stand_in
 
 HEAVY = ("torch", "scipy", "pyarrow", "pandas", "feast", "great_expectations", "prefect", "dvc", "ruamel")
 _PROGRAM = f"""

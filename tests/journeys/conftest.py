@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import socket
@@ -17,10 +16,7 @@ from filelock import FileLock
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.conftest import draw_photo
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-CLASSES = ("amber", "green", "violet", "blue", "red")
+from tests.support.stories import CLASSES, Run
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +82,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-def tree_digest(folder: Path) -> dict[str, str]:
-    """Each file under `folder` with the hash of its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +25,7 @@ from components.live.outcome import Taken
 from components.live.telling import explain_taken, taken_json
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.prefect_server import ask
-from tests.journeys.test_serving import Service
-
-TEAL, LIME = 128, 75  # hues that nobody trained on
-_number = iter(range(5000, 10**6))
-
-
-def draw(folder: Path, hue: int, photos: int = 4) -> list[Path]:
-    """Photos of a colour, all different from any before."""
-    paths = [folder / f"{number}.jpg" for number in range(photos)]
-    for path in paths:
-        draw_photo(path, next(_number), hue=hue)
-    return paths
-
-
-def cut_off(path: Path) -> None:
-    draw_photo(path, next(_number), hue=TEAL)
-    path.write_bytes(path.read_bytes()[:400])
+from tests.support.drawn_arrivals import LIME, TEAL, cut_off, draw
 
 
 @dataclass
@@ -294,7 +269,7 @@ def test_what_looks_unfinished_is_left_and_taken_once_it_is_whole(place: Place) 
 def test_photos_of_a_trained_class_that_do_not_fit_are_told(place: Place) -> None:
     draw(place.inbox.folder / "red", 200, photos=2)
     odd = place.inbox.folder / "red/odd.jpg"
-    draw_photo(odd, next(_number), hue=150)
+    draw_photo(odd, 4999, hue=150)
 
     taken = place.take()
     (misfit,) = taken.outcomes[0].misfits
@@ -341,162 +316,3 @@ def test_an_inbox_is_not_where_the_workspace_keeps_photos(copy_of_trained: Path)
     for folder in (workspace.raw, workspace.arrivals, copy_of_trained):
         with pytest.raises(Exception, match="lie in one another"):
             open_inbox(workspace, folder)
-
-
-@contextmanager
-def watching(workspace: Path, inbox: Path, *options: str, api: str = "", command: str = "watch") -> Iterator[Path]:
-    """`shotline watch INBOX`, warm; its log. Ends as a service manager ends it, and must end well."""
-    log = inbox.with_name(f"{command}{''.join(options)}.log")
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("shotline")), command, str(inbox), *options],
-            cwd=workspace,
-            env={**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(inbox.with_name("prefect"))},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(lambda: "Ctrl-C ends it" in log.read_text() or "announcing" in log.read_text(), log, process)
-        yield log
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, log.read_text()
-        if command == "watch":
-            assert "stopped" in log.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(holds: Callable[[], Any], log: Path, process: subprocess.Popen[bytes] | None = None) -> Any:
-    deadline = time.monotonic() + 120
-    while not (found := holds()):
-        assert process is None or process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    return found
-
-
-@contextmanager
-def serving(workspace: Path, folder: Path) -> Iterator[Callable[[Sequence[Path]], Any]]:
-    """`shotline serve`; asks it about photos."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = folder / "serve.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port)],
-            cwd=workspace,
-            env={**os.environ, "BENTOML_HOME": str(folder / "bentoml")},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    service = Service(port, process.pid)
-
-    def ask(photos: Sequence[Path]) -> Any:
-        status, answers = service.post_photos([(path.name, path.read_bytes()) for path in photos])
-        assert status == 200, answers
-        return answers
-
-    def answers() -> bool:
-        with contextlib.suppress(OSError):
-            return service.get("/classes")[0] == 200
-        return False
-
-    try:
-        wait_for(answers, log, process)
-        yield ask
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
-@pytest.mark.soak  # a service, a watcher and their models beside each other: a minute
-def test_a_running_service_answers_with_what_a_running_watcher_took(
-    copy_of_trained: Path, tmp_path: Path, photo_folder: Path
-) -> None:
-    workspace = Workspace(copy_of_trained)
-    workspace.set_parameters({"feature_store.online": True, "inbox.unfinished_s": 4.0})
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    drawn = draw(tmp_path / "drawn", TEAL)
-    queries = [drawn[0], next((photo_folder / "test/red").iterdir())]
-    settle_s = InboxSettings().settle_s
-    with watching(copy_of_trained, inbox) as log, serving(copy_of_trained, tmp_path) as ask:
-        cut_off(tmp_path / "half.jpg")
-        answers = [ask(queries)]
-        (inbox / "teal").mkdir()
-        for path in (*drawn, tmp_path / "half.jpg"):
-            shutil.copy(path, inbox / "teal")
-        settled = time.monotonic() + settle_s
-        while answers[-1][0]["bank"] == answers[0][0]["bank"]:
-            assert time.monotonic() < settled + 60, log.read_text()
-            answers.append(ask(queries))
-        seconds = time.monotonic() - settled
-        answers += [ask(queries) for _ in range(3)]
-
-        # each answer is wholly the old version's or wholly the new one's, and the old does not come back
-        versions = [answer["bank"] for pair in answers for answer in pair]
-        assert all(pair[0]["bank"] == pair[1]["bank"] for pair in answers)
-        first, last = versions[0], versions[-1]
-        assert versions == [first] * versions.count(first) + [last] * versions.count(last)
-        assert len({json.dumps(pair) for pair in answers}) == 2
-        assert [answer["top"][0]["class"] for answer in answers[-1]] == ["teal", "red"]
-
-        # Another test process works beside this one; benchmarks/arrival.py measures it on a quiet machine.
-        assert seconds <= 30, f"{seconds:.1f} s\n{log.read_text()}"
-        wait_for(lambda: list(inbox.glob(".rejected/*/reason.txt")), log)  # it may have been on its way still
-        (reason,) = inbox.glob(".rejected/*/reason.txt")
-        assert "teal/half.jpg\n  what: the file is cut off" in reason.read_text()
-        assert sorted(path.name for path in inbox.glob(".done/*/teal/*")) == [path.name for path in drawn]
-        online = workspace.feature_store / "online.json"
-        wait_for(lambda: online.is_file() and json.loads(online.read_text()).get("version") == last, log)
-
-
-@pytest.mark.soak
-def test_an_event_through_a_prefect_server_makes_a_class_live(
-    server: str, copy_of_trained: Path, tmp_path: Path
-) -> None:
-    inbox, pointer = tmp_path / "inbox", copy_of_trained / "models/live/current.json"
-    inbox.mkdir()
-    identity = Workspace(copy_of_trained).identity
-    with (
-        watching(copy_of_trained, inbox, api=server, command="listen") as log,
-        watching(copy_of_trained, inbox, "--announce", api=server),
-    ):
-        wait_for(lambda: ask(server, "deployments/filter"), log)
-        draw(tmp_path / "drawn/rosé 🦊", TEAL)
-        shutil.copytree(tmp_path / "drawn/rosé 🦊", inbox / "rosé 🦊")
-        settled = time.time() + InboxSettings().settle_s
-        before = pointer.read_text()
-        wait_for(lambda: pointer.read_text() != before, log)
-        seconds = time.time() - settled
-
-        assert LiveWorkspace(Workspace(copy_of_trained)).versions.all()[-1].classes == ("rosé 🦊",)
-        run = wait_for(lambda: completed(server), log)
-        assert run["parameters"]["name"] == "rosé 🦊"
-        tasks = ask(server, "task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}}, sort="EXPECTED_START_TIME_ASC")
-        assert [task["name"] for task in tasks] == ["load", "read", "encode", "change"]
-        told = shares(run, tasks, settled)
-        # another workspace's event is none of this one's
-        events = ask(server, "events/filter", filter={"event": {"name": ["shotline.samples.arrived"]}})["events"]
-        assert {event["resource"]["prefect.resource.id"] for event in events} == {f"shotline.workspace.{identity}"}
-        wait_for(lambda: list(inbox.glob(".done/*/outcome.txt")), log)
-    assert seconds <= 35, f"{seconds:.1f} s: {told}"
-
-
-def completed(api: str) -> Any:
-    """The run that the deployment has completed; None where there is none yet."""
-    runs = ask(api, "flow_runs/filter", sort="START_TIME_DESC")
-    return next((run for run in runs if run["deployment_id"] and run["state_name"] == "Completed"), None)
-
-
-def shares(run: Any, tasks: Any, settled: float) -> dict[str, float]:
-    """Seconds that each part of the way took."""
-
-    def at(text: str) -> float:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-    parts = {"event to run": at(run["created"]) - settled, "run to flow": at(run["start_time"]) - at(run["created"])}
-    return parts | {task["name"]: at(task["end_time"]) - at(task["start_time"]) for task in tasks}

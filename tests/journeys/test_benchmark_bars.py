@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.journeys.conftest import Run
+from tests.support.stories import Run
 
 pytestmark = pytest.mark.soak
 

@@ -14,8 +14,8 @@ import torch
 import shotline
 from components.artefacts import BackboneFacts, read_metrics
 from components.workspace import Workspace
-from tests.components.backbone.test_backbone import make_checkpoint
 from tests.conftest import draw_photo
+from tests.support.checkpoints import make_checkpoint
 
 D, BESIDE = 512, 24
 

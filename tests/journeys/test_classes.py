@@ -10,7 +10,7 @@ import pytest
 from components.liteembed.things import names_of_things
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.conftest import CLASSES, Run, tree_digest
+from tests.support.stories import CLASSES, Run, tree_digest
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 from components.classifier import Bundle
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY, draw_photo
-from tests.journeys.conftest import CLASSES, Run
+from tests.support.stories import CLASSES, Run
 
 
 def test_help_is_there_in_half_a_second(run_command: Run) -> None:

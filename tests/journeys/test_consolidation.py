@@ -20,8 +20,8 @@ from components.workspace import Workspace
 from flows.consolidation import consolidate_classes
 from flows.pipeline import run_stages, walk
 from tests.conftest import draw_photo
-from tests.flows.drawn_workspace import Notes
-from tests.journeys.conftest import CLASSES, Run, tree_digest
+from tests.support.notes import Notes
+from tests.support.stories import CLASSES, Run, tree_digest
 
 QUICK_HEADS = ["zero_shot", "nearest_mean", "gda"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.journeys.conftest import Run
+from tests.support.stories import Run
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
 

@@ -18,7 +18,7 @@ from components.live.opening import LiveWorkspace
 from components.serving.answers import Answer, PhotoClassifier
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY, draw_photo
-from tests.journeys.conftest import Run
+from tests.support.stories import Run
 
 
 def test_the_code_of_the_page_classifies_a_photo_of_an_added_class(

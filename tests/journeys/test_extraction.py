@@ -16,7 +16,7 @@ import pytest
 
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.conftest import Run, tree_digest
+from tests.support.stories import Run, tree_digest
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from components.workspace import Workspace, shipped
 from flows.dvc import Pipeline
 from flows.pipeline import run_stages
 from tests.conftest import draw_photo
-from tests.flows.drawn_workspace import Notes
-from tests.journeys.conftest import Run, tree_digest
+from tests.support.notes import Notes
+from tests.support.stories import Run, tree_digest
 
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.conftest import CLASSES, Run, tree_digest
+from tests.support.stories import CLASSES, Run, tree_digest
 
 
 def test_scrambling_the_query_labels_changes_the_metrics_and_nothing_else(

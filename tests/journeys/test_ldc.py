@@ -10,7 +10,7 @@ import pytest
 
 from components.classifier import Bundle, load_candidates
 from components.workspace import Workspace
-from tests.journeys.conftest import Run, tree_digest
+from tests.support.stories import Run, tree_digest
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 import shotline
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY, draw_photo
+from tests.support.served_workspace import CHANGE_MS, TOKEN, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -33,8 +31,6 @@ pytestmark = pytest.mark.browser
 
 HUES = {"amber": 30, "green": 85, "violet": 200}
 TRAINING_MS = 600_000
-CHANGE_MS = 120_000
-TOKEN = "an-admin-token-of-enough-letters"
 
 
 @dataclass
@@ -86,45 +82,6 @@ def story(
         start_from_nothing(story)
         yield story
         browser.close()
-
-
-class serving:  # noqa: N801 (a context manager)
-    """`shotline serve` of a workspace, from its first answer on; it is told to stop by Ctrl-C."""
-
-    def __init__(self, workspace: Path, folder: Path, *options: str) -> None:
-        self._workspace, self._log, self._options = workspace, folder / "log", options
-
-    def __enter__(self) -> tuple[str, Path]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [str(Path(sys.executable).with_name("shotline")), "serve", "--port", str(port), *self._options]
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=self._workspace,
-                env={**os.environ, "SHOTLINE_ADMIN_TOKEN": TOKEN},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        base, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
-        while True:
-            try:
-                httpx.get(f"{base}/livez", timeout=5).raise_for_status()
-                return base, self._log
-            except httpx.HTTPError:
-                assert self._process.poll() is None, self._log.read_text()
-                assert time.monotonic() < deadline, self._log.read_text()
-                time.sleep(0.2)
-
-    def __exit__(self, *error: object) -> None:
-        os.killpg(self._process.pid, signal.SIGINT)
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            raise
 
 
 def start_from_nothing(story: Story) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.conftest import Run
-from tests.journeys.prefect_server import ask
-from tests.journeys.test_arrivals import wait_for, watching
+from tests.support.prefect_record import ask
+from tests.support.stories import Run
+from tests.support.watched import wait_for, watching
 
 STAGES = ("ingest", "validate", "features", "ldc", "classifier", "liteembed", "evaluate", "package")
 

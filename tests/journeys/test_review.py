@@ -18,7 +18,7 @@ from components.ingest import read_label_words
 from components.pool import Pool
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.test_page import CHANGE_MS, serving
+from tests.support.served_workspace import CHANGE_MS, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 

@@ -11,7 +11,7 @@ import pytest
 
 from components.files import sha256_file
 from tests.conftest import REPOSITORY
-from tests.journeys.conftest import Run
+from tests.support.stories import Run
 
 pytestmark = pytest.mark.soak
 

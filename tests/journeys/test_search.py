@@ -19,7 +19,7 @@ from components.retrieval import Photos
 from components.serving.search import LatestPhotos, search
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.conftest import CLASSES, Run
+from tests.support.stories import CLASSES, Run
 
 
 @pytest.fixture

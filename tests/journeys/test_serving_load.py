@@ -23,7 +23,7 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.journeys.test_serving import Service, serving
+from tests.support.services import Service, serving
 
 pytestmark = pytest.mark.soak
 

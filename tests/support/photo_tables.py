@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from components.validate import ValidateSettings, Verdict, validate
+from components.validate import ValidateSettings, ValidationVerdict, validate
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
@@ -75,7 +75,7 @@ def two_classes() -> Photos:
     return made
 
 
-def check(photos: Photos, *, shots: int = 4, **settings: Any) -> Verdict:
+def check(photos: Photos, *, shots: int = 4, **settings: Any) -> ValidationVerdict:
     """What validation finds in the tables."""
     # Great Expectations imports modules that Python 3.11 deprecates (sre_constants, sre_parse), which is not ours to mend.
     with warnings.catch_warnings():

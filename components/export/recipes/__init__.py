@@ -1,1 +1,1 @@
-"""Programs that answer from an export without Shotline; they are copied beside it, and run by the tests."""
+"""Programs that answer from an export without Shotline; they are copied beside the export, and the tests run them."""

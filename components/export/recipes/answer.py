@@ -25,7 +25,7 @@ _AT_ONCE = 16
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """The photo the right way up, 8-bit RGB, what is transparent on white."""
+    """The photo the right way up, 8-bit RGB, transparent parts on white."""
     image = ImageOps.exif_transpose(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layer = image.convert("RGBA")
@@ -61,7 +61,7 @@ class Classifier:
         self.facts: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map["shotline"])
 
     def answer(self, photos: Sequence[Image.Image]) -> list[dict[str, Any]]:
-        """Of each photo `class`, `probability` and `unknown`."""
+        """For each photo `class`, `probability` and `unknown`."""
         answers = []
         for start in range(0, len(photos), _AT_ONCE):
             batch = [

@@ -1,4 +1,4 @@
-"""The HTTP side of the service: what is taken from clients and in which form they are answered. It loads no model.
+"""The HTTP side of the service: what it accepts from clients, and the form of its answers. It loads no model.
 
 In: a client of the classifier (`embed`, `classify`, ... of `components.serving.batched`). Out: `edge_application`, the
 routes, and `EdgeAround`, the layers that stand round BentoML's whole application: `cors`, `errors` (one form), the

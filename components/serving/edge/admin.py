@@ -1,4 +1,4 @@
-"""What whoever has the admin token may ask: the workspace's photos and versions, changes of its classes, training."""
+"""The routes that need the admin token: the workspace's photos and versions, changes of its classes, training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from components.errors import RefusedByGateError, ShotlineError, UserInputError
 from components.serving import changing, reviewing
 from components.serving.edge.changes_process import ChangesProcess
 from components.serving.edge.errors import RefusedError, error_response
-from components.serving.edge.forms import Form, posted_form
+from components.serving.edge.forms import RequestForm, posted_form
 from components.serving.edge.guard import Guard, require_allowed
 from components.serving.edge.openapi import admin_paths
-from components.serving.pictures import Pictures
+from components.serving.pictures import WorkspacePictures
 from components.serving.place import Place
 from components.workspace import Workspace
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 _log = logging.getLogger("bentoml.shotline")
 
 OPEN_PATH = "/open"
-PHOTO = "shotline.photo"  # a request's: the photo that its address ends in
+PHOTO = "shotline.photo"  # key in a request's scope: the photo at the end of its address
 _ADMIN_PATHS = admin_paths()
 _MOST_PHOTOS = 64
 _MOST_VERSIONS = 100
@@ -51,26 +51,26 @@ _USE = {
 
 
 def is_admin_path(path: str) -> bool:
-    """Whether only who has the admin token may ask there."""
+    """Whether an address needs the admin token."""
     return path in _ADMIN_PATHS or any(path.startswith(each) for each in _ADMIN_PATHS if each.endswith("/"))
 
 
 class Admin:
-    """The routes of the workspace; see `components.serving.changing` for what the changes answer.
+    """The routes of the workspace; see `components.serving.changing` for the answers to changes.
 
     Args:
         place: what is served.
-        guard: gives the token for the link's code.
+        guard: exchanges the link's code for the token.
     """
 
     def __init__(self, place: Place, guard: Guard) -> None:
         self._place = place
         self._guard = guard
         self._changes = ChangesProcess()
-        self._pictures: Pictures | None = None
+        self._pictures: WorkspacePictures | None = None
 
     def routes(self) -> list[Route]:
-        """Each answers only what has passed `Guarded`, but for the exchange of the link's code."""
+        """The routes; each answers only requests that have passed `Guarded`, except the exchange of the link's code."""
         posts = {
             "/add_class": self.add_class,
             "/remove_class": self.remove_class,
@@ -93,13 +93,15 @@ class Admin:
         ]
 
     def about(self) -> dict[str, Any]:
-        """What the page must know first: `workspace`, `admin` (whether there is a token), `trained`, `version` (live)."""
+        """The facts that the page needs first: `workspace`, `admin` (whether there is a token), `trained`, `version`
+        (live).
+        """
         live = self._place.live_name()
         there = {"workspace": self._place.workspace is not None, "admin": self._guard.has_token}
         return {**there, "trained": live is not None, "version": live}
 
     def classes_to_train(self) -> list[dict[str, Any]] | None:
-        """The classes of a workspace in which nothing was trained yet; None elsewhere."""
+        """The classes of a workspace in which nothing was trained yet; None in any other place."""
         if self._place.workspace is None or self._place.live_name() is not None:
             return None
         from components.live.first_photos import FirstPhotos
@@ -107,11 +109,11 @@ class Admin:
         return FirstPhotos(self._workspace()).rows()
 
     def close(self) -> None:
-        """End what it has started."""
+        """End the processes that it has started."""
         self._changes.close()
 
     async def add_class(self, request: Request) -> Response:
-        """A class more, or photos more of one: `name`, `images`, `force`."""
+        """Add a class, or photos to one: `name`, `images`, `force`."""
         form = await posted_form(request)
         name = _value(form, "name", "/add_class", "the name of the class")
         if not form.photos:
@@ -129,28 +131,28 @@ class Admin:
         return JSONResponse(await self._changed(changing.add_class, name, form.photos, force == "true"))
 
     async def remove_class(self, request: Request) -> Response:
-        """An added class less: `name`."""
+        """Remove an added class: `name`."""
         name = _value(await posted_form(request), "name", "/remove_class", "the name of the class")
         return JSONResponse(await self._changed(changing.remove_class, name))
 
     async def rename_class(self, request: Request) -> Response:
-        """An added class called otherwise: `name`, `new_name`."""
+        """Rename an added class: `name`, `new_name`."""
         form = await posted_form(request)
         name = _value(form, "name", "/rename_class", "the name of the class")
         new_name = _value(form, "new_name", "/rename_class", "what it is to be called")
         return JSONResponse(await self._changed(changing.rename_class, name, new_name))
 
     async def roll_back(self, request: Request) -> Response:
-        """An earlier version live again: `version`; without it the one before."""
+        """Make an earlier version live again: `version`; without it the version before."""
         version = (await posted_form(request)).values.get("version")
         return JSONResponse(await self._changed(changing.roll_back, version))
 
     async def review(self, request: Request) -> Response:
-        """The photos of the pool that are most worth a label: `top`, 20 where nothing is said."""
+        """The photos of the pool that are most worth a label: `top`, default 20."""
         return JSONResponse(await self._changed(reviewing.review, _top(request, "/review")))
 
     async def labels(self, request: Request) -> Response:
-        """The labels that are probably wrong: `top`, 20 where nothing is said."""
+        """The labels that are probably wrong: `top`, default 20."""
         return JSONResponse(await self._changed(reviewing.labels, _top(request, "/labels")))
 
     async def say_of_label(self, request: Request) -> Response:
@@ -167,7 +169,9 @@ class Admin:
         return JSONResponse(await self._changed(reviewing.say_of_label, photo, name, word))
 
     async def say(self, request: Request) -> Response:
-        """A word on photos of the pool: `photos`, with `name` or `word` (none, bad), `force`; or `undo` with what came."""
+        """A word on photos of the pool: `photos`, with `name` or `word` (none, bad), `force`; or `undo` of its
+        result.
+        """
         self._workspace()
         form = await posted_form(request)
         photos = [photo for photo in _value(form, "photos", "/review", "SHA-256 of photos").split(",") if photo]
@@ -185,7 +189,7 @@ class Admin:
         return JSONResponse(await self._changed(reviewing.say_word, photos, name, word, force.lower() == "true"))
 
     async def train(self, request: Request) -> Response:
-        """A training begun: `shots`, `seed`."""
+        """Begin a training: `shots`, `seed`."""
         from components.serving.training import start_training
 
         form = await posted_form(request)
@@ -203,7 +207,7 @@ class Admin:
         return JSONResponse(state, HTTPStatus.ACCEPTED)
 
     async def training(self, request: Request) -> Response:
-        """How far the training is."""
+        """Progress of the training."""
         from components.live.training import training_state
 
         return JSONResponse(await run_in_threadpool(training_state, self._workspace()))
@@ -217,7 +221,7 @@ class Admin:
         return JSONResponse(await run_in_threadpool(version_rows, versions, _MOST_VERSIONS))
 
     async def photos(self, request: Request) -> Response:
-        """SHA-256 of photos: of each class the first ones, or many of one class."""
+        """SHA-256 of photos: the first ones of each class, or many of one class."""
         pictures = self._looked_at()
         name = request.query_params.get("class")
         if name is None:
@@ -238,16 +242,16 @@ class Admin:
         return JSONResponse({"token": await self._guard.exchange(request.scope, code)})
 
     async def warm(self, request: Request) -> Response:
-        """Ready for the first change, which would have to load for seconds."""
+        """Prepare for the first change, which would otherwise load for seconds."""
         await self._changed(changing.warm)
         return JSONResponse({"warm": True})
 
     async def _changed(self, change: Callable[..., T], *arguments: Any) -> T:
         return await self._changes.run(change, self._workspace().root, *arguments)
 
-    def _looked_at(self) -> Pictures:
+    def _looked_at(self) -> WorkspacePictures:
         if self._pictures is None:
-            self._pictures = Pictures(self._workspace())
+            self._pictures = WorkspacePictures(self._workspace())
         return self._pictures
 
     def _workspace(self) -> Workspace:
@@ -262,7 +266,7 @@ class Admin:
         return Workspace(self._place.workspace)
 
     def _told(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """A route for who has the token, whose errors come out in our form."""
+        """A route that needs the token, with its errors in our form."""
 
         async def answered(request: Request) -> Response:
             require_allowed(request.scope)
@@ -287,7 +291,7 @@ def _top(request: Request, path: str) -> int:
     return int(top)
 
 
-def _value(form: Form, name: str, path: str, what: str) -> str:
+def _value(form: RequestForm, name: str, path: str, what: str) -> str:
     value = form.values.get(name, "").strip()
     if not value:
         raise _missing(path, f"no_{name}", f"the request has no field {name}: {what}")

@@ -1,4 +1,4 @@
-"""A zip archive as a request's body: what is in it, a few photos at a time, never unpacked to the disk."""
+"""A zip archive as a request's body: its photos, a few at a time, never unpacked to the disk."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ["ARCHIVE", "MOST_IN_ARCHIVE", "Member", "archive_batches"]
 
 ARCHIVE = "application/zip"
 MOST_IN_ARCHIVE = 10_000  # photos
-_MOST_UNPACKED = 2_000_000_000  # bytes of all of them; photos hardly shrink in an archive of 128 MB
-_DIRECTORY_BYTES = 4_000_000  # the list of what is in it, which is read as a whole
+_MOST_UNPACKED = 2_000_000_000  # bytes of all photos, unpacked; photos hardly shrink in an archive of 128 MB
+_DIRECTORY_BYTES = 4_000_000  # bytes of the list of contents, which is read as a whole
 _PHOTOS_AT_ONCE = 32
 _BYTES_AT_ONCE = 64_000_000
 _END = struct.Struct("<4s4H2LH")  # "end of central directory" of PKWARE's APPNOTE.TXT, section 4.3.16
 
 Member = tuple[str, bytes | dict[str, Any]]
-"""A photo's path in the archive, and its bytes or the error that its row carries."""
+"""A photo's path in the archive, and its bytes or its error."""
 
 
 def archive_batches(body: bytes, most_bytes: int) -> Iterator[list[Member]]:
-    """The photos of an archive, in the order of their paths, as many at a time as are held at once.
+    """The photos of an archive, in the order of their paths, in batches that fit the memory.
 
     Args:
         body: the archive.
         most_bytes: of one photo, unpacked.
 
     Raises:
-        RefusedError: it is no archive, or there is no photo or too many in it; before the first batch.
+        RefusedError: it is no archive, or it has no photo or too many; raised before the first batch.
     """
     from components.ingest import Limits
-    from components.serving.table.named import zip_photos  # what decodes photos: only where archives are sent
+    from components.serving.table.named import zip_photos  # decodes photos: needed only if archives are sent
 
     _require_short_directory(body)
     try:
@@ -87,7 +87,7 @@ _ENOUGH = {
 
 
 def _require_short_directory(body: bytes) -> None:
-    """Python reads the whole list of an archive, which may have millions of entries, before it tells how many there are."""
+    """Check the size of the list of contents: Python reads all of it, maybe millions of entries, to count them."""
     at = body.rfind(b"PK\x05\x06", max(0, len(body) - _END.size - 65_535))
     if at < 0 or len(body) - at < _END.size:
         raise _unreadable("it does not end as a zip archive does")

@@ -1,4 +1,4 @@
-"""The layers of the edge that stand round BentoML's whole application."""
+"""The layers of the edge around BentoML's whole application."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.serving.edge.admin import OPEN_PATH, PHOTO, is_admin_path
 from components.serving.edge.cors import Cors, cors_options
 from components.serving.edge.errors import ErrorForm
 from components.serving.edge.guard import Guard, Guarded
-from components.serving.edge.limits import Limits, Uploads
+from components.serving.edge.limits import UploadLimits, Uploads
 from components.serving.edge.openapi import openapi_document
 from components.serving.edge.pages import page_files
 from components.serving.edge.probes import Probes, Readiness
@@ -24,15 +24,15 @@ __all__ = ["EdgeAround", "known_paths", "layers", "root_path"]
 
 
 class EdgeAround:
-    """ASGI middleware that puts `layers` round the whole Starlette application in which it stands, at its start.
+    """ASGI middleware that puts `layers` around the whole Starlette application that contains it, at its start.
 
-    BentoML places a service's own middleware inside its limits of time and of number, whose errors would not pass it,
-    and a slow upload would use them up.
+    BentoML places a service's own middleware inside its limits of time and number. The errors of these limits would not
+    pass our layers, and slow uploads would use the limits up.
 
     Args:
         app: the rest of the application.
         readiness: of the classifier.
-        guard: of the workspace; None: nobody may see it.
+        guard: of the workspace; None: the workspace is not accessible.
         paths: see `Known`.
     """
 
@@ -48,7 +48,7 @@ class EdgeAround:
         """Pass everything through."""
         if scope["type"] == "lifespan":
             whole: Starlette = scope["app"]
-            assert whole.middleware_stack is not None  # it is what called this
+            assert whole.middleware_stack is not None  # the application that called this
             whole.middleware_stack = layers(
                 whole.middleware_stack, self._readiness, guard=self._guard, paths=self._paths
             )
@@ -58,12 +58,13 @@ class EdgeAround:
 def layers(
     app: ASGIApp,
     readiness: Readiness,
-    limits: Limits | None = None,
+    limits: UploadLimits | None = None,
     guard: Guard | None = None,
     paths: Collection[str] | None = None,
 ) -> ASGIApp:
-    """From outside to inside: a line of the log, other sites' pages, the form of errors, the prefix, what there is, probes,
-    tokens, uploads."""
+    """The layers, outermost first: log, other sites' pages, form of errors, prefix, known addresses, probes, tokens,
+    uploads.
+    """
     app = Uploads(app, paths=PATHS_WITH_BODY, limits=limits)
     app = Probes(Guarded(app, guard or Guard(None), is_admin_path), readiness)
     prefix = root_path()
@@ -73,7 +74,7 @@ def layers(
 
 
 def _for_others(with_cors: ASGIApp, app: ASGIApp, prefix: str) -> ASGIApp:
-    """No other site's page may use what takes the admin token, whatever `SHOTLINE_CORS` says."""
+    """Keep other sites' pages from addresses that take the admin token, also if `SHOTLINE_CORS` allows pages."""
 
     async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
         path = without_prefix(scope["path"], prefix) if scope["type"] == "http" else ""
@@ -90,14 +91,14 @@ def root_path() -> str:
 
 
 def without_prefix(path: str, prefix: str) -> str:
-    """The path within the service; one that does not begin with the prefix stays as it is."""
+    """The path within the service; a path without the prefix is not changed."""
     if prefix and (path == prefix or path.startswith(f"{prefix}/")):
         return path.removeprefix(prefix) or "/"
     return path
 
 
 class Prefix:
-    """ASGI middleware that takes the prefix off a path; one that a proxy has taken off already passes as it is.
+    """ASGI middleware that removes the prefix from a path; a path from which a proxy has removed it passes unchanged.
 
     Args:
         app: what answers.
@@ -119,11 +120,11 @@ class Prefix:
 
 
 class Known:
-    """ASGI middleware: what has no address here passes as one address, since BentoML keeps figures of every one it sees.
+    """ASGI middleware: all unknown addresses pass as one, since BentoML keeps metrics of every address that it sees.
 
     Args:
         app: what answers.
-        paths: what there is; None: everything.
+        paths: the known addresses; None: all.
     """
 
     def __init__(self, app: ASGIApp, paths: Collection[str] | None) -> None:
@@ -148,7 +149,7 @@ def known_paths() -> frozenset[str]:
 
 
 class Printable:
-    """ASGI middleware: what BentoML writes of a request into its log is one line of text, else it would fail there.
+    """ASGI middleware: it replaces bytes of a request that BentoML could not write into its log as one line of text.
 
     Args:
         app: what answers.
@@ -158,7 +159,7 @@ class Printable:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through, with "?" for bytes that HTTP does not allow in these places."""
+        """Pass everything through, with "?" for bytes that HTTP does not allow there."""
         if scope["type"] == "http":
             headers = [
                 (name, re.sub(rb"[^\x20-\x7e]", b"?", value) if name in (b"content-type", b"content-length") else value)

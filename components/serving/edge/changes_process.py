@@ -21,19 +21,19 @@ _MOST_WAITING = 8
 
 
 class ChangesProcess:
-    """Runs one change after the other; what it raises is raised here."""
+    """Runs changes one after the other; a change's exception is raised here."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._waiting = 0
 
     async def run(self, change: Callable[..., T], *arguments: Any) -> T:
-        """Call `change`, a function of a module, in the process.
+        """Call `change`, a module's function, in the process.
 
-        A caller that goes away stops nothing: a change that has begun is finished.
+        A change that has begun is finished even if its caller goes away.
 
         Raises:
-            RefusedError: too many changes wait already, or the process died; then the change may or may not be made.
+            RefusedError: too many changes wait already, or the process died: the change may or may not have been made.
         """
         if self._waiting >= _MOST_WAITING:
             raise RefusedError(
@@ -63,7 +63,7 @@ class ChangesProcess:
             self._waiting -= 1
 
     def close(self) -> None:
-        """End the process; a change that has begun is finished by whoever changes next, as after any kill."""
+        """End the process; the next change completes one that has begun, as after any kill."""
         if self._pool is not None:
             for process in multiprocessing.active_children():
                 process.kill()

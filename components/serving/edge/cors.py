@@ -1,4 +1,4 @@
-"""Which other sites' pages may use the service, said on every answer: a browser shows a page no answer without it."""
+"""Which other sites' pages may use the service; every answer says so, or browsers would hide it from the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from http import HTTPStatus
 from typing import Any
 
-from bentoml._internal.configuration.containers import BentoMLContainer  # where `http.cors` of its file ends up
+from bentoml._internal.configuration.containers import BentoMLContainer  # has its file's `http.cors`
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -48,7 +48,7 @@ class Cors(CORSMiddleware):
         super().__init__(app, **options)
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """What a browser is told that asks before it sends."""
+        """The answer to a browser's preflight request."""
         response = super().preflight_response(request_headers)
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response

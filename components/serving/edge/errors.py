@@ -1,4 +1,4 @@
-"""Errors in one form, `{"code", "message", "remedy"}`, also those that BentoML or Starlette make before us."""
+"""Errors in one form, `{"code", "message", "remedy"}`, including those of BentoML and Starlette."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["CLIENT_GONE", "ErrorForm", "RefusedError", "error_response", "status_response"]
 
-CLIENT_GONE = 499  # nginx's number for it: nobody reads the answer, logs and metrics book it as the client's
+CLIENT_GONE = 499  # nginx's status for a closed connection, which logs and metrics count as the client's
 
 _FORM = {"code", "message", "remedy"}
-_KEPT_HEADERS = ("allow", "connection", "retry-after", "www-authenticate")  # what a client's next step may depend on
+_KEPT_HEADERS = ("allow", "connection", "retry-after", "www-authenticate")  # a client's next step may need them
 _LATER = "try again in a moment"
 _RETRY_AFTER = {"retry-after": "1"}
 _TOLD = {
@@ -31,7 +31,7 @@ _TOLD = {
 
 
 class RefusedError(Exception):
-    """A request that is not answered as asked; raised where it is read, caught by `edge_application`.
+    """A request that is refused; raised while it is read, caught by `edge_application`.
 
     Args:
         status: the HTTP status.
@@ -51,17 +51,17 @@ class RefusedError(Exception):
 def error_response(
     status: int, code: str, message: str, remedy: str, *, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """An error as every route answers it; one that passes says when to try again."""
+    """An error response; a temporary error says when to try again."""
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers = {**_RETRY_AFTER, **(headers or {})}
     return JSONResponse({"code": code, "message": message, "remedy": remedy}, status, headers)
 
 
 def status_response(number: int, *, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The error that stands for a status of which nothing else may be told; its code is the status's name."""
+    """The error for a status about which nothing else may be revealed; its code is the status's name."""
     try:
         status = HTTPStatus(number)
-    except ValueError:  # proxies and servers have numbers of their own
+    except ValueError:  # proxies and servers have statuses of their own
         status = HTTPStatus.INTERNAL_SERVER_ERROR if number >= 500 else HTTPStatus.BAD_REQUEST
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     remedy = f"{_LATER}; see the service's log if it stays" if number >= 500 else "see GET / for what there is"
@@ -70,7 +70,7 @@ def status_response(number: int, *, headers: dict[str, str] | None = None) -> JS
 
 
 class ErrorForm:
-    """ASGI middleware: an error response of another form is replaced by one of ours, its text never passed on."""
+    """ASGI middleware: it replaces an error response of another form by one of ours, without its text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -107,7 +107,7 @@ class ErrorForm:
         try:
             await self._app(scope, receive, examine)
         finally:
-            if not answered:  # BentoML's limit of time says nothing where an exception came first
+            if not answered:  # BentoML's limit of time says nothing if an exception came first
                 await status_response(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
 
 

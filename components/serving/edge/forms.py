@@ -1,4 +1,4 @@
-"""What a request brings: photos, texts and a number, out of a multipart form or a JSON object."""
+"""The contents of a request: photos, texts and a number, from a multipart form or a JSON object."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from starlette.requests import Request
 
 from components.serving.edge.errors import RefusedError
 
-__all__ = ["MEDIA_TYPES", "Form", "media_type", "posted_form", "read_form"]
+__all__ = ["MEDIA_TYPES", "RequestForm", "media_type", "posted_form", "read_form"]
 
 MEDIA_TYPES = ("multipart/form-data", "application/json")
-MAX_PARTS = 1_000  # of any name: a form of a few kilobytes may hold hundreds of thousands
+MAX_PARTS = 1_000  # fields of any name: a form of a few kilobytes may have hundreds of thousands
 
 _PHOTOS = ("images", "image")
 _TEXTS = ("texts", "text")
 _TOP = "top"
-_OF_A_WORD = ("photos", "word", "undo", "said", "before", "after")  # of a review
+_OF_A_WORD = ("photos", "word", "undo", "said", "before", "after")  # fields of a review
 _VALUES = (
     "name",
     "new_name",
@@ -40,23 +40,23 @@ _VALUES = (
     "seed",
     "code",
     *_OF_A_WORD,
-)  # texts that single routes read
+)  # fields that only some routes read
 _CHARSETS = re.compile(r"(?i)utf-?(8|16)|(us-)?ascii|(iso-8859|windows)-\d+|shift_jis|euc-\w+|gb\w+|big5|koi8-\w")
 
 _PATH = re.compile(rb"(?i)[^\x00-\x1f]{0,250}\.(avif|bmp|gif|heic|jpe?g|png|tiff?|webp)")
 
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what the client is told anyway
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings repeat what the client is told
 
 
 @dataclass(frozen=True)
-class Form:
+class RequestForm:
     """A request's form, read.
 
     Attributes:
-        photos: of the fields `images` and `image`, in order: the file's name (None where none was sent) and its bytes.
+        photos: of the fields `images` and `image`, in order: the file's name (None if none was sent) and its bytes.
         texts: of the fields `texts` and `text`, in order, without the blank ones.
-        top: the field `top`, None where there is none.
-        others: the names of fields that are not read here.
+        top: the field `top`, None if there is none.
+        others: the names of ignored fields.
         values: single fields that some routes read, by name: `name`, `new_name`, `version`, `force`, `shots`, `seed`, `code`, and those of
             a review's word.
     """
@@ -80,7 +80,7 @@ class _Part:
         return _decoded(options.get(b"name", b""))
 
     def file_name(self) -> str | None:
-        """As `filename*` (RFC 5987) says, else as `filename` does."""
+        """The file's name by `filename*` (RFC 5987), else by `filename`."""
         disposition = self.headers.get("content-disposition", b"")
         extended = re.search(rb"""(?i);\s*filename\*\s*=\s*"?([^";]+)""", disposition)
         if extended:
@@ -92,7 +92,7 @@ class _Part:
     def content(self) -> bytes:
         content = b"".join(self.pieces)
         match self.headers.get("content-transfer-encoding", b"").strip().lower():
-            case b"base64":  # as libraries for mail write a form
+            case b"base64":  # forms written by mail libraries
                 return _from_base64(content.decode("latin-1"), f"the field {_short(self.name())}")
             case b"quoted-printable":
                 return quopri.decodestring(content)
@@ -108,7 +108,7 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(content_type: str, body: bytes) -> Form:
+def read_form(content_type: str, body: bytes) -> RequestForm:
     """The form that a request's body is.
 
     Args:
@@ -116,13 +116,14 @@ def read_form(content_type: str, body: bytes) -> Form:
         body: the whole body.
 
     Raises:
-        RefusedError: it cannot be read; what is missing is said.
+        RefusedError: it cannot be read; the message says what is missing.
     """
     return _of_json(body) if media_type(content_type) == "application/json" else _of_multipart(content_type, body)
 
 
-async def posted_form(request: Request) -> Form:
-    """A request's form, read beside the event loop: a large or a hostile one takes seconds, and others are to be answered.
+async def posted_form(request: Request) -> RequestForm:
+    """A request's form, read outside the event loop: a large or hostile form takes seconds, and others must be
+    answered.
 
     Raises:
         RefusedError: as `read_form`.
@@ -130,7 +131,7 @@ async def posted_form(request: Request) -> Form:
     return await run_in_threadpool(read_form, request.headers["content-type"], await request.body())
 
 
-def _of_multipart(content_type: str, body: bytes) -> Form:
+def _of_multipart(content_type: str, body: bytes) -> RequestForm:
     photos, texts, others = [], [], []
     top = None
     values = {}
@@ -140,7 +141,7 @@ def _of_multipart(content_type: str, body: bytes) -> Form:
             file_name, content = part.file_name(), part.content()
             if file_name is None and _PATH.fullmatch(content):
                 raise _path_sent(name, content)
-            if content or file_name:  # a browser sends an empty part without a name where no file was chosen
+            if content or file_name:  # a browser sends an empty part without a name if no file was chosen
                 photos.append((file_name or None, content))
         elif name in _TEXTS:
             texts.append(part.text())
@@ -150,7 +151,7 @@ def _of_multipart(content_type: str, body: bytes) -> Form:
             values[name] = part.text()
         else:
             others.append(name)
-    return Form(tuple(photos), _not_blank(texts), top, tuple(others), values)
+    return RequestForm(tuple(photos), _not_blank(texts), top, tuple(others), values)
 
 
 def _parts(content_type: str, body: bytes) -> list[_Part]:
@@ -161,7 +162,7 @@ def _parts(content_type: str, body: bytes) -> list[_Part]:
             "its Content-Type names no boundary",
             "let the client write the Content-Type of a form itself, as curl -F, fetch and requests do",
         )
-    start = 0 if body.startswith(b"--" + boundary) else body.find(b"\r\n--" + boundary) + 2  # a preamble is allowed
+    start = 0 if body.startswith(b"--" + boundary) else body.find(b"\r\n--" + boundary) + 2  # a preamble may precede it
     if start == 1:
         raise _unreadable(
             f"the boundary that its Content-Type names, {_short(_decoded(boundary))}, is nowhere in it"
@@ -225,7 +226,7 @@ class _Reader:
         self.ended = True
 
 
-def _of_json(body: bytes) -> Form:
+def _of_json(body: bytes) -> RequestForm:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -241,13 +242,13 @@ def _of_json(body: bytes) -> Form:
     top = content.get(_TOP)
     others = [name for name in content if name not in (*_PHOTOS, *_TEXTS, _TOP, *_VALUES)]
     values = {name: _value(content, name) for name in _VALUES if content.get(name) is not None}
-    return Form(
+    return RequestForm(
         tuple(photos), _not_blank(texts), None if top is None else json.dumps(top).strip('"'), tuple(others), values
     )
 
 
 def _value(content: dict[str, Any], name: str) -> str:
-    """A single value as its text."""
+    """A single value as text."""
     if isinstance(content[name], int):  # true and false too
         return json.dumps(content[name])
     [*texts] = _strings(content, name)
@@ -266,7 +267,7 @@ def _strings(content: dict[str, Any], name: str) -> list[str]:
 
 
 def _from_base64(text: str, what: str) -> bytes:
-    """The bytes; whitespace, the URL's alphabet, a data URL's head and missing padding are taken."""
+    """The bytes; whitespace, the URL-safe alphabet, a data URL's prefix and missing padding are accepted."""
     if text[:5].lower() == "data:":
         text = text.partition(",")[2]
     packed = re.sub(r"\s+", "", text).translate(str.maketrans("-_", "+/")).rstrip("=")
@@ -286,7 +287,7 @@ def _not_blank(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _decoded(text: bytes, charset: str | None = None) -> str:
-    """In the charset that is named, else in UTF-8; bytes that are neither are Latin-1, which any bytes are."""
+    """Decode in the named charset, else in UTF-8, else in Latin-1, which accepts any bytes."""
     named = [charset] if charset and _CHARSETS.fullmatch(charset) else []
     for each in (*named, "utf-8"):
         try:

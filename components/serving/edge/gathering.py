@@ -1,7 +1,7 @@
-"""Photos of requests that come while the classifier is busy, gathered into its next call.
+"""Gathers photos of requests that come while the classifier is busy into its next call.
 
-BentoML batches too, but a photo that goes to it alone costs some four milliseconds on the way, which is what a small
-backbone takes to encode it. What BentoML joins are the calls of several edges.
+BentoML batches too, but a single photo costs about four milliseconds on the way to it, as much as a small backbone
+takes to encode it. BentoML joins the calls of several edges.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ __all__ = ["Gathering"]
 
 @dataclass(frozen=True)
 class _Waiting:
-    """What one request asks about, and its answers to come."""
+    """One request's inputs, and its future answers."""
 
     inputs: Sequence[Any]
     answers: asyncio.Future[list[Any]]
 
 
 class Gathering:
-    """Asks at once where fewer than `calls` are under way; else with all that has come when one of them ends.
+    """Calls at once if fewer than `calls` are under way; else it calls with all inputs that have come when one ends.
 
-    A request's inputs stay together and in order. A call that fails, fails all requests in it.
+    A request's inputs stay together and in order. If a call fails, all its requests fail.
 
     Args:
-        ask: the answers to inputs, one each, in order.
-        most: inputs in a call; a request with more has one to itself.
-        calls: how many may be under way; one for each process that answers.
+        ask: gives the answers to inputs, one each, in order.
+        most: inputs per call; a larger request has a call of its own.
+        calls: calls that may be under way; one for each answering process.
         patience_s: how long a request waits for its answers.
     """
 
@@ -51,7 +51,7 @@ class Gathering:
         self._running: set[asyncio.Task[None]] = set()
 
     async def ask(self, inputs: Sequence[Any]) -> list[Any]:
-        """One answer an input, in order.
+        """Ask, and return one answer per input, in order.
 
         Raises:
             TimeoutError: there was none in time.
@@ -64,7 +64,7 @@ class Gathering:
             async with asyncio.timeout(self._patience_s):
                 return await waiting.answers
         finally:
-            waiting.answers.cancel()  # a request that has gone is asked about no more
+            waiting.answers.cancel()  # cancelled requests are dropped
 
     def _start(self) -> None:
         while self._queue and len(self._running) < self._calls:
@@ -74,7 +74,7 @@ class Gathering:
                 task.add_done_callback(self._ended)
 
     def _next(self) -> list[_Waiting]:
-        """The requests of the next call; none where all that waited have gone."""
+        """The requests of the next call; empty if all waiting requests were cancelled."""
         together: list[_Waiting] = []
         size = 0
         while self._queue and (not together or size + len(self._queue[0].inputs) <= self._most):

@@ -1,4 +1,4 @@
-"""Who may change classes over HTTP: whoever has the admin token, which has no default; nobody from another site."""
+"""Access to changes over HTTP: only with the admin token, which has no default, and never from another site."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TOKEN = "SHOTLINE_ADMIN_TOKEN"
 _TOKEN_FILE = "SHOTLINE_ADMIN_TOKEN_FILE"
 _LINK = "SHOTLINE_ADMIN_LINK"
 _PERIOD_S = 60.0
-_MOST_WRONG = 10  # of one client in a period
+_MOST_WRONG = 10  # wrong tokens of one client per period
 _MOST_CLIENTS = 1_000
 _ALLOWED = "shotline.allowed"
 
@@ -37,7 +37,7 @@ def admin_token(environment: Mapping[str, str] | None = None) -> str | None:
     """The token of `SHOTLINE_ADMIN_TOKEN`, or of the file that `SHOTLINE_ADMIN_TOKEN_FILE` names; None if neither is set.
 
     Raises:
-        UserInputError: it is short or holds what a header cannot, or others than its owner may read the file.
+        UserInputError: it is too short, it has characters that a header cannot have, or other users may read the file.
     """
     said = os.environ if environment is None else environment
     on, token = _TOKEN, said.get(_TOKEN)
@@ -66,14 +66,14 @@ def admin_token(environment: Mapping[str, str] | None = None) -> str | None:
 
 
 class Guard:
-    """Compares tokens in constant time, and slows down who sends wrong ones.
+    """Compares tokens in constant time, and slows down clients that send wrong ones.
 
     Args:
-        token: None: nobody may.
-        link: a file with the SHA-256 of the one-time code of the link that `shotline serve` prints; it is deleted by
-            the first who brings the code. None: there is no such link.
-        pause_s: what a wrong token waits for its answer.
-        clock: seconds.
+        token: None: nobody has access.
+        link: a file with the SHA-256 of the one-time code in the link that `shotline serve` prints; the first use of
+            the code deletes it. None: there is no such link.
+        pause_s: seconds that a wrong token waits for its answer.
+        clock: gives seconds.
     """
 
     def __init__(
@@ -92,21 +92,21 @@ class Guard:
 
     @classmethod
     def said(cls) -> Guard:
-        """The one that the environment describes; raises as `admin_token`."""
+        """The guard that the environment describes; raises as `admin_token`."""
         link = os.environ.get(_LINK)
         return cls(admin_token(), Path(link) if link else None)
 
     @property
     def has_token(self) -> bool:
-        """Whether anybody may."""
+        """Whether there is a token."""
         return self._token is not None
 
     async def check(self, scope: Scope) -> None:
-        """Let a request with the token pass.
+        """Check a request's token.
 
         Raises:
-            RefusedError: 401, after a pause, without the right token; 403 where there is none, or from another site; 429
-                after many wrong ones of that client, right or not.
+            RefusedError: 401, after a pause, if the token is wrong or missing; 403 if the service has none, or the
+                request is from another site; 429 after many wrong tokens of that client, for any token.
         """
         headers = Headers(scope=scope)
         _require_same_site(headers)
@@ -124,7 +124,7 @@ class Guard:
         await self._compare(scope, token.strip(), self._token, "the admin token is wrong")
 
     async def exchange(self, scope: Scope, code: str) -> str:
-        """The token for the one-time code of the link that `shotline serve` printed; once.
+        """The token, in exchange for the one-time code of the link that `shotline serve` printed.
 
         Raises:
             RefusedError: as `check`; the code is wrong, or was used.
@@ -136,7 +136,7 @@ class Guard:
         await self._compare(scope, hashlib.sha256(code.encode()).hexdigest(), kept or "nothing", used)
         assert link is not None
         try:
-            link.unlink()  # of two at once, one succeeds
+            link.unlink()  # of two concurrent uses, one succeeds
         except FileNotFoundError:
             raise _unauthorized(used) from None
         assert self._token is not None
@@ -172,14 +172,14 @@ class Guard:
 
 
 class Guarded:
-    """ASGI middleware: a request to an admin's address is looked at before any of its body is read.
+    """ASGI middleware: it checks a request to a guarded address before any of its body is read.
 
-    A refused one goes on, so that it is logged and counted like any other; `limits.refused` answers it.
+    A refused request is passed on, so that it is logged and counted; `limits.refused` answers it.
 
     Args:
         app: what answers.
         guard: see `Guard`.
-        is_guarded: whether a path is an admin's.
+        is_guarded: whether a path needs the token.
     """
 
     def __init__(self, app: ASGIApp, guard: Guard, is_guarded: Callable[[str], bool]) -> None:
@@ -199,7 +199,7 @@ class Guarded:
 
 
 def require_allowed(scope: Scope) -> None:
-    """See that a request has passed `Guarded`: a route of an admin's that stands without it answers nobody.
+    """Check that a request has passed `Guarded`, so that a route mounted without it answers nobody.
 
     Raises:
         RefusedError: it has not.
@@ -209,7 +209,7 @@ def require_allowed(scope: Scope) -> None:
 
 
 def _require_same_site(headers: Headers) -> None:
-    """Refuse what a browser sends for another site's page: it says so itself (Fetch Metadata), or by `Origin`."""
+    """Refuse a browser's request for another site's page, by Fetch Metadata or `Origin`."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         foreign = site not in ("same-origin", "none")

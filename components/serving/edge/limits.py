@@ -1,7 +1,6 @@
-"""How much is read of requests, and how slowly: a body is taken in whole before anything waits for it.
+"""Limits of a request's size and slowness: its body is read completely before anything else waits for it.
 
-What is read here counts for nothing else yet: a slow or broken upload takes no place among the requests under way, and
-no time of the answer's.
+So a slow or broken upload takes no place among the requests under way, and no time of the answer.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from components.serving.edge.archives import ARCHIVE
 from components.serving.edge.errors import CLIENT_GONE, RefusedError
 from components.serving.edge.forms import MEDIA_TYPES, media_type
 
-__all__ = ["REFUSED", "Limits", "Uploads", "refused"]
+__all__ = ["REFUSED", "UploadLimits", "Uploads", "refused"]
 
-REFUSED = "shotline.refused"  # a request's: the answer that it gets, already known before it is read
+REFUSED = "shotline.refused"  # key in a request's scope: the answer that is known before it is read
 _CLOSE = {"connection": "close"}
 _SLOW = "send it over a faster line, or fewer and smaller photos"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What is taken of clients.
+class UploadLimits:
+    """The limits for clients.
 
     Attributes:
-        body_bytes: of one request.
-        bytes_at_once: of all requests under way, counted as they come; each byte is held about three times on its way.
-        stretch_s: seconds that are looked at together; a body, or all that is left of it, may take one.
-        stretch_bytes: what each such stretch must bring.
+        body_bytes: bytes of one request.
+        bytes_at_once: bytes of all requests under way, counted as they come; each byte is held about three times.
+        stretch_s: seconds of an interval; a body, or the rest of it, may take one.
+        stretch_bytes: bytes that must come in each interval.
         upload_s: seconds that a whole body may take.
     """
 
@@ -46,14 +45,14 @@ class Limits:
 
 
 class Uploads:
-    """ASGI middleware: reads a POST's body, then passes the request on with it, or with why it is refused.
+    """ASGI middleware: it reads a POST's body, then passes the request on with the body or with the refusal.
 
-    A refused request goes on, so that it is logged and counted like any other; `refused` answers it.
+    A refused request is passed on, so that it is logged and counted; `refused` answers it.
 
     Args:
         app: what answers.
-        paths: where a body is read; elsewhere none is wanted.
-        archives: where the body may be a zip archive.
+        paths: addresses whose body is read; other addresses take none.
+        archives: addresses whose body may be a zip archive.
         limits: how much and how slowly.
     """
 
@@ -63,12 +62,12 @@ class Uploads:
         *,
         paths: Collection[str],
         archives: Collection[str] = ("/classify",),
-        limits: Limits | None = None,
+        limits: UploadLimits | None = None,
     ) -> None:
         self._app = app
         self._paths = frozenset(paths)
         self._archives = frozenset(archives)
-        self._limits = limits or Limits()
+        self._limits = limits or UploadLimits()
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +87,7 @@ class Uploads:
             body.release()
 
     def take(self, size_bytes: int) -> None:
-        """Count bytes that have come.
+        """Count received bytes.
 
         Raises:
             RefusedError: they are more than are held at once.
@@ -103,16 +102,16 @@ class Uploads:
         self._held += size_bytes
 
     def give_back(self, size_bytes: int) -> None:
-        """Count them no longer."""
+        """Release counted bytes."""
         self._held -= size_bytes
 
     @property
-    def limits(self) -> Limits:
-        """How much and how slowly."""
+    def limits(self) -> UploadLimits:
+        """The limits."""
         return self._limits
 
     def _check(self, headers: Headers, path: str) -> None:
-        """What the headers tell already."""
+        """Check the headers."""
         archive = (ARCHIVE,) if path in self._archives else ()
         if media_type(headers.get("content-type", "")) not in (*MEDIA_TYPES, *archive):
             raise RefusedError(
@@ -128,7 +127,7 @@ class Uploads:
 
 
 class _Body:
-    """A body as it comes."""
+    """A body that is being received."""
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
@@ -138,7 +137,7 @@ class _Body:
         self._whole = b""
 
     async def read(self, receive: Receive) -> None:
-        """Take in all of it.
+        """Read all of it.
 
         Raises:
             RefusedError: it is too large or too slow, too much is held already, or the client has gone.
@@ -154,7 +153,7 @@ class _Body:
             self._size += len(chunk)
             self._chunks.append(chunk)
             if self._size > self._limits.body_bytes:
-                raise _too_large("no end yet", self._limits, headers=_CLOSE)  # else a chunked one goes on for ever
+                raise _too_large("no end yet", self._limits, headers=_CLOSE)  # else a chunked body could go on for ever
             if not message.get("more_body"):
                 break
             brought += len(chunk)
@@ -182,7 +181,7 @@ class _Body:
         return message
 
     def replay(self, receive: Receive) -> Receive:
-        """The body in one message; what comes after it is asked of the client's connection."""
+        """Give the body as one message; later messages come from the client's connection."""
         left = [self._whole]
         self._whole = b""
 
@@ -194,12 +193,12 @@ class _Body:
         return one
 
     def release(self) -> None:
-        """Its bytes are no longer held."""
+        """Release its bytes."""
         self._uploads.give_back(self._size)
         self._size = 0
 
 
-def _too_large(what: str, limits: Limits, *, headers: dict[str, str] | None = None) -> RefusedError:
+def _too_large(what: str, limits: UploadLimits, *, headers: dict[str, str] | None = None) -> RefusedError:
     return RefusedError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "too_large",
@@ -210,7 +209,7 @@ def _too_large(what: str, limits: Limits, *, headers: dict[str, str] | None = No
 
 
 def refused(app: ASGIApp) -> ASGIApp:
-    """ASGI middleware: answers what `Uploads` has refused."""
+    """ASGI middleware: it answers requests that `Uploads` has refused."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await (scope.get(REFUSED) or app)(scope, receive, send)

@@ -1,7 +1,7 @@
-"""The OpenAPI document of the service: every address, what it takes and answers, with examples; `docs` shows it as a page.
+"""The OpenAPI document of the service: every address with its input, output and examples; `docs` shows it as a page.
 
-It is the one list of addresses: what does not stand here is not found, what has `security` here needs the admin token, and a
-body is read where a POST stands here.
+It is the only list of addresses: an address that is not here is not found, an operation with `security` needs the admin
+token, and a body is read only for a POST that is here.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def openapi_document(prefix: str = "") -> dict[str, Any]:
 
 
 def admin_paths() -> frozenset[str]:
-    """The addresses that need the admin token; of `/photos/{photo}` what stands before the brace."""
+    """The addresses that need the admin token; for `/photos/{photo}` the part before the brace."""
     found = [path for path, methods in _paths().items() if any("security" in each for each in methods.values())]
     return frozenset(path.partition("{")[0] for path in found)
 
 
 def paths_with_body() -> frozenset[str]:
-    """The addresses whose POST brings a form or JSON."""
+    """The addresses whose POST takes a form or JSON."""
     return frozenset(path for path, methods in _paths().items() if "post" in methods)
 
 
@@ -96,7 +96,7 @@ def _paths() -> dict[str, dict[str, Any]]:
 
 
 def _answering() -> dict[str, dict[str, Any]]:
-    """What answers about photos and texts."""
+    """Operations on photos and texts."""
     return {
         "/classify": {
             "post": _with_archive(
@@ -129,7 +129,7 @@ def _answering() -> dict[str, dict[str, Any]]:
 
 
 def _changing() -> dict[str, dict[str, Any]]:
-    """What changes the classes; the admin token's."""
+    """Operations that change the classes; they need the admin token."""
     return {
         "/add_class": {
             "post": _post(
@@ -178,13 +178,13 @@ def _changing() -> dict[str, dict[str, Any]]:
 
 
 def _teaching() -> dict[str, dict[str, Any]]:
-    """Training, and words on photos of the pool."""
+    """Operations for training, and for words on photos of the pool."""
     return {
         "/train": {
             "post": _post(
                 "Train on data/raw, in a process of its own",
                 {
-                    "shots": {"type": "integer", "minimum": 0, "description": "photos a class; 0 takes all"},
+                    "shots": {"type": "integer", "minimum": 0, "description": "photos per class; 0 takes all"},
                     "seed": {"type": "integer", "minimum": 0, "description": "which photos are drawn"},
                 },
                 {"$ref": "#/components/schemas/Training"},
@@ -257,7 +257,7 @@ def _teaching() -> dict[str, dict[str, Any]]:
 
 
 def _looking() -> dict[str, dict[str, Any]]:
-    """What was live, and its photos."""
+    """Operations on versions and photos."""
     return {
         "/versions": {
             "get": _get("What was live, oldest first, and what each changed", _each("Version"), admin=True, more=(422,))
@@ -287,7 +287,7 @@ def _looking() -> dict[str, dict[str, Any]]:
 
 
 def _reading() -> dict[str, dict[str, Any]]:
-    """What a browser and a monitor read."""
+    """Operations for browsers and monitors."""
     return {
         "/": {"get": _get("The page for a browser; for a program what there is", {"type": "object"})},
         "/docs": {"get": _get("This document as a page", None, media="text/html")},
@@ -362,10 +362,10 @@ def _post(
 
 
 def _with_archive(operation: dict[str, Any]) -> dict[str, Any]:
-    """The same, which takes a zip archive too, and then answers with a line of JSON a photo as they are answered."""
+    """The operation, which takes a zip archive too and then answers with one line of JSON per photo, as they come."""
     content = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
     operation["description"] = (
-        "A zip archive (up to 10,000 photos) is answered with application/x-ndjson: a line a photo, in the order of their "
+        "A zip archive (up to 10,000 photos) is answered with application/x-ndjson: a line per photo, ordered by their "
         "paths, as they are answered; one that cannot be used has `error`."
     )
     operation["requestBody"]["content"] |= content
@@ -389,5 +389,5 @@ def _text(description: str) -> dict[str, Any]:
 def _version() -> str:
     try:
         return version("shotline")
-    except PackageNotFoundError:  # a Bento carries the code without the package
+    except PackageNotFoundError:  # a Bento has the code without the installed package
         return "0"

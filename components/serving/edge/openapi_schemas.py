@@ -1,4 +1,4 @@
-"""The forms of what the service answers, for its OpenAPI document, each with an example."""
+"""The schemas of the service's answers, for its OpenAPI document, each with an example."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ SCHEMAS = {
         likely={"type": "array", "items": _STRING, "description": "hold the right class for nine in ten photos"},
         abstained={"type": "boolean", "description": "the photo is probably none of the classes"},
         bank={"type": "string", "description": "the version that made this answer"},
+        flaw={"type": "string", "description": "what is wrong with the photo's file although it has an answer"},
         error={"$ref": "#/components/schemas/Error"},
     ),
     "Embedded": _object(

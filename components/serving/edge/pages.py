@@ -1,4 +1,4 @@
-"""The page at `/` and what it consists of: files of this package, held in memory; no path of a request reaches the disk."""
+"""The page at `/` and its parts: files of this package, held in memory; no request's path reaches the disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components.serving.edge.openapi import openapi_document
 
 __all__ = ["PREFIX", "page", "page_files", "page_routes", "wants_page"]
 
-PREFIX = "shotline.prefix"  # the request's: where the service's own addresses begin
+PREFIX = "shotline.prefix"  # key in a request's scope: the prefix of the service's addresses
 
 _FOLDER = Path(__file__).with_name("page")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -60,13 +60,13 @@ def page_routes() -> list[Route]:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks, which shows a page, or a program, which reads JSON."""
+    """Whether the client is a browser, which shows a page, and not a program, which reads JSON."""
     accepted = request.headers.get("accept", "")
     return "text/html" in accepted and not accepted.startswith("application/json")
 
 
 def page(request: Request, name: str) -> Response:
-    """An HTML file of the page, whose addresses begin where the service's do."""
+    """An HTML file of the page, with addresses below the service's prefix."""
     prefix = html.escape(str(request.scope.get(PREFIX, "")), quote=True)
     found = page_files()[name]
     return _answer(request, _File(found.content.replace(b"%PREFIX%", prefix.encode()), found.media_type))

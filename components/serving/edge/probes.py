@@ -1,4 +1,4 @@
-"""Whether the service lives and whether it can answer, told at once whatever it is doing."""
+"""Probes: whether the service is alive and whether it can answer; they answer at once, also under load."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["Probes", "Readiness"]
 _ALIVE = ("/livez", "/healthz")
 _READY = "/readyz"
 _PERIOD_S = 0.5
-_PATIENCE_S = 6.0  # a classifier that is busy may take that long to say so; one that is gone is noticed by who asks it
+_PATIENCE_S = 6.0  # a busy classifier may take so long to reply; if it is gone, a request notices
 
 
 class Readiness:
-    """Whether the classifier answers, found out in the background: a probe that asked it might wait for it.
+    """Whether the classifier answers, checked in the background, since a direct probe might have to wait for it.
 
-    BentoML's own `/readyz` does, while a classifier loads, and keeps the service from ending afterwards.
+    BentoML's own `/readyz` waits while a classifier loads, and then keeps the service from ending.
 
     Args:
-        ask: whether the classifier is ready; may take as long as it likes, or raise what its client raises.
+        ask: asks whether the classifier is ready; it may take any time, or raise its client's errors.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[bool]]) -> None:
@@ -42,12 +42,12 @@ class Readiness:
         return self._answered is not None and monotonic() - self._answered < _PATIENCE_S
 
     def lost(self) -> None:
-        """The connection to it broke: it is away until it answers again."""
+        """Note that the connection broke: it is not ready until it answers again."""
         self._answered = None
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Keep asking meanwhile."""
+        """Keep asking within the block."""
         task = asyncio.create_task(self._watch())
         try:
             yield
@@ -64,7 +64,7 @@ class Readiness:
                     if await self._ask():
                         self._answered = begun
             except (TimeoutError, aiohttp.ClientError, BentoMLException, OSError, RuntimeError):
-                pass  # RuntimeError: aiohttp's session is closed, as the service ends
+                pass  # RuntimeError: aiohttp's session is closed because the service ends
             await asyncio.sleep(_PERIOD_S)
 
 

@@ -1,4 +1,4 @@
-"""One line of JSON a request, on standard output: what was asked and how it ended, nothing of what was sent."""
+"""One line of JSON per request, on standard output: address and outcome, but nothing of the contents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RequestLog:
 
     Args:
         app: what answers.
-        write: takes a line; standard output where nothing is given.
+        write: takes a line; None: standard output.
     """
 
     def __init__(self, app: ASGIApp, write: Callable[[str], object] | None = None) -> None:
@@ -30,7 +30,7 @@ class RequestLog:
         self._write = write or _print
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through; probes and metrics are not written down."""
+        """Pass everything through; requests for probes and metrics are not logged."""
         if scope["type"] != "http" or scope["path"].endswith(_SKIPPED):
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The routes: from a form to the classifier's question, and from its answer to the client's."""
+"""The routes: they translate a form into calls of the classifier, and its answers into responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from starlette.routing import Route
 from components.serving.edge.admin import Admin
 from components.serving.edge.archives import ARCHIVE, Member, archive_batches
 from components.serving.edge.errors import RefusedError, error_response, status_response
-from components.serving.edge.forms import Form, media_type, posted_form
+from components.serving.edge.forms import RequestForm, media_type, posted_form
 from components.serving.edge.gathering import Gathering
 from components.serving.edge.limits import refused
 from components.serving.edge.openapi import paths_with_body
@@ -33,15 +33,15 @@ from components.serving.edge.probes import Readiness
 from components.serving.measured import count_answers
 
 if TYPE_CHECKING:
-    from components.pool import Keeper  # decodes photos: seconds of imports, where none are kept
+    from components.pool import Keeper  # decodes photos: seconds of imports that are needed only if photos are kept
 
 __all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
 
 _log = logging.getLogger("bentoml.shotline")
 
-MAX_IMAGES = 64  # in one request
+MAX_IMAGES = 64  # per request
 MAX_TEXTS = 64
-MAX_TEXT_CHARACTERS = 2_000  # a CLIP reads some 77 tokens
+MAX_TEXT_CHARACTERS = 2_000  # a CLIP reads about 77 tokens
 MAX_TOP = 1_000
 
 _USE = {
@@ -52,7 +52,7 @@ _USE = {
 }
 PATHS_WITH_BODY = paths_with_body()
 _JSON = 'a form (multipart/form-data), or JSON: {"images": ["BASE64"], "texts": ["rust"], "top": 20}'
-_FAILURES = (BentoMLException, aiohttp.ClientError, TimeoutError)  # of the classifier, or of the way to it
+_FAILURES = (BentoMLException, aiohttp.ClientError, TimeoutError)  # of the classifier, or of the connection to it
 _LIMITS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
@@ -66,12 +66,12 @@ def edge_application(
     """The routes `/`, `/classes`, `/classify`, `/embed` and `/search`, and the workspace's.
 
     Args:
-        classifier: the client of `components.serving.batched.Classifier`, asked for when a request comes; its methods
-            are awaited.
-        readiness: told where the way to the classifier breaks, and watched over while the application runs.
+        classifier: gives the client of `components.serving.batched.Classifier` when a request comes; its methods are
+            awaited.
+        readiness: told if the connection to the classifier breaks; it runs while the application runs.
         admin: the workspace's routes; None: there are none.
-        keeper: puts photos that were asked about into the pool; None: none are kept.
-        most_bytes: how large a photo of an archive may be, asked for when one comes.
+        keeper: keeps classified photos in the pool; None: none are kept.
+        most_bytes: gives the limit of a photo in an archive, when one comes.
     """
     routes = _Routes(classifier, readiness, admin, keeper, most_bytes)
 
@@ -102,7 +102,7 @@ def edge_application(
 
 
 class _Routes:
-    """What each address answers."""
+    """The handler of each address."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class _Routes:
         }
 
     async def about(self, request: Request) -> Response:
-        """The page for a browser; for a program how the service is used, and what it has."""
+        """The page for a browser; for a program a description of the service."""
         if wants_page(request):
             return page(request, "index.html")
         prefix = request.scope.get(PREFIX, "")
@@ -146,12 +146,12 @@ class _Routes:
         answers = await self._gatherings["classify"].ask([content for _, content in photos])
         count_answers(answers)
         response = _each([{"path": name} for name, _ in photos], answers)
-        if self._keeper is not None:  # once the client has its answer
+        if self._keeper is not None:  # after the client has its answer
             response.background = BackgroundTask(_keep, self._keeper, [content for _, content in photos], answers)
         return response
 
     async def _classify_archive(self, body: bytes) -> Response:
-        """A line of JSON a photo, as they are answered; what fails before the first is an error of the request."""
+        """One line of JSON per photo, as they are answered; a failure before the first is an error of the request."""
         batches = await run_in_threadpool(archive_batches, body, await run_in_threadpool(self._most_bytes))
         first = await self._rows(await run_in_threadpool(next, batches))
 
@@ -167,7 +167,7 @@ class _Routes:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     async def _rows(self, batch: list[Member]) -> str:
-        """A line a photo, with its answer or its error."""
+        """A line per photo, with its answer or its error."""
         photos = [content for _, content in batch if isinstance(content, bytes)]
         answers = await self._gatherings["classify"].ask(photos) if photos else []
         count_answers(answers)
@@ -212,7 +212,7 @@ class _Routes:
         return JSONResponse(found["photos"])
 
     async def _ask(self, question: str, *inputs: Any) -> Any:
-        """The classifier's answer; asked once more where the connection broke, as an idle one may just then."""
+        """The classifier's answer; asked again once if the connection broke, as an idle one may."""
         ask: Callable[..., Awaitable[Any]] = getattr(self._classifier(), question)
         try:
             return await ask(*inputs)
@@ -225,20 +225,20 @@ class _Routes:
 
 
 def _keep(keeper: Keeper, photos: list[bytes], answers: list[dict[str, Any]]) -> None:
-    """Whatever fails here, a full disk above all, is nobody's answer: the log has it."""
+    """Keep the photos; a failure here, such as a full disk, is only logged."""
     try:
         keeper.keep(photos, answers)
     except Exception:  # noqa: BLE001 (whatever it is, the client has its answer)
         _log.exception("photos could not be kept in the pool")
 
 
-def _photos(form: Form) -> tuple[tuple[str | None, bytes], ...]:
+def _photos(form: RequestForm) -> tuple[tuple[str | None, bytes], ...]:
     if len(form.photos) > MAX_IMAGES:
         raise _too_many(f"{len(form.photos)} photos; at most {MAX_IMAGES} are read")
     return form.photos
 
 
-def _texts(form: Form) -> tuple[str, ...]:
+def _texts(form: RequestForm) -> tuple[str, ...]:
     if len(form.texts) > MAX_TEXTS:
         raise _too_many(f"{len(form.texts)} texts; at most {MAX_TEXTS} are read")
     if (longest := max(map(len, form.texts), default=0)) > MAX_TEXT_CHARACTERS:
@@ -257,7 +257,7 @@ def _too_many(what: str) -> RefusedError:
     )
 
 
-def _missing(path: str, code: str, message: str, form: Form) -> RefusedError:
+def _missing(path: str, code: str, message: str, form: RequestForm) -> RefusedError:
     if form.others:
         names = ", ".join(dict.fromkeys(name[:40] or "(no name)" for name in form.others[:5]))
         message = f"{message}; fields that are not read: {names}"
@@ -269,7 +269,7 @@ def _lines(rows: list[dict[str, Any]]) -> str:
 
 
 def _each(inputs: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Response:
-    """Each input with its answer; a single one that cannot be used is an error of the request."""
+    """Each input with its answer; if there is a single input and it cannot be used, the request fails."""
     if len(answers) == 1 and "error" in answers[0]:
         return JSONResponse(answers[0]["error"], HTTPStatus.UNPROCESSABLE_ENTITY)
     return JSONResponse([{**given, **answer} for given, answer in zip(inputs, answers, strict=True)])
@@ -281,7 +281,7 @@ async def _told(request: Request, error: Exception) -> Response:
 
 
 async def _classifier_failed(request: Request | None, error: Exception) -> Response:
-    """What the classifier's own limits, or the way to it, make of a request."""
+    """Within the block, errors of the classifier's limits or connection become refusals of the request."""
     if isinstance(error, TimeoutError):
         return status_response(HTTPStatus.GATEWAY_TIMEOUT)
     if isinstance(error, aiohttp.ClientError):

@@ -45,14 +45,14 @@ def write_contact_sheet(
     limits: Limits,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the page: a heading a class, most photos first, then the unknown ones and those without an answer.
+    """Write the page: a heading per class, most photos first, then the unknown ones and those without an answer.
 
     Args:
         path: of the page.
         title: its heading.
         rows: of the photos to show.
         photos: by the name in their rows; one that is not there any more is shown by its name alone.
-        limits: what a photo may be.
+        limits: limits of a photo's size.
         progress: called with (photos done, photos in all).
     """
     by_class: dict[str, list[Row]] = defaultdict(list)
@@ -91,7 +91,7 @@ def _head(title: str, parts: list[tuple[str, list[Row]]]) -> Iterator[str]:
 
 def _entries(rows: list[Row], photos: Mapping[str, NamedPhoto], limits: Limits) -> Iterator[str]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, len(rows), _AT_ONCE):  # not all at once: a thumbnail that waits is memory
+        for start in range(0, len(rows), _AT_ONCE):  # not all at once: waiting thumbnails take memory
             yield from pool.map(partial(_entry, photos=photos, limits=limits), rows[start : start + _AT_ONCE])
 
 
@@ -104,6 +104,8 @@ def _entry(row: Row, *, photos: Mapping[str, NamedPhoto], limits: Limits) -> str
     else:
         likely = " or ".join(row["likely"])
         told = f"{row['probability']:.0%} " + html.escape(likely if is_unsure(row) else row["class"])
+    if row["flaw"]:
+        told += "; " + html.escape(row["flaw"])
     css = ' class="unsure"' if not row["error"] and is_unsure(row) else ""
     return f"<li{css}>{shown}{told}<br><small>{name}</small></li>\n"
 

@@ -1,13 +1,14 @@
-"""The table's file: rows are noted as they come, so that a run that was stopped goes on where it was.
+"""The table's file: rows are written as they come, so that a stopped run can continue.
 
-Until the end rows lie in `FILE.part`, a JSON object a line, each written at once; a line that was cut off is discarded.
-At the end they become `FILE`, which is written beside and renamed: what is called FILE is whole.
+Until the end rows lie in `FILE.part`, a JSON object per line, each written at once; a line that was cut off is
+discarded. At the end they become `FILE`, which is written beside and renamed: a file named FILE is complete.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +20,7 @@ from components.errors import UserInputError
 from components.files import atomic_path
 from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows
 
-__all__ = ["SCHEMA", "TableFile"]
+__all__ = ["SCHEMA", "TableFile", "require_place"]
 
 SCHEMA = pa.schema(
     [
@@ -32,11 +33,13 @@ SCHEMA = pa.schema(
         ("abstained", pa.bool_()),
         ("bank", pa.string()),
         ("error", pa.string()),
+        ("flaw", pa.string()),
     ]
 )
 """`COLUMNS` with their types in Parquet."""
 
 _SIGNATURE = "\ufeff"
+_BEGIN = b"["  # of each line of FILE.part
 _ROWS_AT_ONCE = 10_000
 
 
@@ -47,14 +50,14 @@ class TableFile:
         path: the file; `.parquet` for Parquet.
         bank: the version that answers.
         kind: `csv` or `parquet`.
-        signature: begin CSV with the mark by which Excel knows UTF-8.
-        anew: forget the rows that are there.
+        signature: begin CSV with the mark by which Excel recognises UTF-8.
+        anew: discard the existing rows.
 
     Attributes:
         done: the photos that have a row.
 
     Raises:
-        UserInputError: the file is none that was written here, or holds rows of another version.
+        UserInputError: the file is no table of answers, or it has rows of another version.
     """
 
     def __init__(
@@ -62,10 +65,7 @@ class TableFile:
     ) -> None:
         self.path, self.kind, self._bank, self._signature = path, kind, bank, signature
         self.part = path.with_name(f"{path.name}.part")
-        if path.is_dir() or not path.parent.is_dir():
-            raise UserInputError(
-                "no file can be written there", on=str(path), remedy="name a file in a folder that is there"
-            )
+        require_place(path)
         if anew:
             self.part.unlink(missing_ok=True)
         elif self.part.is_file():
@@ -76,7 +76,7 @@ class TableFile:
         self._journal: IO[str] | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Note rows; they outlive this process."""
+        """Write rows durably."""
         if self._journal is None:
             self._journal = self.part.open("a", encoding="utf-8")
         for row in rows:
@@ -85,13 +85,13 @@ class TableFile:
         self._journal.flush()
 
     def close(self) -> None:
-        """Stop writing; what was noted waits in `FILE.part`."""
+        """Stop writing; the rows so far stay in `FILE.part`."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
     def finish(self, keep: Callable[[Row], bool] | None = None) -> int:
-        """Write the file from the rows that `keep` accepts (None: all), in the order in which they were made; how many."""
+        """Write the file from the rows that `keep` accepts (None: all), in their order; returns how many."""
         self.close()
         with atomic_path(self.path) as beside:
             rows = (row for row in self.rows() if keep is None or keep(row))
@@ -100,12 +100,15 @@ class TableFile:
         return written
 
     def rows(self) -> Iterator[Row]:
-        """The rows so far, in the order in which they were made; raises as the class does."""
+        """The rows so far, in their order; raises as the class does."""
         if not self.part.is_file():
             return
         with self.part.open(encoding="utf-8") as lines:
             for line in lines:
-                row = dict(zip(COLUMNS, json.loads(line), strict=True))
+                try:
+                    row = dict(zip(COLUMNS, json.loads(line), strict=True))
+                except (ValueError, TypeError):
+                    raise _no_rows(self.part) from None
                 self._check_version(row)
                 yield row
 
@@ -118,7 +121,7 @@ class TableFile:
             )
 
     def _take_over(self) -> None:
-        """Note the rows of a file that an earlier run has finished."""
+        """Take over the rows of a file that an earlier run has finished."""
         try:
             with atomic_path(self.part) as beside, beside.open("w", encoding="utf-8") as journal:
                 for row in _parquet_rows(self.path) if self.kind == "parquet" else _csv_file_rows(self.path):
@@ -141,6 +144,30 @@ class TableFile:
                 file.write(csv_line(row))
                 written += 1
         return written
+
+
+def require_place(path: Path) -> None:
+    """See that a file can be written at `path`.
+
+    Raises:
+        UserInputError: it is a folder, or lies in none that is there and may be written to.
+    """
+    if path.is_dir():
+        raise UserInputError("it is a folder", on=str(path), remedy="name a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserInputError(
+            "no file can be written there",
+            on=str(path),
+            remedy="name a file in a folder that is there and that you may write to",
+        )
+
+
+def _no_rows(part: Path) -> UserInputError:
+    return UserInputError(
+        "it is there, and holds no rows of answers to go on from",
+        on=str(part),
+        remedy="move it away, or add --anew to begin again",
+    )
 
 
 def _line(row: Row) -> str:
@@ -183,8 +210,10 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _cut_to_whole_lines(path: Path) -> None:
-    """Discard what was being written when a process was killed."""
+    """Discard an incomplete last line, which a killed process has left; a file that did not begin as ours stays as it is."""
     with path.open("rb+") as file:
+        if file.read(1) not in (b"", _BEGIN):
+            raise _no_rows(path)
         at, tail = file.seek(0, 2), b""
         while at > 0 and b"\n" not in tail:
             start = max(0, at - 65536)

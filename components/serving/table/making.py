@@ -1,4 +1,4 @@
-"""From named photos to their answers, a batch at a time; what is there already is not asked about again."""
+"""Answers named photos in batches; photos that have an answer already are skipped."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ BATCH = 32
 def answers_to(
     photos: Sequence[NamedPhoto], classifier: PhotoClassifier, done: Container[str] = ()
 ) -> Iterator[list[tuple[NamedPhoto, Answer | PhotoError]]]:
-    """Photos that are not in `done` with their answers, in order, batch by batch; memory does not grow with the photos.
+    """Photos that are not in `done` with their answers, in order, batch by batch; memory does not grow with their
+    number.
 
-    A photo's answer differs in its last bits with the size of its batch. A run that was stopped therefore goes on with
-    the batches that it would have made: it answers the whole batch in which it was stopped and gives what is missing.
+    A photo's answer differs in its last bits with the size of its batch. So a stopped run continues with the same
+    batches: it answers the whole batch in which it was stopped and gives the missing part.
     """
     there = [photo.name in done for photo in photos]
     start = there.index(False) if False in there else len(photos)
-    if any(there[start:]):  # photos have come in between since
+    if any(there[start:]):  # photos have been added in between since
         batches = _batches([photo for photo, is_there in zip(photos, there, strict=True) if not is_there])
     else:
         batches = _batches(photos[start - start % BATCH :]) if start < len(photos) else []

@@ -1,7 +1,7 @@
-"""Which photos somebody means: files, folders, patterns, lists and zip archives, each photo named once.
+"""Resolves what a person names to photos: files, folders, patterns, lists and zip archives; each photo once.
 
-Folders are read as `components.ingest` reads a class's folder: at any depth; hidden files and what systems leave behind
-are passed over; every other file is a photo or comes back with what is wrong with it. Links to folders are not followed.
+Folders are read as `components.ingest` reads a class's folder: at any depth; hidden files and files that systems leave
+behind are skipped; every other file is a photo or has an error. Links to folders are not followed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,20 @@ from components.ingest.table_files import decoded, is_table, read_table
 __all__ = ["NamedPhoto", "named_photos", "paths_in", "zip_photos"]
 
 _LISTS = (".txt", ".lst")
+_REMEDIES = {
+    "outside_root": "name it itself",
+    "missing": "put the photo back, or delete the link",
+    "bad_name": "rename it",
+}
 
 
 @dataclass(frozen=True)
 class NamedPhoto:
-    """A photo that somebody asks about.
+    """A photo to classify.
 
     Attributes:
-        name: what its row calls it: its path as it was named, below the folder or archive where it was found there.
-        load: its file, or its bytes where it lies in an archive; raises PhotoError where it may not be read.
+        name: its name in the table: its path as given, or below the given folder or archive.
+        load: gives its file, or its bytes if it lies in an archive; raises PhotoError if it may not be read.
         file: the file, None for a member of an archive.
     """
 
@@ -43,13 +48,13 @@ class NamedPhoto:
 
 
 def named_photos(given: Iterable[str], limits: Limits, *, leave_out: Sequence[Path] = ()) -> list[NamedPhoto]:
-    """The photos that these names mean, in the order of the names, a folder's sorted.
+    """The photos that these names mean, in the order of the names; photos of a folder are sorted.
 
     Args:
         given: of photos, folders, zip archives, lists (.txt with a path a line; CSV, TSV or Parquet with the column
             `path`; relative to the list's own folder) and patterns such as `photos/*.jpg`.
-        limits: what a photo of an archive may be.
-        leave_out: files and folders that are no photos though they may lie in a folder: what is being written.
+        limits: limits of a photo's size in an archive.
+        leave_out: files and folders that are being written and so are no photos, even if they lie in a folder.
 
     Raises:
         UserInputError: a list or an archive cannot be read, or a pattern matches nothing.
@@ -64,7 +69,7 @@ def named_photos(given: Iterable[str], limits: Limits, *, leave_out: Sequence[Pa
 
 
 def paths_in(text: str) -> list[str]:
-    """The paths that a text names: a line each, or, where it holds them (`find -print0`), separated by zeros."""
+    """The paths in a text: one per line, or separated by zeros if it has any (`find -print0`)."""
     if "\0" in text:
         return [path for path in text.split("\0") if path]
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
@@ -79,7 +84,7 @@ def _named(name: str, limits: Limits, *, from_list: bool) -> Iterator[NamedPhoto
     path = Path(name)
     try:
         is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError):  # no path that can be followed: reading it says so
+    except (OSError, ValueError):  # a path that cannot be followed: reading it gives the error
         is_folder, exists = False, True
     if is_folder:
         yield from _in_folder(path)
@@ -109,7 +114,7 @@ def _itself(path: Path) -> Path:
 
 
 def _refused(name: str, reason: str, what: str, remedy: str, *, file: Path | None = None) -> NamedPhoto:
-    """What is not opened, and says so in its row."""
+    """A photo that is not opened and has this error in its row."""
     error = PhotoError(what, on=shown(name), remedy=remedy, reason=reason)  # type: ignore[arg-type]
     return NamedPhoto(shown(name), partial(_raise, error), file)
 
@@ -136,17 +141,22 @@ def _in_folder(folder: Path) -> Iterator[NamedPhoto]:
             path = at / name
             relative = str((root / path.relative_to(folder)).relative_to(root))
             rejected = place(root, Entry(relative, "", None))
-            if rejected is None:
-                yield NamedPhoto(str(path), partial(_itself, path), path)
+            if rejected is not None:
+                remedy = _REMEDIES.get(rejected.reason, "see to it, or delete it")
+                yield _refused(str(path), rejected.reason, rejected.detail, remedy, file=path)
+            elif path.suffix.lower() == ".zip":
+                yield _refused(
+                    str(path), "unsupported", "it is an archive, which is not opened in a folder", "name it itself"
+                )
             else:
-                yield _refused(str(path), rejected.reason, rejected.detail, "name it itself", file=path)
+                yield NamedPhoto(str(path), partial(_itself, path), path)
     for error in not_listed:
         what = f"the folder cannot be listed ({error.strerror}), so no photo in it is answered"
         yield _refused(str(error.filename), "unreadable", what, "let yourself read it")
 
 
 def _listed(path: Path) -> list[str]:
-    """The paths in a list, relative to where we are."""
+    """The paths in a list, relative to the current folder."""
     if is_table(path):
         rows = read_table(path, lambda columns: "path" in columns, ("path",)).rows
         names = [row["path"] for _, row in rows]
@@ -165,7 +175,7 @@ def _listed(path: Path) -> list[str]:
 def zip_photos(archive: Path | IO[bytes], name: str | None, limits: Limits) -> Iterator[NamedPhoto]:
     """The photos in a zip archive, called `NAME/MEMBER`, or `MEMBER` without a name, sorted; nothing is unpacked to the disk.
 
-    A member is read when it is loaded, and never more of it than a photo may have.
+    A member is read when it is loaded, up to the greatest size of a photo.
 
     Raises:
         UserInputError: it is no archive.
@@ -183,6 +193,10 @@ def zip_photos(archive: Path | IO[bytes], name: str | None, limits: Limits) -> I
         if member.is_dir() or not parts or any(is_passed_over(part) for part in parts):
             continue
         shown_name = shown(member.filename) if name is None else f"{name}/{shown(member.filename)}"
+        if parts[-1].lower().endswith(".zip"):
+            what = "it is an archive within an archive, which is not opened"
+            yield _refused(shown_name, "unsupported", what, "unpack the outer one")
+            continue
         yield NamedPhoto(shown_name, partial(_unpacked, opened, member, shown_name, limits))
 
 

@@ -1,4 +1,4 @@
-"""A row a photo: the columns, and how a row is told in CSV and Parquet."""
+"""One row per photo: the columns, and the form of a row in CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Row", "csv_line", "csv_rows", "is_unsure", "row_of"]
 
 Row = dict[str, Any]
-"""`COLUMNS` to values; None where a photo does not have one."""
+"""`COLUMNS` to values; None if a photo does not have one."""
 
 COLUMNS = (
     *("path", "class", "probability", "second", "second_probability"),
-    *("likely", "abstained", "bank", "error"),
+    *("likely", "abstained", "bank", "error", "flaw"),
 )
 
-_BETWEEN = "|"  # of the likely classes, in CSV
+_BETWEEN = "|"  # between likely classes, in CSV
 _DIGITS = 6
 
-# What a spreadsheet takes for a formula, also behind the mark that defuses it, so that the mark can be taken away again.
+# A spreadsheet takes this for a formula; it also matches after the defusing mark, so that the mark can be removed.
 _FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")
-_TO_QUOTE = re.compile('[,;"\t\r\n]')  # the semicolon and the tab part cells in spreadsheets of some countries
+_TO_QUOTE = re.compile('[,;"\t\r\n]')  # the semicolon and the tab separate cells in spreadsheets of some countries
 
 
 def row_of(name: str, answer: Answer | PhotoError) -> Row:
-    """The row of a photo, by its answer or by what is wrong with it."""
+    """The row of a photo, from its answer or its error."""
     if isinstance(answer, PhotoError):
         return {**dict.fromkeys(COLUMNS), "path": name, "error": f"{answer.what}; {answer.remedy}"}
     best, second = answer.top[0], answer.top[1] if len(answer.top) > 1 else None
@@ -45,6 +45,7 @@ def row_of(name: str, answer: Answer | PhotoError) -> Row:
         "abstained": answer.abstained,
         "bank": answer.bank,
         "error": None,
+        "flaw": answer.flaw,
     }
 
 
@@ -54,7 +55,7 @@ def is_unsure(row: Row) -> bool:
 
 
 def csv_line(row: Row) -> str:
-    """A row as a line of CSV, its end included. What a spreadsheet would take for a formula is defused by a `'`."""
+    """A row as a line of CSV with its line end. A `'` defuses text that a spreadsheet would take for a formula."""
     return ",".join(map(_cell, (row[name] for name in COLUMNS))) + "\r\n"
 
 
@@ -76,7 +77,7 @@ def _cell(value: Any) -> str:
 
 
 def csv_rows(text: Iterable[str]) -> Iterator[Row]:
-    """The rows that `csv_line` has written, behind a header.
+    """The rows that `csv_line` has written, after a header.
 
     Raises:
         ValueError: the columns are others, or a row is broken.

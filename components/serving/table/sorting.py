@@ -1,4 +1,4 @@
-"""Photos into a folder a class, by their answers: copies or links; the photos themselves stay where they are."""
+"""Photos into a folder per class, by their answers: copies or links; the photos themselves stay where they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from components.wording import printable
 __all__ = ["UNKNOWN", "Sorter"]
 
 UNKNOWN = "unknown"
-_BESIDE_A_CLASS = "unknown (no class)"  # where a class is called unknown
+_BESIDE_A_CLASS = "unknown (no class)"  # used if a class is called unknown
 
 
 class Sorter:
@@ -28,19 +28,23 @@ class Sorter:
     A second run changes nothing. A photo of the same name and other content gets a number.
 
     Args:
-        folder: the target; made.
+        folder: the target; made if missing.
         class_names: that answers can name.
         link: make hard links where the file system has them, which take no room.
         sources: the folders that photos come from.
 
     Raises:
-        UserInputError: the target lies in a folder whose photos are asked about, or two classes need the same folder.
+        UserInputError: the target is a file, or lies in a folder whose photos are asked about, or two classes need the same folder.
     """
 
     def __init__(self, folder: Path, class_names: Sequence[str], *, link: bool, sources: Sequence[Path]) -> None:
         self._folder, self._link = folder, link
         unknown = _BESIDE_A_CLASS if UNKNOWN in {name.casefold() for name in class_names} else UNKNOWN
         self._folders = {name: _folder_name(name) for name in class_names} | {None: unknown}
+        if folder.exists() and not folder.is_dir():
+            raise UserInputError(
+                "it is a file, and no folder for sorted photos", on=str(folder), remedy="name a folder"
+            )
         for source in sources:
             if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
                 raise UserInputError(
@@ -54,7 +58,7 @@ class Sorter:
             )
 
     def put(self, photo: NamedPhoto, row: Row) -> Path | None:
-        """Where the photo is now; None of one without an answer."""
+        """Put a photo into its folder; returns its new path, None if it has no answer."""
         if row["error"]:
             return None
         folder = self._folder / self._folders[None if row["abstained"] else row["class"]]
@@ -92,6 +96,6 @@ def _same(photo: Path | bytes, there: Path) -> bool:
 
 
 def _folder_name(class_name: str) -> str:
-    """The class's name as one folder, whatever letters it has."""
+    """A folder's name for the class, for any letters in its name."""
     name = printable(class_name).replace("/", "_").replace("\\", "_").replace("\0", "_").strip()
     return f"_{name}" if name.startswith(".") or not name else name

@@ -1,6 +1,4 @@
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -9,29 +7,7 @@ from safetensors.torch import load_file, save_file
 from components.backbone import load_backbone, save_backbone
 from components.backbone.open_clip_import import import_open_clip
 from components.errors import UserInputError
-
-TEXT = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-RESNET = {"layers": [1, 1, 1, 1], "width": 8, "image_size": 64}
-VIT = {"layers": 8, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
-
-
-def make_checkpoint(folder: Path, vision: dict[str, Any], quick_gelu: bool = False, seed: int = 0) -> Path:
-    folder.mkdir()
-    model_cfg = {"embed_dim": 24, "quick_gelu": quick_gelu, "vision_cfg": vision, "text_cfg": TEXT}
-    torch.manual_seed(seed)
-    model = import_open_clip().CLIP(**model_cfg)
-    settings = {
-        "mean": [0.5, 0.5, 0.5],
-        "std": [0.25, 0.25, 0.25],
-        "interpolation": "bicubic",
-        "resize_mode": "shortest",
-    }
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model_cfg, "preprocess_cfg": settings}))
-    save_file(
-        {key: value.half().contiguous() for key, value in model.state_dict().items()},
-        folder / "open_clip_model.safetensors",
-    )
-    return folder
+from tests.support.checkpoints import RESNET, VIT, make_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from components.backbone import (
 )
 from components.errors import UserInputError
 from components.features import FeatureCache, PhotoFeatures, View
-from tests.components.backbone.test_backbone import RESNET, VIT, make_checkpoint
 from tests.conftest import FakeBackbone, draw_photo
+from tests.support.checkpoints import RESNET, VIT, make_checkpoint
 
 
 @dataclass

@@ -5,7 +5,7 @@ import pytest
 from components.backbone import BackboneSettings, adopt_checkpoint, load_backbone
 from components.errors import UserInputError
 from components.workspace import read_section
-from tests.components.backbone.test_backbone import RESNET, make_checkpoint
+from tests.support.checkpoints import RESNET, make_checkpoint
 
 
 def test_a_folder_is_copied_once_and_known_by_its_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from components.backbone import load_backbone
 from components.backbone.folding import fold_norms
-from tests.components.backbone.test_backbone import VIT, make_checkpoint
+from tests.support.checkpoints import VIT, make_checkpoint
 
 
 class Tower(nn.Module):

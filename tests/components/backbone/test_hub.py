@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from components.backbone import adopt_checkpoint, check_backbone, load_backbone, save_backbone
 from components.errors import ShotlineError, UserInputError
-from tests.components.backbone.test_backbone import RESNET, make_checkpoint
+from tests.support.checkpoints import RESNET, make_checkpoint
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"

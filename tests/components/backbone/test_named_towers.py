@@ -21,7 +21,7 @@ from components.backbone import Backbone, adopt_checkpoint, load_backbone, save_
 from components.backbone.hugging_face import needs_hugging_face
 from components.backbone.open_clip_import import import_hugging_face, import_open_clip
 from components.errors import UserInputError
-from tests.components.backbone.test_towers import _learns, projected
+from tests.support.towers import learns, projected
 
 LARGE = (
     "MobileCLIP2-S0",
@@ -136,7 +136,7 @@ def test_a_named_tower_works_and_reloads_without_a_network(name: str, tmp_path: 
     torch.testing.assert_close(projected(backbone.projector, encoded), expected, atol=close, rtol=1e-4)
     with torch.inference_mode(False):
         copies = type(encoded)(*(_copied(part) for part in vars(encoded).values()))
-        assert _learns(backbone.projector, copies, "grid")
+        assert learns(backbone.projector, copies, "grid")
     texts = backbone.encode_texts(["a photo of a rust", "paint"])
     assert texts.shape == (2, encoded.embedding.shape[1])
     assert not torch.equal(texts[0], texts[1])

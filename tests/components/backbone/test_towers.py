@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm
 
-from components.backbone import Encoded, Projector, load_backbone
+from components.backbone import Encoded, load_backbone
 from components.features import level_features
-from components.ldc import LDC, shape_for
-from components.ldc.projection import projection_module
-from tests.components.backbone.test_backbone import RESNET, VIT, make_checkpoint
+from tests.support.checkpoints import RESNET, VIT, make_checkpoint
+from tests.support.towers import learns, projected
 
 TOWERS: dict[str, tuple[dict[str, Any], str]] = {
     "resnet": (RESNET, "attention_pool"),
@@ -39,21 +37,6 @@ def _backbone(tmp_path: Path, name: str) -> tuple[Any, Tensor]:
     return load_backbone(str(folder), models=tmp_path, precision="fp32"), pixels
 
 
-def projected(projector: Projector, encoded: Encoded) -> Tensor:
-    """The embedding before it is normalised, by the projector and the last level alone."""
-    module, tensors = projection_module(projector), projector.tensors
-    if projector.kind in ("projection", "token_linear"):
-        token = encoded.class_tokens[-1]
-        if projector.kind == "projection":  # the publication leaves the norm out
-            epsilon = float(tensors["norm_epsilon"])
-            token = layer_norm(token, token.shape[1:], tensors["norm_weight"], tensors["norm_bias"], epsilon)
-        return module(token)
-    positions = encoded.levels[-1].flatten(2).mT
-    if encoded.class_tokens and projector.kind == "latent_pool":
-        positions = torch.cat([encoded.class_tokens[-1][:, None], positions], 1)
-    return module(positions)
-
-
 @pytest.mark.parametrize("name", TOWERS)
 def test_a_tower_s_projector_makes_its_embedding_of_its_last_level_and_ldc_learns_on_it(
     tmp_path: Path, name: str
@@ -69,22 +52,7 @@ def test_a_tower_s_projector_makes_its_embedding_of_its_last_level_and_ldc_learn
     own = own[0] if isinstance(own, tuple) else own
     torch.testing.assert_close(projected(backbone.projector, encoded), own, atol=1e-4, rtol=1e-4)
     for mode in ("full", "grid", "pooled"):
-        assert _learns(backbone.projector, encoded, mode)
-
-
-def _learns(projector: Projector, encoded: Encoded, mode: Any) -> bool:
-    """A step of LDC on these levels changes what its adapter of the first level does."""
-    features = level_features(encoded, mode)
-    levels, tokens = [level.float() for level in features.levels], [token.float() for token in features.class_tokens]
-    channels = tuple(level.shape[1] for level in levels)
-    torch.manual_seed(0)
-    model = LDC(shape_for(channels, encoded.embedding.shape[1], 2, projector), projector)
-    before = [parameter.clone() for parameter in model.maf.parameters()]
-    optimiser = torch.optim.SGD(model.parameters(), 0.1)
-    model.train()(levels, tokens, torch.randn(len(encoded.embedding), 2)).fused.square().sum().backward()
-    optimiser.step()
-    after = list(model.maf.parameters())
-    return all(bool(value.isfinite().all()) for value in after) and not torch.equal(before[0], after[0])
+        assert learns(backbone.projector, encoded, mode)
 
 
 def test_levels_of_one_grid_are_averaged_to_seven_by_seven_at_most() -> None:

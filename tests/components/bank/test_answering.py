@@ -8,10 +8,10 @@ import torch
 
 from components.bank import AddedClass, Answering, Bank, threshold_beside
 from components.classifier import Bundle
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import fitter_for
+from tests.support.drawn_bank import features_of
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import fitter_for
+from tests.support.saved_bundle import drawn_bundle
 
 NAMES = ("rust", "dent", "crack")
 

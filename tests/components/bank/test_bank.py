@@ -6,9 +6,9 @@ import torch
 from components.bank import AddedClass, Bank, ColumnFitter
 from components.classifier import Bundle
 from components.errors import UserInputError
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_bank import features_of
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 RUST = AddedClass("rust", tuple(f"rust-{n}" for n in range(4)), "2026-01-02T00:00:00+00:00", 1)
 DENT = AddedClass("dent", ("dent-1", "dent-2"), "2026-01-03T00:00:00+00:00", 2)

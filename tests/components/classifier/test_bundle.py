@@ -13,8 +13,8 @@ from safetensors import safe_open
 
 from components.classifier import CLASSIFIER_HEADS, Bundle, saved_version
 from components.errors import UserInputError
-from tests.components.classifier.saved import drawn_bundle, fitted_bundle
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle, fitted_bundle
 
 
 @pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))

@@ -17,7 +17,7 @@ from components.classifier import (
     threshold_between,
 )
 from components.heads.pooling import log_loss
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_rows import drawn_support
 
 
 def drawn_logits(seed: int, n: int = 300, n_classes: int = 4, scale: float = 3.0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -19,7 +19,7 @@ from components.classifier import (
 from components.errors import UserInputError
 from components.features.carriers import Features
 from components.heads import Head, HeadState, Support
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_rows import drawn_support
 
 
 class Remembers(Head):

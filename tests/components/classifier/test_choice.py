@@ -11,7 +11,7 @@ from components.errors import UserInputError
 from components.features import Features
 from components.heads import Support
 from components.heads.nearest_mean import NearestMean
-from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.support.drawn_rows import drawn_support, drawn_task
 
 
 def said(name: str, support: Support, right: float, loudness: float = 4.0, seed: int = 0) -> Candidate:

@@ -5,7 +5,7 @@ import torch
 
 from components.classifier import choose, fit_candidates
 from components.classifier.calibration import threshold_for
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_rows import drawn_support
 
 
 def ranked(right: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:

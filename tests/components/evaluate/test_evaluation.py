@@ -16,10 +16,10 @@ from components.features.carriers import Features
 from components.files import json_text
 from components.heads import Support
 from components.ldc import LdcSettings, fit_ldc
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support, drawn_task
-from tests.components.ldc.drawn import drawn
-from tests.components.live.place import fitter_for
+from tests.support.drawn_levels import drawn
+from tests.support.drawn_rows import drawn_support, drawn_task
+from tests.support.live_place import fitter_for
+from tests.support.saved_bundle import drawn_bundle
 
 
 @functools.cache

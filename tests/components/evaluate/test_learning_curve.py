@@ -7,7 +7,7 @@ import torch
 from components.classifier import fit_head
 from components.evaluate.learning_curve import promise_of_more
 from components.features.carriers import Features
-from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.support.drawn_rows import drawn_support, drawn_task
 
 
 def test_the_promise_comes_about_true() -> None:

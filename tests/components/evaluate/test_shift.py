@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from components.evaluate.appearance import Appearance, appearance_of, changes
 from components.evaluate.shift import LEVEL, Home
-from tests.components.heads.drawn import drawn_task
+from tests.support.drawn_rows import drawn_task
 
 
 def home(shots: int = 12) -> Home:

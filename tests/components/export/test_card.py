@@ -7,9 +7,9 @@ from typing import Any
 
 from components.bank import Bank
 from components.export.card import card_of, model_card
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.export.test_vectors import with_rust
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_bank import with_rust
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 FIGURES: dict[str, Any] = {
     "evidence": "query",

@@ -24,8 +24,8 @@ from components.export.recipes.answer import prepared
 from components.export.web_runtime import RUNTIME_FILES, RUNTIME_VERSION, copy_runtime
 from components.features import level_features
 from components.ingest import load_image
-from tests.components.export.small import draw_task, small_backbone, small_classifier
 from tests.conftest import REPOSITORY, draw_photo
+from tests.support.small_export import draw_task, small_backbone, small_classifier
 
 SIZES = [(300, 200), (90, 333), (96, 96), (97, 64)]
 

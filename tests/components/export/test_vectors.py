@@ -6,7 +6,6 @@ import dataclasses
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,24 +13,13 @@ import torch
 from safetensors import safe_open
 from torch.nn.functional import normalize
 
-from components.bank import AddedClass, Bank, ColumnFitter
-from components.classifier import Bundle
+from components.bank import Bank
 from components.errors import UserInputError
 from components.export.vectors import export_classes, write_export
 from components.features import Features
-from components.liteembed import LiteEmbedSettings
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.conftest import FakeBackbone
-
-PHOTOS = tuple(f"rust-{number}" for number in range(3))
-
-
-def with_rust(bundle: Bundle) -> Bank:
-    backbone: Any = FakeBackbone()
-    fitter = ColumnFitter(bundle, backbone, features_of, LiteEmbedSettings(), lambda kind: None)
-    return fitter(Bank.empty(bundle), [AddedClass("rust", PHOTOS, "2026-01-01T00:00:00+00:00", 1)], "").bank
+from tests.support.drawn_bank import PHOTOS, features_of, with_rust
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 
 def queries() -> Features:

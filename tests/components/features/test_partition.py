@@ -254,12 +254,12 @@ def test_an_engine_that_gets_nothing_done_is_given_up(
 def test_a_worker_with_another_device_is_refused(
     tmp_path: Path, photos: dict[str, Path], backbone: FakeBackbone
 ) -> None:
-    from components.features import Work, encode_partition
+    from components.features import EncodingWork, encode_partition
 
     draw_photo(tmp_path / "photo.jpg", 1)
     part = plan(manifest(photos), FeatureKey("0" * 64, "grid"), 32)[0]
 
     with pytest.raises(ShotlineError, match="gives other features"):
-        encode_partition(Work(FakeBackbone), part, ShardStore(str(tmp_path / "store")))
+        encode_partition(EncodingWork(FakeBackbone), part, ShardStore(str(tmp_path / "store")))
     part = plan(manifest(photos), key(backbone), 32)[0]
-    assert encode_partition(Work(FakeBackbone), part, ShardStore(str(tmp_path / "store"))) == 20
+    assert encode_partition(EncodingWork(FakeBackbone), part, ShardStore(str(tmp_path / "store"))) == 20

@@ -14,8 +14,8 @@ from components.features.carriers import Features
 from components.heads import HeadState, Support
 from components.heads.gda import GDA
 from components.heads.pooling import spread
-from tests.components.heads import drawn
-from tests.components.heads.drawn import drawn_task
+from tests.support import drawn_rows as drawn
+from tests.support.drawn_rows import drawn_task
 
 drawn_support = partial(drawn.drawn_support, pool=12)
 EVERY_HEAD = pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))

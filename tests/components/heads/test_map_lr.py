@@ -10,7 +10,7 @@ from components.heads.map_lr import MapLR, voices_of
 from components.heads.nearest_mean import NearestMean
 from components.heads.pooling import pool_weights
 from components.heads.support import Support
-from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.support.drawn_rows import drawn_support, drawn_task
 
 
 def stretched(draw: int, shots: int, seed: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

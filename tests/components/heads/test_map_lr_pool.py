@@ -11,7 +11,7 @@ from components.heads import Support
 from components.heads.anchored import learn_from_pool
 from components.heads.gaussian import fit_two_covariance
 from components.heads.map_lr_pool import MapLRPool
-from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.support.drawn_rows import drawn_support, drawn_task
 
 
 def accuracy(name: str, support: Support, seed: int) -> float:

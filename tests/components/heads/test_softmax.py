@@ -10,7 +10,7 @@ from torch import Tensor
 
 from components.heads.pooling import first_of_the_best, log_loss, pool_weights, spread
 from components.heads.softmax import softmax_regression
-from tests.components.heads.drawn import drawn_task
+from tests.support.drawn_rows import drawn_task
 
 CLOSE = 1e-4  # of a log-probability, in nats
 

@@ -6,7 +6,7 @@ import torch
 from components.classifier import CLASSIFIER_HEADS, fit_head
 from components.features import Features
 from components.heads import stand_in
-from tests.components.heads.drawn import drawn_support, drawn_task
+from tests.support.drawn_rows import drawn_support, drawn_task
 
 
 @pytest.mark.parametrize("name", list(CLASSIFIER_HEADS))

@@ -10,7 +10,7 @@ from components.errors import UserInputError
 from components.features.carriers import Features
 from components.heads import Support, stratified_folds
 from components.heads.nearest_mean import NearestMean
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_rows import drawn_support
 
 
 @st.composite

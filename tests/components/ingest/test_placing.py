@@ -13,7 +13,8 @@ import pytest
 
 from components.errors import UserInputError
 from components.ingest import IngestSettings, check_placed, ingest, plan_placement
-from tests.components.ingest.conftest import Draw
+
+Draw = Callable[..., Path]
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@ import torch
 
 from components.artefacts import Pair
 from components.ldc import Outputs, deconfused, fit_ldc, mean_residual
-from tests.components.ldc.drawn import drawn
-from tests.components.ldc.test_fit import QUICK
+from tests.support.drawn_levels import QUICK, drawn
 
 
 def outputs(before: list[list[float]], after: list[list[float]]) -> Outputs:

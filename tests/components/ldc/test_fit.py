@@ -1,4 +1,4 @@
-"""Fitting: honest evidence, what the search may change, what is there with one photo a class."""
+"""Fitting: honest evidence, what the search may change, what is there with one photo per class."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from components.heads.pooling import pool_weights
 from components.ldc import OURS, LdcHead, LdcSettings, fit_ldc
 from components.ldc.family import alternatives, base_recipe, tries_grids
 from components.ldc.start import CrossFits, StoredStart, start_from_state
-from components.ldc.work import TrainingProgress, Work
-from tests.components.heads.drawn import drawn_support
-from tests.components.ldc.drawn import drawn
-
-QUICK = LdcSettings(epochs=4)
+from components.ldc.work import FitProgress, SupportTrainings
+from tests.support.drawn_levels import QUICK, drawn
+from tests.support.drawn_rows import drawn_support
 
 
 def test_out_of_fold_logits_are_what_the_classifier_takes() -> None:
@@ -44,7 +42,7 @@ def test_what_is_said_of_a_held_out_photo_does_not_depend_on_its_label() -> None
     other = replace(support, labels=scrambled)
     other.__dict__["folds"] = support.folds  # drawn by labels; the same ones here
 
-    said = [Work(each, QUICK).trained(1, base_recipe(QUICK, each)).outputs for each in (support, other)]
+    said = [SupportTrainings(each, QUICK).trained(1, base_recipe(QUICK, each)).outputs for each in (support, other)]
 
     assert torch.equal(said[0].alf, said[1].alf)
     assert torch.equal(said[0].clip, said[1].clip)
@@ -109,7 +107,7 @@ def test_no_rows_give_no_scores() -> None:
 
 def test_every_epoch_of_every_training_is_told_and_the_kept_one_s_are_logged() -> None:
     for shots, validation in ((1, None), (4, None), (4, drawn(3, 2))):
-        heard: list[TrainingProgress] = []
+        heard: list[FitProgress] = []
         fit = fit_ldc(drawn(3, shots), QUICK, validation=validation, progress=heard.append)
 
         assert [each.done for each in heard] == list(range(1, heard[-1].planned + 1))

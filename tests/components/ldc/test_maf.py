@@ -13,8 +13,8 @@ from torch import Tensor
 from components.backbone import Projector
 from components.ldc import LDC, Shape, shape_for
 from components.ldc.projection import AttentionPool
-from tests.components.ldc.derivation import Weights, resnet_fused, vit_fused
-from tests.components.ldc.published import Case, distance, ours
+from tests.support.ldc_derivation import Weights, resnet_fused, vit_fused
+from tests.support.ldc_published import Case, distance, ours
 
 PARITY = Path(__file__).parent / "parity"
 N, GRID, HEADS, D, K = 6, 2, 2, 8, 5

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from components.ldc import LDC, AdamW, Outputs, cosine_rate, loss_terms
-from tests.components.ldc.published import Case, distance, ours
+from tests.support.ldc_published import Case, distance, ours
 
 FOLDER = Path(os.environ.get("SHOTLINE_LDC_PARITY") or Path(__file__).parent / "parity")
 FILES = sorted([*FOLDER.glob("rn_fuse*.safetensors"), *FOLDER.glob("vit_fuse*.safetensors")])

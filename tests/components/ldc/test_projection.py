@@ -7,7 +7,7 @@ from torch.nn.functional import layer_norm, normalize
 
 from components.backbone import load_backbone
 from components.ldc.projection import projection_module
-from tests.components.backbone.test_backbone import RESNET, VIT, make_checkpoint
+from tests.support.checkpoints import RESNET, VIT, make_checkpoint
 
 
 def test_a_resnet_s_projector_makes_the_embedding_of_the_last_level(tmp_path: Path) -> None:

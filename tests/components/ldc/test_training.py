@@ -16,9 +16,9 @@ from components.ldc import LDC, OURS, PUBLISHED, EpochLoss, HeldViews, LiveViews
 from components.ldc.sources import in_mode
 from components.ldc.start import ZeroShotStart
 from components.ldc.training import outputs_of
-from tests.components.backbone.test_backbone import RESNET, make_checkpoint
-from tests.components.ldc.drawn import CHANNELS, drawn
 from tests.conftest import draw_photo
+from tests.support.checkpoints import RESNET, make_checkpoint
+from tests.support.drawn_levels import CHANNELS, drawn
 
 SHORT = replace(OURS, epochs=3, start="zero_shot", learning_rate=1e-2)
 

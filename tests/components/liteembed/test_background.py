@@ -15,8 +15,9 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from components.backbone import BackboneSettings, load_backbone
 from components.liteembed import WholeVocabulary
-from tests.components.liteembed.test_vocabulary import THINGS, TextBackbone
+from components.liteembed.things import names_of_things
 from tests.conftest import REPOSITORY
+from tests.support.drawn_texts import TextBackbone
 
 MODELS = REPOSITORY / "models"
 
@@ -92,7 +93,7 @@ def test_who_needs_it_now_waits_for_the_builder_and_hears_how_far_it_is(tmp_path
     waiting.join(30)
 
     assert backbone.encoded == 0  # it read what the other had built
-    assert len(whole.read().words) == len(THINGS) + 300  # type: ignore[union-attr]
+    assert len(whole.read().words) == len(names_of_things()) + 300  # type: ignore[union-attr]
     assert whole.progress() is None
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".json"] == []
 

@@ -1,36 +1,14 @@
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn.functional import normalize
 
-from components.backbone import BackboneIdentity
 from components.errors import UserInputError
 from components.liteembed import Vocabulary, best_vocabulary, build_vocabulary, read_vocabulary
 from components.liteembed.things import names_of_things
+from tests.support.drawn_texts import TextBackbone
 
 THINGS = names_of_things()
-
-
-class TextBackbone:
-    """Texts to drawn vectors; counts what it encodes."""
-
-    def __init__(self, n_words: int = 1200, weights: str = "0" * 64) -> None:
-        self.identity = BackboneIdentity("fake", weights, {}, "fp32", "cpu")
-        self.encoded = 0
-        self._words = [f"word{number}" for number in range(n_words)]
-
-    def words(self) -> list[str]:
-        return self._words
-
-    def encode_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
-        self.encoded += len(texts)
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") for text in texts]
-        rows = [torch.randn(16, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return normalize(torch.stack(rows) * torch.linspace(3, 0.1, 16), dim=1)
 
 
 def test_it_is_built_once_and_read_after_that(tmp_path: Path) -> None:

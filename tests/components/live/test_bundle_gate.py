@@ -9,9 +9,9 @@ from components.bank import AddedClass, Bank
 from components.classifier import Bundle
 from components.errors import RefusedByGateError
 from components.live import GateSettings, judge_bundle
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import fitter_for
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import fitter_for
+from tests.support.saved_bundle import drawn_bundle
 
 
 def answering(bundle: Bundle, answers: Mapping[int, list[int | None]]) -> tuple[Bundle, Bank]:

@@ -13,7 +13,7 @@ from components.errors import UserInputError
 from components.live import consolidation
 from components.live.consolidation import Consolidation
 from tests.conftest import draw_photo
-from tests.journeys.conftest import tree_digest
+from tests.support.stories import tree_digest
 
 LIST = "path,class\n" + "".join(f"{name}/{number}.jpg,{name}\n" for name in ("crack", "pit") for number in range(2))
 

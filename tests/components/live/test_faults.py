@@ -23,12 +23,12 @@ from components.live.intake import take_in
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Taken
 from components.workspace import Workspace
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import GATE, Place, fitter_for, stamp
 from tests.conftest import draw_photo
-from tests.flows.drawn_workspace import draw
+from tests.support.drawn_bank import features_of
+from tests.support.drawn_rows import drawn_support
+from tests.support.drawn_workspace import draw
+from tests.support.live_place import GATE, Place, fitter_for, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 SETTINGS = InboxSettings(settle_s=0.001, unfinished_s=0.001)
 

@@ -9,11 +9,11 @@ from components.bank import AddedClass, Answering, Bank, ColumnFitter
 from components.errors import RefusedByGateError
 from components.liteembed import LiteEmbedSettings
 from components.live import GateSettings, KnownChange, compare_known, judge
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import fitter_for
 from tests.conftest import FakeBackbone
+from tests.support.drawn_bank import features_of
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import fitter_for
+from tests.support.saved_bundle import drawn_bundle
 
 NO_CHANGE = KnownChange(n_photos=20, changed=0, become_unknown=0, drop=0.0)
 

@@ -13,10 +13,10 @@ import torch
 
 from components.classifier import Bundle
 from components.live import version_name
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live import processes
-from tests.components.live.place import Place, photos_of, stamp
+from tests.support import live_processes as processes
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import Place, photos_of, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def bundle() -> Bundle:
 def context() -> BaseContext:
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.components.live.processes"])
+    context.set_forkserver_preload(["tests.support.live_processes"])
     return context
 
 

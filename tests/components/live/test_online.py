@@ -17,16 +17,11 @@ from components.errors import UserInputError
 from components.live.online import OnlineClasses, class_rows_of
 from components.store import ClassStore
 from components.workspace import Workspace
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.test_changes import Place, photos_of, stamp
 from tests.conftest import REPOSITORY
-
-
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return drawn_bundle(drawn_support(shots=4), ["zero_shot", "nearest_mean", "gda"])[0]
+from tests.support.drawn_bank import features_of
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import Place, photos_of, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from components.pool import Pool, PooledPhoto
 from components.store import PhotoState, PhotoStates
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY
-from tests.flows.drawn_workspace import draw
+from tests.support.drawn_workspace import draw
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 POOLED = sha256_bytes(b"pooled")

@@ -13,10 +13,10 @@ from components.errors import UserInputError
 from components.live.opening import LiveWorkspace
 from components.live.purging import purge, purgeable
 from components.workspace import Workspace
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import Place, fitter_for, photos_of, stamp
-from tests.flows.drawn_workspace import draw
+from tests.support.drawn_rows import drawn_support
+from tests.support.drawn_workspace import draw
+from tests.support.live_place import Place, fitter_for, photos_of, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from components.live.review import Word, give_word, into_folders, label, review,
 from components.pool import Pool, add_photos
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.journeys.conftest import tree_digest
+from tests.support.stories import tree_digest
 
 # They share a workspace that is trained with a pool.
 pytestmark = pytest.mark.soak

@@ -15,13 +15,13 @@ from components.classifier import Bundle
 from components.files import sha256_bytes, write_json
 from components.live.standing import Behind, standing_of
 from components.live.standing_told import explain_standing
-from components.live.watchers import Note, watchers
+from components.live.watchers import WatcherNote, watchers
 from components.pool import Pool, PooledPhoto
 from components.workspace import Workspace
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import Place, photos_of, stamp
-from tests.flows.drawn_workspace import draw
+from tests.support.drawn_rows import drawn_support
+from tests.support.drawn_workspace import draw
+from tests.support.live_place import Place, photos_of, stamp
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_what_waits_in_inbox_and_pool_is_counted(workspace: Workspace, tmp_path:
 
 def test_a_watcher_is_seen_while_it_lives_and_named_when_it_is_silent(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
-    note = Note(workspace, tmp_path / "inbox", "takes")
+    note = WatcherNote(workspace, tmp_path / "inbox", "takes")
     with note.kept():
         note.beat()
         (watcher,) = watchers(workspace)

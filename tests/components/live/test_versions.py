@@ -11,8 +11,8 @@ from components.bank import Bank
 from components.classifier import Bundle
 from components.files import write_json
 from components.live import Version, Versions
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from components.pretrain import PretrainParameters, TextPlacement
 from components.pretrain.architecture import build, encode_texts, token_ids, tokenise
-from components.pretrain.placement import Placement
+from components.pretrain.placement import TextMap
 from components.pretrain.text import TextTargets, embed_texts, refit_projection, text_basis, warm_start
 from components.pretrain.vocabulary import phrases, read_lexicon, whole_words
 
@@ -35,7 +35,7 @@ def test_placement_returns_known_names_where_they_are(lexicon_path: Path) -> Non
     lexicon = read_lexicon(lexicon_path)
     sentences = F.normalize(torch.randn(9, 12, generator=torch.Generator().manual_seed(0)), dim=1)
     names = list(lexicon.names)
-    placement = Placement(TextPlacement(ridge=1e-4)).fit(names, sentences, lexicon.cores)
+    placement = TextMap(TextPlacement(ridge=1e-4)).fit(names, sentences, lexicon.cores)
     placed = placement.place(names, sentences)
     assert F.cosine_similarity(placed, lexicon.cores).min() > 0.99
     torch.testing.assert_close(placed.norm(dim=1), lexicon.cores.norm(dim=1).mean().expand(9))

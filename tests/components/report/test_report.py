@@ -95,7 +95,7 @@ def test_a_photo_filed_under_another_class_is_suspected(tmp_path: Path) -> None:
     import numpy as np
 
     from components.report.sources import Embedded
-    from tests.components.report.conftest import measured_workspace
+    from tests.support.measured_workspace import measured_workspace
 
     sources = read_sources(measured_workspace(tmp_path, added=False))
     random = np.random.default_rng(0)

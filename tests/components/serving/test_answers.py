@@ -22,9 +22,9 @@ from components.classifier import Bundle
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
 from components.serving.answers import Answer, PhotoClassifier
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.conftest import REPOSITORY, FakeBackbone
+from tests.conftest import REPOSITORY, FakeBackbone, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 FP32 = BackboneSettings(device="cpu", precision="fp32")
 
@@ -63,6 +63,27 @@ def test_what_is_classified_keeps_to_the_limits_of_the_training(
     assert isinstance(refused, PhotoError)
     assert (refused.reason, said in refused.what, remedy in refused.remedy) == (reason, True, True)
     assert isinstance(answer, Answer)
+
+
+def test_a_photo_whose_file_is_damaged_has_its_answer_and_its_flaw(bundle: Bundle, tmp_path: Path) -> None:
+    draw_photo(tmp_path / "whole.jpg", 1)
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    damaged = bytearray(whole)
+    damaged[-400:-398] = b"\xff\xd0"  # a marker among the pixels
+    classifier = PhotoClassifier(bundle, FakeBackbone())  # type: ignore[arg-type]
+
+    good, torn, endless = classifier.answer([whole, bytes(damaged), whole[:-2]])
+
+    assert isinstance(good, Answer)
+    assert good.flaw is None
+    assert "flaw" not in good.to_json()
+    for answer, told in ((torn, "damaged or missing"), (endless, "end marker is missing")):
+        assert isinstance(answer, Answer)
+        assert answer.top
+        assert told in answer.to_json()["flaw"]
+    [[again, _, _]] = classifier.answer_batches([[lambda: bytes(damaged), lambda: whole, lambda: b"words"]])
+    assert isinstance(again, Answer)
+    assert again.flaw == torn.flaw  # type: ignore[union-attr]
 
 
 def test_people_are_told_the_words_and_programs_the_folder(bundle: Bundle) -> None:

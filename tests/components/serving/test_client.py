@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
@@ -37,7 +39,8 @@ class Classifier:
             raise ServiceUnavailable("busy")
         good = {"top": [{"class": "red", "probability": 0.9}], "likely": ["red"], "abstained": False, "bank": "b"}
         bad = {"error": {"code": "not_an_image", "message": "it is not an image", "remedy": "use a photo"}}
-        return [bad if photo == b"no" else good for photo in photos]
+        damaged = good | {"flaw": "a part of it is missing"}
+        return [{b"no": bad, b"torn": damaged}.get(photo, good) for photo in photos]
 
     async def embed(self, photos: list[bytes]) -> list[dict[str, Any]]:
         return [{"embedding": [1.0, 0.0], "backbone": "b"} for _ in photos]
@@ -96,7 +99,7 @@ def test_photos_are_asked_about(url: str, photo: Path) -> None:
         one, bad, unnamed = client.classify([photo, b"no", photo.read_bytes()])
         [alone] = client.classify(b"no")
 
-        assert one == shotline.AnsweredPhoto("a.jpg", (("red", 0.9),), ("red",), False, "b")
+        assert one == shotline.ServedAnswer("a.jpg", (("red", 0.9),), ("red",), False, "b")
         assert (unnamed.path, unnamed.top) == (None, one.top)
         for each in (bad, alone):
             assert each.error is not None
@@ -119,6 +122,40 @@ def test_what_is_busy_for_a_moment_is_asked_again(url: str, photo: Path, monkeyp
 
     assert (refused.value.code, refused.value.status) == ("service_unavailable", 503)
     assert waited == [1.0] * 4  # as Retry-After says
+
+
+def test_a_zip_is_answered_photo_by_photo(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.serving.client.time.sleep", lambda seconds: None)
+    members = {f"{number:02d}.jpg": b"yes" for number in range(40)} | {"40.jpg": b"no", "41.jpg": b"torn"}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with shotline.Client(url) as client:
+        Classifier.busy = 1  # asked again, and sent again
+        answers = client.classify_zip(tmp_path / "a.zip")
+        first = next(answers)
+        assert first == shotline.ServedAnswer("00.jpg", (("red", 0.9),), ("red",), False, "b")
+        *_, bad, torn = answers
+        assert [answer.path for answer in client.classify_zip((tmp_path / "a.zip").read_bytes())] == list(members)
+        assert bad.error is not None
+        assert (bad.error.code, torn.flaw, torn.error) == ("not_an_image", "a part of it is missing", None)
+        for given, told in ((b"no archive", "archive cannot be read"), (tmp_path / "no.zip", "cannot be read")):
+            with pytest.raises(UserInputError, match=told):
+                client.classify_zip(given)
+
+
+def test_a_zip_whose_answers_break_off_says_so() -> None:
+    def lines() -> Iterator[bytes]:
+        yield b'{"path": "0.jpg", "top": [], "likely": [], "abstained": true, "bank": "b"}\n'
+        raise httpx.RemoteProtocolError("incomplete")
+
+    with shotline.Client("http://service") as client:
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, content=lines()))
+        client._http = httpx.Client(base_url="http://service", transport=transport)
+        answers = client.classify_zip(b"PK")
+        assert next(answers).path == "0.jpg"
+        with pytest.raises(shotline.ServiceError, match="incomplete"):
+            next(answers)
 
 
 def test_classes_are_changed_with_the_token(url: str, photo: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError as SettingsError
 
 from components.errors import ShotlineError, UserInputError
-from components.validate import ValidateSettings, ValidationError, Verdict, validate
+from components.validate import ValidateSettings, ValidationError, ValidationVerdict, validate
 from tests.support.photo_tables import check
 
 
-def failed(verdict: Verdict) -> dict[str, list[str]]:
+def failed(verdict: ValidationVerdict) -> dict[str, list[str]]:
     """Check -> the paths (or classes) that fail it."""
     return {
         answer.check.code: [str(row.get("path") or row.get("class")) for row in answer.failing]

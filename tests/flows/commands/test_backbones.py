@@ -11,7 +11,7 @@ from components.backbone import check_backbone
 from components.backbone.known import ADVISED, KNOWN, listed_backbones, measured_ms
 from components.backbone.open_clip_import import import_open_clip
 from flows.cli import main
-from tests.components.backbone.test_backbone import VIT, make_checkpoint
+from tests.support.checkpoints import VIT, make_checkpoint
 
 
 def test_every_known_one_is_a_model_and_a_tag_of_open_clip(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What commands tell programs: one JSON object a line on standard output, and nothing else."""
+"""What commands tell programs: one JSON object per line on standard output, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.live.opening import LiveWorkspace
 from components.workspace import Workspace
 from flows.cli import main
 from tests.conftest import REPOSITORY
-from tests.flows.drawn_workspace import draw, run_stages, stand_in
+from tests.support.drawn_workspace import draw, run_stages, stand_in
 
 Say = Callable[..., list[dict[str, Any]]]
 

@@ -63,6 +63,7 @@ function tell(row, answer) {
     h("p", { class: "quiet small name" }, row.photo.name),
     ...head,
     likely.length > 1 ? h("p", { class: "quiet" }, `It may well be ${likely.map(words).join(" or ")}.`) : "",
+    answer.flaw ? h("p", { class: "quiet" }, `About the file: ${answer.flaw}.`) : "",
     bars,
     row.why,
   );

@@ -1,4 +1,4 @@
-"""A zip archive of photos, answered with a line a photo."""
+"""A zip archive of photos, answered with a line per photo."""
 
 from __future__ import annotations
 

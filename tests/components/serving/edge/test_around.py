@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 
 from components.serving.edge import edge_application
 from components.serving.edge.around import layers
-from components.serving.edge.limits import Limits
+from components.serving.edge.limits import UploadLimits
 from components.serving.edge.probes import Readiness
 
 PAGE = {"origin": "https://page.example"}
@@ -47,7 +47,7 @@ def service() -> Any:
             Middleware(MaxConcurrencyMiddleware, max_concurrency=1),
         ],
     )
-    return layers(whole, readiness, Limits(stretch_s=0.2))
+    return layers(whole, readiness, UploadLimits(stretch_s=0.2))
 
 
 def ask(*requests: dict[str, Any]) -> list[httpx.Response]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.serving.edge.errors import RefusedError
-from components.serving.edge.forms import Form, read_form
+from components.serving.edge.forms import RequestForm, read_form
 
 JPEG = b"\xff\xd8\xff\xe0\r\n--X\r\nin the middle\r\n\x00\xff\xd9"  # holds what could be taken for a border
 
@@ -24,7 +24,7 @@ def multipart(*parts: tuple[str, bytes], boundary: str = "Y", end: str = "--\r\n
     )
 
 
-def read(*parts: tuple[str, bytes], content_type: str = "multipart/form-data; boundary=Y", **form: Any) -> Form:
+def read(*parts: tuple[str, bytes], content_type: str = "multipart/form-data; boundary=Y", **form: Any) -> RequestForm:
     return read_form(content_type, multipart(*parts, **form))
 
 
@@ -59,7 +59,7 @@ def refusal(content_type: str, body: bytes) -> dict[str, str]:
 )
 def test_a_photo_is_one_by_its_field_with_whatever_name(disposition: str, name: str | None) -> None:
     form = read((f"Content-Disposition: {disposition}\r\nContent-Type: image/jpeg", JPEG))
-    assert form == Form(photos=((name, JPEG),))
+    assert form == RequestForm(photos=((name, JPEG),))
 
 
 def test_both_spellings_of_a_field_are_read_and_others_are_named() -> None:
@@ -73,7 +73,7 @@ def test_both_spellings_of_a_field_are_read_and_others_are_named() -> None:
         ('Content-Disposition: form-data; name="comment"', b"x" * 3_000),
         ('Content-Disposition: form-data; name="photos"; filename="a.jpg"', JPEG),
     )
-    assert form == Form(((None, b"1"), (None, b"2")), ("rust", "キズ"), "7", ("comment", "photos"))
+    assert form == RequestForm(((None, b"1"), (None, b"2")), ("rust", "キズ"), "7", ("comment", "photos"))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,9 @@ def test_what_is_missing_in_a_request_is_told(content_type: str, body: bytes, me
 )
 def test_json_carries_photos_in_base64(text: str) -> None:
     body = json.dumps({"images": [text, text], "text": "rust", "top": 7, "comment": None}).encode()
-    assert read_form("Application/JSON; charset=utf-8", body) == Form(((None, JPEG),) * 2, ("rust",), "7", ("comment",))
+    assert read_form("Application/JSON; charset=utf-8", body) == RequestForm(
+        ((None, JPEG),) * 2, ("rust",), "7", ("comment",)
+    )
     assert read_form("application/json", json.dumps({"image": text, "top": "7"}).encode()).photos == ((None, JPEG),)
 
 
@@ -198,4 +200,4 @@ def test_no_bytes_at_all_are_more_than_refused(noise: bytes, place: int, put: by
     for content_type in ("multipart/form-data; boundary=Y", "application/json"):
         for body in (noise, changed, re.sub(rb"\r\n", b"\n", changed)):
             with suppress(RefusedError):  # a client's fault, told; `test_what_is_missing...` holds its form
-                assert isinstance(read_form(content_type, body), Form)
+                assert isinstance(read_form(content_type, body), RequestForm)

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.serving.edge.limits import Limits, Uploads, refused
+from components.serving.edge.limits import UploadLimits, Uploads, refused
 
 FORM = (b"content-type", b"multipart/form-data; boundary=Y")
 GONE = {"type": "http.disconnect"}
@@ -34,7 +34,7 @@ class Edge:
 
     def __init__(self, **limits: Any) -> None:
         self.behind = Counting()
-        self.app: ASGIApp = Uploads(refused(self.behind), paths={"/classify"}, limits=Limits(**limits))
+        self.app: ASGIApp = Uploads(refused(self.behind), paths={"/classify"}, limits=UploadLimits(**limits))
 
     async def ask(
         self,

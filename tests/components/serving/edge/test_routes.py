@@ -12,7 +12,7 @@ from bentoml.exceptions import BentoMLException, ServiceUnavailable
 from starlette.types import ASGIApp
 
 from components.serving.edge import edge_application
-from components.serving.edge.limits import Limits, Uploads
+from components.serving.edge.limits import UploadLimits, Uploads
 from components.serving.edge.probes import Readiness
 from components.serving.edge.routes import PATHS_WITH_BODY
 
@@ -38,7 +38,7 @@ async def never() -> bool:
     return False
 
 
-def edge(classifier: Any, limits: Limits | None = None) -> ASGIApp:
+def edge(classifier: Any, limits: UploadLimits | None = None) -> ASGIApp:
     """The routes behind the layer that reads uploads."""
     routes = edge_application(lambda: classifier.to_async, Readiness(never))
     return Uploads(routes, paths=PATHS_WITH_BODY, limits=limits)
@@ -55,7 +55,9 @@ def send(app: ASGIApp, **request: Any) -> httpx.Response:
     return asyncio.run(answer())
 
 
-def ask(classifier: Failing, *, size_bytes: int = 5, limits: Limits | None = None, **request: Any) -> httpx.Response:
+def ask(
+    classifier: Failing, *, size_bytes: int = 5, limits: UploadLimits | None = None, **request: Any
+) -> httpx.Response:
     """POST /classify with one photo, to an edge over the given classifier."""
     return send(edge(classifier, limits), files=[("images", ("a.jpg", b"x" * size_bytes))], **request)
 
@@ -94,7 +96,7 @@ def test_a_connection_that_broke_is_asked_over_once_more() -> None:
 
 
 def test_requests_under_way_are_bounded_in_bytes() -> None:
-    limits = Limits(bytes_at_once=10_000)
+    limits = UploadLimits(bytes_at_once=10_000)
     assert ask(Failing(), size_bytes=8_000, limits=limits).status_code == 200
     answer = ask(Failing(), size_bytes=12_000, limits=limits)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")

@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
-from components.serving.answers import Answer, PhotoClassifier, Ranked
+from components.serving.answers import Answer, PhotoClassifier, RankedClass
 from components.serving.table.file import SCHEMA, TableFile
 from components.serving.table.making import answers_to
 from components.serving.table.named import named_photos
 from components.serving.table.rows import COLUMNS, Row, csv_line, csv_rows, is_unsure, row_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
 from tests.conftest import FakeBackbone, draw_photo
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 
 def answer(*ranked: tuple[str, float], likely: tuple[str, ...] = ("cat",)) -> Answer:
-    return Answer(tuple(Ranked(name, name, value) for name, value in ranked), False, "v1", likely)
+    return Answer(tuple(RankedClass(name, name, value) for name, value in ranked), False, "v1", likely)
 
 
 SURE = row_of("a.jpg", answer(("cat", 0.95), ("dog", 0.05)))
@@ -38,10 +38,14 @@ BROKEN = row_of("c.jpg", PhotoError("it is empty", on="c.jpg", remedy="copy it",
 def test_the_columns_are_those_that_others_rely_on() -> None:
     assert (
         *("path", "class", "probability", "second", "second_probability", "likely", "abstained", "bank", "error"),
+        "flaw",  # last: who reads columns by their numbers reads what they always did
     ) == COLUMNS
     assert TORN["likely"] == ["cat", "dog"]
     assert BROKEN["error"] == "it is empty; copy it"
     assert [is_unsure(row) for row in (SURE, TORN, BROKEN)] == [False, True, True]
+    damaged = row_of("d.jpg", dataclasses.replace(answer(("cat", 0.95)), flaw="a part is missing"))
+    assert (damaged["class"], damaged["error"], damaged["flaw"]) == ("cat", None, "a part is missing")
+    assert (SURE["flaw"], BROKEN["flaw"]) == (None, None)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "'=", "''-"])
@@ -128,6 +132,19 @@ def test_answers_of_two_versions_are_not_mixed_and_a_foreign_file_is_not_overwri
         TableFile(foreign, "v1")
     assert foreign.read_text() == "my,own\n1,2\n"
     assert TableFile(path, "v2", anew=True).done == set()
+
+
+def test_where_nothing_can_be_written_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for place in ("folder", "nowhere/a.csv"):
+        with pytest.raises(UserInputError, match=r"folder|be written"):
+            TableFile(tmp_path / place, "v1")
+    part = tmp_path / "a.csv.part"
+    for foreign in ("my,own\n1,2\nhalf", "[1, 2]\n"):
+        part.write_text(foreign)
+        with pytest.raises(UserInputError, match="no rows of answers"):
+            TableFile(tmp_path / "a.csv", "v1")
+        assert part.read_text() == foreign
 
 
 def test_killed_at_any_batch_and_gone_on_with_the_file_is_the_same(tmp_path: Path) -> None:

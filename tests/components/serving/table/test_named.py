@@ -60,6 +60,21 @@ def test_links_that_lead_out_say_so_in_their_rows(folder: Path, tmp_path: Path) 
     assert "in/folder/x.jpg" not in refused
 
 
+def test_archives_in_folders_and_in_archives_say_that_they_are_not_opened(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.writestr("inner.ZIP", b"PK")
+        archive.writestr("a.png", photo_bytes())
+
+    in_folder = {photo.name: photo for photo in named_photos(["in"], Limits())}["in/more.zip"]
+    photo, inner = named_photos(["in/more.zip"], Limits())
+
+    assert (photo.name, inner.name) == ("in/more.zip/a.png", "in/more.zip/inner.ZIP")
+    for refused, what, remedy in ((in_folder, "not opened in a folder", "name it"), (inner, "within an", "unpack")):
+        with pytest.raises(PhotoError, match=what) as caught:
+            refused.load()
+        assert remedy in caught.value.remedy
+
+
 def test_a_name_that_is_no_text_has_a_row_too(folder: Path) -> None:
     (folder / "b.jpg").rename(os.fsdecode(os.fsencode(folder) + b"/\xff.jpg"))
 

@@ -1,4 +1,4 @@
-"""Sorted photos: a folder a class, unknown ones apart, nothing lost and nothing twice."""
+"""Sorted photos: a folder per class, unknown ones apart, nothing lost and nothing twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
-from components.serving.answers import Answer, Ranked
+from components.serving.answers import Answer, RankedClass
 from components.serving.table.contact_sheet import write_contact_sheet
 from components.serving.table.named import NamedPhoto, named_photos
 from components.serving.table.rows import Row, row_of
@@ -20,7 +20,9 @@ from tests.conftest import draw_photo
 
 
 def row(photo: NamedPhoto, name: str, abstained: bool = False) -> Row:
-    return row_of(photo.name, Answer((Ranked(name, name, 0.93), Ranked("other", "other", 0.07)), abstained, "v1"))
+    return row_of(
+        photo.name, Answer((RankedClass(name, name, 0.93), RankedClass("other", "other", 0.07)), abstained, "v1")
+    )
 
 
 def test_photos_go_by_class_and_a_second_run_changes_nothing(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from components.heads import Head, Support
 from components.ingest import load_image
 from components.ldc import LdcSettings, fit_ldc
 from components.liteembed import LiteEmbedSettings
-from tests.components.classifier.saved import drawn_bundle
 from tests.conftest import REPOSITORY, draw_photo
+from tests.support.saved_bundle import drawn_bundle
 
 LDC: dict[str, LevelMode] = {"ldc": "grid", "ldc pooled": "pooled"}
 """LDC by the levels that it reads."""

@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 from components.backbone import Projector
 from components.features import Features
 from components.heads import Support
-from tests.components.heads.drawn import drawn_support
+from components.ldc import LdcSettings
+from tests.support.drawn_rows import drawn_support
 
 CHANNELS, D, GRID, HEADS = (6, 8, 10, 16), 12, 2, 4
 
@@ -65,3 +66,6 @@ def _level(embedding: Tensor, channels: int, side: int, draw: torch.Generator) -
     if not side:
         return means
     return means[:, :, None, None] * (0.5 + torch.rand(len(embedding), channels, side, side, generator=draw))
+
+
+QUICK = LdcSettings(epochs=4)

@@ -1,4 +1,4 @@
-"""The photos that came beside `data/raw`: of added classes, and those that wait for a trained class's consolidation."""
+"""The photos outside `data/raw`: of added classes, and those that wait for consolidation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["read_arrivals"]
 def read_arrivals(
     workspace: Workspace, trained: pa.Table, made_with: BackboneFacts
 ) -> tuple[pa.Table, NDArray[np.float32]]:
-    """The photos that the ledger comes to: a table as `trained`, and their embeddings (m, d) float32.
+    """The photos that the ledger leads to: a table like `trained`, and their embeddings (m, d) float32.
 
     Args:
         workspace: see `Workspace`.
-        trained: `id`, `path`, `class` of the photos in `data/raw`; what is there is left out here.
+        trained: `id`, `path`, `class` of the photos in `data/raw`; these are left out here.
         made_with: the backbone that made the others' embeddings.
 
     Raises:
-        UserInputError: a photo is missing, or must be encoded and the backbone is not that one.
+        UserInputError: a photo is missing, or must be encoded and the backbone is another one.
     """
     state = states(Ledger(workspace.ledger).entries(), frozenset(trained["class"].to_pylist()))[-1]
     class_of = {photo: each.name for each in state.classes.values() for photo in each.photos}

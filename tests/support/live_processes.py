@@ -11,7 +11,7 @@ from typing import Any
 
 from components.bank import ArrivalPhotos, Ledger
 from components.live import Changes, Versions
-from tests.components.live.place import Place, stamp
+from tests.support.live_place import Place, stamp
 
 BEFORE, AFTER = "before", "after"
 POINTS: dict[str, tuple[type, str, str]] = {

@@ -13,10 +13,10 @@ from components.bank import ArrivalPhotos, Bank, ColumnFitter, Ledger, replay
 from components.classifier import Bundle
 from components.liteembed import LiteEmbedSettings
 from components.live import Changes, GateSettings, Stamp, Versions
-from tests.components.bank.conftest import features_of
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
 from tests.conftest import FakeBackbone
+from tests.support.drawn_bank import features_of
+from tests.support.drawn_rows import drawn_support
+from tests.support.saved_bundle import drawn_bundle
 
 GATE = GateSettings(most_drop_one=0.1, most_drop_many=0.1)
 _clock = itertools.count()

@@ -14,26 +14,11 @@ from components.live.versions import Versions
 from components.workspace import Workspace
 from flows import consolidation, pipeline
 from flows.dvc import Pipeline
-from tests.components.classifier.saved import drawn_bundle
-from tests.components.heads.drawn import drawn_support
-from tests.components.live.place import fitter_for
 from tests.conftest import REPOSITORY, draw_photo
-
-
-class Notes:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def begin(self, stage: str) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def end(self, stage: str, seconds: float) -> None: ...
+from tests.support.drawn_rows import drawn_support
+from tests.support.live_place import fitter_for
+from tests.support.notes import Notes
+from tests.support.saved_bundle import drawn_bundle
 
 
 def draw(root: Path) -> Workspace:
