@@ -61,14 +61,7 @@ def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
         page.get_by_role("tab", name="Review").click()
         page.wait_for_selector(".review-classes button", timeout=CHANGE_MS)
 
-        asked_about = page.locator(".label-checks li", has_text="labelled red")
-        asked_about.first.get_by_role("button", name="It is green").click()
-        put_right = page.locator(".label-checks li", has_text="Now green")
-        put_right.wait_for(timeout=CHANGE_MS)
-        assert [(word.label, word.to) for word in read_label_words(Workspace(root).raw)] == [("red", "green")]
-        put_right.get_by_role("button", name="Undo").click()
-        put_right.wait_for(state="detached", timeout=CHANGE_MS)
-        assert read_label_words(Workspace(root).raw)[-1].action == "undo"
+        a_label_is_put_right_and_taken_back(page, root)
 
         if page.locator("#alike").count():
             page.check("#alike")
@@ -85,3 +78,15 @@ def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
         page.click("#panel section.note.good >> text=Undo")
         page.wait_for_selector("text=Undone", timeout=CHANGE_MS)
         assert asked(3) == before
+
+
+def a_label_is_put_right_and_taken_back(page: Any, root: Path) -> None:
+    """The photo of a green thing among the red ones, on the Review tab."""
+    asked_about = page.locator(".label-checks li", has_text="labelled red")
+    asked_about.first.get_by_role("button", name="It is green").click()
+    put_right = page.locator(".label-checks li", has_text="Now green")
+    put_right.wait_for(timeout=CHANGE_MS)
+    assert [(word.label, word.to) for word in read_label_words(Workspace(root).raw)] == [("red", "green")]
+    put_right.get_by_role("button", name="Undo").click()
+    put_right.wait_for(state="detached", timeout=CHANGE_MS)
+    assert read_label_words(Workspace(root).raw)[-1].action == "undo"

@@ -92,7 +92,7 @@ _SEND = "-F images=@photo.jpg"
 
 
 def _paths() -> dict[str, dict[str, Any]]:
-    return {**_answering(), **_changing(), **_teaching(), **_looking(), **_reading()}
+    return {**_answering(), **_changing(), **_teaching(), **_labels(), **_looking(), **_reading()}
 
 
 def _answering() -> dict[str, dict[str, Any]]:
@@ -223,6 +223,17 @@ def _teaching() -> dict[str, dict[str, Any]]:
                 more=_ADMIN,
             ),
         },
+        "/warm": {
+            "post": _post(
+                "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN
+            )
+        },
+    }
+
+
+def _labels() -> dict[str, dict[str, Any]]:
+    """Labels that are probably wrong, and words on them."""
+    return {
         "/labels": {
             "get": _get(
                 "Labels of trained photos that are probably wrong, the most doubtful first",
@@ -247,11 +258,6 @@ def _teaching() -> dict[str, dict[str, Any]]:
                 needed=("photos",),
                 more=_ADMIN,
             ),
-        },
-        "/warm": {
-            "post": _post(
-                "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN
-            )
         },
     }
 
