@@ -12,7 +12,7 @@ from components.stages import Reporter
 from components.workspace import Workspace
 from flows.consolidation import consolidate_classes
 from flows.prefect_server import server_url
-from flows.run_artifacts import show_verdict
+from flows.run_artifacts import show_training, show_verdict
 from flows.run_log import LoggingReporter, ToldTwice
 from flows.running import in_this_process, run_as_task, run_name, told_when_stopped
 
@@ -51,6 +51,9 @@ def run_consolidate(
 
 def _consolidate(workspace: str, names: Sequence[str], reporter: Reporter, *, force: bool) -> dict[str, Any]:
     with told_when_stopped():
-        done = consolidate_classes(Workspace.find(Path(workspace)), names, reporter, run_as_task, force=force)
+        place = Workspace.find(Path(workspace))
+        done = consolidate_classes(place, names, reporter, run_as_task, force=force)
+        if done["classes"]:
+            show_training(place)
         show_verdict("\n".join(done["told"]))
         return done

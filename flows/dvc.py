@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ShotlineError, UserInputError
 from components.files import write_text
-from components.ingest import unreadable_paths
 from components.stages import STAGES
 from components.workspace import PASSED_ON, Workspace
 from flows.own_command import run_command
@@ -237,6 +236,8 @@ class Pipeline:
 
     def _pass_over_links(self) -> list[str]:
         """Have DVC pass over what ingest will quarantine and DVC would follow out, wait for, or stop at."""
+        from components.ingest import unreadable_paths  # brings what decodes photos
+
         ignored = self._workspace.root / "data/.dvcignore"
         paths = unreadable_paths(self._workspace.raw.resolve())
         if paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from flows.stopping import before_the_end
 __all__ = ["in_this_process", "require_flows", "run_as_task", "run_name", "run_settings", "told_when_stopped"]
 
 T = TypeVar("T")
+_NAMED = 3  # arrivals in the name of a run
 
 
 def run_as_task(name: str, step: Callable[[], T]) -> T:
@@ -37,10 +39,11 @@ def _step(step: Callable[[], Any]) -> Any:
 
 
 def run_name() -> str:
-    """What a server calls a run of a flow: `add-class rust`, `train paint-line`, `consolidate paint-line`."""
+    """What a server calls a run of a flow: `add-class rust, dent and 3 more`, `train paint-line`, `consolidate paint-line`."""
     parameters = flow_run.parameters
-    about = parameters.get("name") or Path(parameters.get("workspace", ".")).resolve().name
-    return f"{flow_run.flow_name} {about}"
+    names = re.split("/|, ", parameters.get("name") or Path(parameters.get("workspace", ".")).resolve().name)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{flow_run.flow_name} {', '.join(names[:_NAMED])}{more}"
 
 
 @contextmanager

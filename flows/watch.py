@@ -231,29 +231,43 @@ class _Seconds:
 
 
 class Announcing:
-    """Emits an event for each arrival, for a deployment elsewhere that takes it; says it again while nobody does.
+    """Emits an event for arrivals that settled together, for a deployment elsewhere that takes them; says it again while
+    nobody does.
 
     Args:
-        announce: emits the event of a class's folder.
+        announce: emits the event of classes' folders.
         tell: hears what was announced.
-        again_s: an arrival that nobody took for so long is announced once more.
+        again_s: arrivals that nobody took for so long are announced once more.
+        in_hand: whether somebody is about to take what was announced; asked before it is announced again.
     """
 
-    def __init__(self, announce: Callable[[str], None], tell: Tell, again_s: float = _ANNOUNCE_AGAIN_S) -> None:
+    def __init__(
+        self,
+        announce: Callable[[Sequence[str]], None],
+        tell: Tell,
+        again_s: float = _ANNOUNCE_AGAIN_S,
+        in_hand: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._announce = announce
         self._tell = tell
         self._again_s = again_s
+        self._in_hand = in_hand
         self._announced: dict[Arrival, float] = {}
 
     def __call__(self, arrivals: Sequence[Arrival]) -> None:
         """Announce those that are new, or were announced long ago."""
         now = time.monotonic()
         self._announced = {arrival: since for arrival, since in self._announced.items() if arrival in arrivals}
-        for arrival in arrivals:
-            if now - self._announced.get(arrival, -self._again_s) >= self._again_s:
-                self._announce(arrival.name)
-                self._announced[arrival] = now
-                self._tell(f"announced: {arrival.name}")
+        new = [arrival for arrival in arrivals if arrival not in self._announced]
+        old = [arrival for arrival, since in self._announced.items() if now - since >= self._again_s]
+        if old and self._in_hand():
+            self._announced |= dict.fromkeys(old, now)
+            old = []
+        if due := new + old:
+            names = [arrival.name for arrival in due]
+            self._announce(names)
+            self._announced |= dict.fromkeys(due, now)
+            self._tell(f"announced: {', '.join(names)}")
 
 
 @contextlib.contextmanager
@@ -298,13 +312,14 @@ def watch_workspace(workspace: Workspace, folder: Path, tell: Tell, *, announce:
     with stopped_by_signals() as stop:
         if announce:
             from flows.deployments import announce as emit
+            from flows.deployments import is_taken
             from flows.prefect_server import require_server
 
             require_server("start it (prefect server start), or correct PREFECT_API_URL")
             tell(f"watching {inbox.folder}, announcing to the deployment of workspace {workspace.identity[:8]}")
             note = WatcherNote(workspace, inbox.folder, "announces")
             with note.kept():
-                announcing = Announcing(lambda name: emit(workspace, name), tell)
+                announcing = Announcing(lambda names: emit(workspace, names), tell, in_hand=lambda: is_taken(workspace))
                 watch(inbox, settings, announcing, stop, tell, beat=note.beat)
         else:
             note = WatcherNote(workspace, inbox.folder, "takes")

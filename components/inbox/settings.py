@@ -24,6 +24,8 @@ class InboxSettings:
         most_photos: photos that a class may bring at once.
         filed_gb: gigabytes that `.done` and `.rejected` may each hold. Beyond it the oldest folders of `.done` are
             deleted, since the workspace has their photos; for `.rejected` there is only a message.
+        consolidate_after: number of waiting photos at which a consolidation is started where `shotline deploy` serves,
+            and again at each multiple of it; 0 starts none.
     """
 
     settle_s: Seconds = 2.0
@@ -31,3 +33,4 @@ class InboxSettings:
     poll_s: Seconds = 0.5
     most_photos: Annotated[int, Field(ge=1)] = 1000
     filed_gb: Annotated[float, Field(ge=0.0)] = 20.0
+    consolidate_after: Annotated[int, Field(ge=0)] = 0

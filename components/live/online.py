@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["OnlineClasses", "class_rows_of"]
 
 _LOCK_TIMEOUT_S = 600.0
-_LAYOUT = 2  # of the views; raise it if the store's rows must be written anew
+_LAYOUT = 3  # of the views; raise it if the store's rows must be written anew
 
 
 class OnlineClasses:

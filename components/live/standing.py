@@ -22,7 +22,16 @@ from components.live.watchers import Watcher, watchers
 from components.store import StoreSettings
 from components.workspace import Workspace, stage_changes
 
-__all__ = ["Behind", "Filed", "InboxStanding", "LiveStanding", "Standing", "filed", "standing_of"]
+__all__ = [
+    "Behind",
+    "Filed",
+    "InboxStanding",
+    "LiveStanding",
+    "Standing",
+    "filed",
+    "photos_to_consolidate",
+    "standing_of",
+]
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ def standing_of(workspace: Workspace, inboxes: Sequence[Path] = ()) -> Standing:
         live=None if version is None else _live(workspace, versions, version),
         training=training["state"],
         stage=training["stages"][-1]["stage"] if training.get("stages") and training["state"] == "running" else "",
-        to_consolidate=_to_consolidate(workspace, versions, version),
+        to_consolidate=photos_to_consolidate(workspace),
         pool=len(pooled),
         to_review=sum(not each.word for each in pooled),
         inboxes=tuple(_inbox(path, [each for each in known if each.inbox == path]) for path in paths),
@@ -198,7 +207,10 @@ def _measured(workspace: Workspace, versions: Versions, version: Version) -> tup
         return {}, {}
 
 
-def _to_consolidate(workspace: Workspace, versions: Versions, version: Version | None) -> dict[str, int]:
+def photos_to_consolidate(workspace: Workspace) -> dict[str, int]:
+    """Photos that are in the arrivals and not in `data/raw`, by class."""
+    versions = Versions(workspace.live)
+    version = versions.current()
     trained = frozenset(() if version is None else versions.facts(version)[0].class_names)
     state = states(Ledger(workspace.ledger).entries(), trained)[-1]
     photos = {each.name: each.photos for each in state.classes.values()} | state.waiting

@@ -11,7 +11,6 @@ from typing import Any
 from components.errors import UserInputError
 from components.files import write_json
 from components.stages.reporter import Reporter
-from components.stages.settings import check_parameters
 from components.workspace import Workspace, check_stage_versions, keep_digest
 
 __all__ = ["STAGES", "run_stage"]
@@ -39,6 +38,10 @@ def run_stage(
         UserInputError: there is no such stage, its version differs from the workspace's, `params.yaml` has a mistake,
             or an input cannot be used.
     """
+    from components.stages.settings import (
+        check_parameters,  # imports every room's; `shotline status` needs STAGES alone
+    )
+
     if name not in STAGES:
         raise UserInputError(f'there is no stage "{name}"', on="dvc.yaml", remedy=f"use one of {', '.join(STAGES)}")
     check_stage_versions(workspace, name)

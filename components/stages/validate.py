@@ -13,10 +13,10 @@ from components.files import write_json
 from components.ingest import IngestSettings, draw_sample
 from components.report import write_validation_pages
 from components.stages.reporter import Reporter
-from components.validate import ExpectationResult, ValidateSettings, validate
+from components.validate import ExpectationResult, ValidateSettings, own_actions, validate
 from components.workspace import Workspace
 
-__all__ = ["run"]
+__all__ = ["run", "told_where"]
 
 _ROWS_NAMED = 3
 
@@ -37,12 +37,13 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         shots=settings.shots,
         settings=workspace.parameters.section("validate", ValidateSettings),
         own=workspace.own_expectations,
+        actions=own_actions(workspace.own_actions),
     )
     write_validation_pages(docs, verdict)
     write_json(workspace.validated / "verdict.json", verdict.as_json())
     for answer in verdict.answers:
         if answer.passed is False:
-            reporter.note(f"{answer.check.severity}: {answer.check.title}; not so {_where(answer)}")
+            reporter.note(f"{answer.check.severity}: {answer.check.title}; not so {told_where(answer)}")
     reporter.note(f"the checks as a page: {os.path.relpath(docs / 'index.html')}")
     verdict.stop_if_critical()
     # Drawn again: the class's next photo replaces a bad one.
@@ -58,7 +59,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     return {"photos": verdict.manifest.num_rows, "quarantined": verdict.quarantine.num_rows}
 
 
-def _where(answer: ExpectationResult) -> str:
+def told_where(answer: ExpectationResult) -> str:
     """The rows in which a check failed, a few of them by their keys for people."""
     keys = [str(row.get("path") or row.get("class") or "") for row in answer.failing[:_ROWS_NAMED]]
     if not any(keys):

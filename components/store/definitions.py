@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
-from feast.types import Array, Bool, Float32, Int32, String
+from feast.types import Array, Bool, Bytes, Float32, Int32, String
 
 from components.files import sha256_bytes
 
@@ -17,6 +17,7 @@ TAG = "shotline"
 """A tag of `image_embeddings`: the digest of all definitions, which shows whether the registry has these."""
 
 Definition: TypeAlias = Entity | FeatureView | FeatureService
+_Source = TypeVar("_Source", FileSource, PushSource)
 
 
 def definitions(root: Path) -> list[Definition]:
@@ -24,8 +25,8 @@ def definitions(root: Path) -> list[Definition]:
 
     Each view has a Parquet file as its source, which exists once there are rows: `image_embeddings` has the file that
     the stage features writes, the others have files in `data/cache` that are derived from ledger, pool and
-    `models/live`. `class_embeddings`, `class_facts` and `live_version` are pushed to the online store when what is live
-    changes.
+    `models/live`. `class_embeddings`, `version_vectors`, `class_facts` and `live_version` are pushed to the online store
+    when what is live changes.
 
     Args:
         root: the workspace.
@@ -85,6 +86,7 @@ def _live_definitions(folder: Path) -> list[Definition]:
         online=True,
         description="The vector that stands for a class of a version, and what its calibrated logit needs.",
     )
+    version_vectors = _version_vectors(version, folder)
     # A view of its own: SQLite reads all features of a view, even if only some are asked for.
     class_facts = FeatureView(
         name="class_facts",
@@ -110,8 +112,28 @@ def _live_definitions(folder: Path) -> list[Definition]:
         FeatureService(
             name="live_classes", features=[class_embeddings, class_facts], description="The classes of a version."
         ),
+        FeatureService(
+            name="live_vectors", features=[version_vectors], description="All classes of a version in one row."
+        ),
     ]
-    return [version, name, workspace, class_embeddings, class_facts, live_version, *services]
+    return [version, name, workspace, class_embeddings, version_vectors, class_facts, live_version, *services]
+
+
+def _version_vectors(version: Entity, folder: Path) -> FeatureView:
+    return FeatureView(
+        name="version_vectors",
+        entities=[version],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="version", dtype=String),
+            Field(name="class_names", dtype=Array(String)),
+            Field(name="offsets", dtype=Array(Float32)),
+            Field(name="embeddings", dtype=Bytes),
+        ],
+        source=_pushed("version_vectors", folder),
+        online=True,
+        description="All classes of a version at once: names, offsets, vectors as little-endian float32, row after row.",
+    )
 
 
 def _live_version(folder: Path) -> tuple[Entity, FeatureView]:
@@ -142,8 +164,14 @@ def _entity(name: str, key: str, description: str) -> Entity:
 
 
 def _over(name: str, path: Path) -> FileSource:
-    return FileSource(name=name, path=str(path), timestamp_field="event_timestamp")
+    return _undated(FileSource(name=name, path=str(path), timestamp_field="event_timestamp"))
 
 
 def _pushed(name: str, folder: Path) -> PushSource:
-    return PushSource(name=f"{name}_push", batch_source=_over(name, folder / f"{name}.parquet"))
+    return _undated(PushSource(name=f"{name}_push", batch_source=_over(name, folder / f"{name}.parquet")))
+
+
+def _undated(source: _Source) -> _Source:
+    """Without the time at which this process made it, by which the same definitions would be others each time."""
+    source.created_timestamp = source.last_updated_timestamp = None
+    return source

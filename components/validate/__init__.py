@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING
 from components.on_demand import on_demand
 
 if TYPE_CHECKING:
+    from components.validate.actions import own_actions
     from components.validate.expectations import ExpectationResult, Suite, shown
     from components.validate.settings import ValidateSettings
+    from components.validate.stored import StoredPhoto, check_stored
     from components.validate.verdict import ValidationError, ValidationVerdict, validate
 
 __all__ = [
     "ExpectationResult",
+    "StoredPhoto",
     "Suite",
     "ValidateSettings",
     "ValidationError",
     "ValidationVerdict",
+    "check_stored",
+    "own_actions",
     "shown",
     "validate",
 ]

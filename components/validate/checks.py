@@ -16,7 +16,7 @@ from components.validate.settings import ValidateSettings
 __all__ = ["Check", "Severity", "SuiteName", "the_checks"]
 
 Severity = Literal["critical", "bad", "warning"]
-SuiteName = Literal["photos", "files", "sample", "classes", "own"]
+SuiteName = Literal["photos", "files", "sample", "classes", "own", "stored"]
 Need = Literal["splits", "held_out_photos", "query_photos", "other_classes", "limited_shots"]
 
 _TABLE = Path(__file__).with_name("checks.yaml")

@@ -1,5 +1,6 @@
 """Runs checks with Great Expectations, and gives its answers in plain types."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +13,15 @@ from components.validate.checks import Check, Severity
 
 __all__ = ["ExpectationResult", "Suite", "run_suite", "shown"]
 
+_log = logging.getLogger(__name__)
+
 _KEYS = {
     "photos": ["path", "class"],
     "files": ["path", "class"],
     "sample": ["path", "role"],
     "classes": ["class"],
     "own": ["path", "class"],
+    "stored": ["path", "class"],
 }
 _SEVERITIES: dict[Severity, str] = {"critical": "critical", "bad": "warning", "warning": "info"}
 """Our severities as Great Expectations names them, for its actions and viewers."""
@@ -50,13 +54,14 @@ class Suite:
     result: Any = field(repr=False)
 
 
-def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
+def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check], actions: Sequence[Any] = ()) -> Suite:
     """Check a frame.
 
     Args:
         name: of the suite.
         frame: a frame made by `frames`.
         checks: of all suites; those of this suite are run.
+        actions: of Great Expectations, done where a check fails; see `own_actions`. An action that fails is logged.
 
     Raises:
         ShotlineError: a check could not be run (a column is missing); a failing check raises nothing.
@@ -91,10 +96,11 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
         .add_batch_definition_whole_dataframe("all")
     )
     definition = gx.ValidationDefinition(name=name, data=batch, suite=context.suites.add(suite))
-    result = context.validation_definitions.add(definition).run(
-        batch_parameters={"dataframe": frame},
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": keys},
-    )
+    definition = context.validation_definitions.add(definition)
+    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": keys}
+    result = definition.run(batch_parameters={"dataframe": frame}, result_format=result_format)
+    if actions and not result.success:
+        _act(context, definition, frame, result_format, actions)
     by_code = {one["expectation_config"]["meta"]["code"]: one for one in result.to_json_dict()["results"]}
     answers = [
         _answer(check, by_code[check.code], keys, len(frame))
@@ -103,6 +109,21 @@ def run_suite(name: str, frame: pd.DataFrame, checks: Sequence[Check]) -> Suite:
         for check in checks
     ]
     return Suite(name, tuple(answers), result)
+
+
+def _act(
+    context: Any, definition: Any, frame: pd.DataFrame, result_format: dict[str, Any], actions: Sequence[Any]
+) -> None:
+    """Have Great Expectations do the actions; only a checkpoint does them, and it validates once more."""
+    import great_expectations as gx
+
+    checkpoint = gx.Checkpoint(
+        name=definition.name, validation_definitions=[definition], actions=list(actions), result_format=result_format
+    )
+    try:
+        context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
+    except Exception as error:  # noqa: BLE001 (whatever keeps a message back, the verdict stands)
+        _log.warning("an action of data/actions.json failed: %s", error)
 
 
 def _answer(check: Check, result: dict[str, Any], keys: list[str], n_rows: int) -> ExpectationResult:

@@ -110,6 +110,7 @@ def validate(
     shots: int,
     settings: ValidateSettings,
     own: Path | None = None,
+    actions: Sequence[Any] = (),
 ) -> ValidationVerdict:
     """Check the photos with Great Expectations.
 
@@ -123,6 +124,7 @@ def validate(
         shots: support photos per class that were asked for; 0 means all.
         settings: the section `validate` of params.yaml.
         own: a person's own suite, see `own_checks`; None: there is none.
+        actions: see `own_actions`.
 
     Raises:
         UserInputError: that suite cannot be read.
@@ -137,15 +139,11 @@ def validate(
         has_query="query" in roles,
         n_classes=len(names),
     )
-    frames = {
-        "photos": photos_frame(manifest, sample),
-        "files": files_frame(manifest, quarantine),
-        "sample": sample_frame(sample, manifest),
-    }
+    frames = _frames(manifest, quarantine, sample)
     own_suite = [] if own is None else own_checks(own, list(frames["photos"].columns))
-    suites = [run_suite(name, frame, checks) for name, frame in frames.items()]
+    suites = [run_suite(name, frame, checks, actions) for name, frame in frames.items()]
     if own_suite:
-        suites.append(run_suite("own", frames["photos"], own_suite))
+        suites.append(run_suite("own", frames["photos"], own_suite, actions))
     bad = _bad_rows(suites)
     kept = pc.invert(pc.is_in(manifest["path"], value_set=pa.array(sorted(bad), pa.string())))
     dropped = manifest.filter(pc.invert(kept))
@@ -154,7 +152,7 @@ def validate(
     # A class without shots disappears with its rows, but a class that has lost all its shots must fail the check.
     learnt = set(sample.filter(pc.equal(sample["role"], "support"))["class"].to_pylist())
     classes = classes_frame({label: names.get(label, label) for label in learnt}, drawn)
-    suites.append(run_suite("classes", classes, checks))
+    suites.append(run_suite("classes", classes, checks, actions))
     return ValidationVerdict(
         manifest=validated,
         quarantine=_with_bad(quarantine, dropped, bad),
@@ -162,6 +160,15 @@ def validate(
         classes=classes,
         suites=tuple(suites),
     )
+
+
+def _frames(manifest: pa.Table, quarantine: pa.Table, sample: pa.Table) -> dict[str, pd.DataFrame]:
+    """What each suite looks at, but for the classes, which are what the others leave of them."""
+    return {
+        "photos": photos_frame(manifest, sample),
+        "files": files_frame(manifest, quarantine),
+        "sample": sample_frame(sample, manifest),
+    }
 
 
 def row_text(row: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ TEMPLATE = (
     "models/checkpoints/.gitignore",
     "models/embedded",
     "params.yaml",
+    "prefect.yaml",
     "versions.yaml",
 )
 """Files, and one folder, relative to the workspace."""

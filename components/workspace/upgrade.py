@@ -127,7 +127,8 @@ def _add_what_stages_read(root: Path) -> None:
         text = path.read_text(encoding="utf-8").rstrip("\n")
         write_text(path, text + "\n\n" + yaml.safe_dump({name: ours[name] for name in missing}, sort_keys=False))
     # The files that Feast's own commands read are ours alone.
-    missing = [name for name in TEMPLATE if name.startswith("data/") and not (root / name).exists()]
+    brought = [name for name in TEMPLATE if name.startswith("data/") or name == "prefect.yaml"]
+    missing = [name for name in brought if not (root / name).exists()]
     for name in dict.fromkeys([*missing, "data/feature_store/definitions.py"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template / name, root / name)

@@ -99,6 +99,11 @@ class Workspace:
         return self.root / "data/expectations.json"
 
     @property
+    def own_actions(self) -> Path:
+        """What is done where photos fail a check: checkpoint actions in Great Expectations' form."""
+        return self.root / "data/actions.json"
+
+    @property
     def arrivals(self) -> Path:
         """Photos of added classes, and their ledger."""
         return self.root / "data/arrivals"

@@ -158,6 +158,9 @@ def deploy(
     consolidate_cron: Annotated[
         str | None, typer.Option(metavar="CRON", help="Consolidate the added classes by itself.")
     ] = None,
+    notify: Annotated[
+        str | None, typer.Option(metavar="BLOCK", help="Send messages by this notification block: TYPE/NAME.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the flows train, consolidate, review and add-class to a Prefect server, until Ctrl-C."""
@@ -165,7 +168,12 @@ def deploy(
     from flows.deployments import deploy as serve_deployments
 
     serve_deployments(
-        checked_workspace(workspace), inbox, tell, train_cron=train_cron, consolidate_cron=consolidate_cron
+        checked_workspace(workspace),
+        inbox,
+        tell,
+        train_cron=train_cron,
+        consolidate_cron=consolidate_cron,
+        notify=notify,
     )
 
 

@@ -73,7 +73,8 @@ def shift(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say whether new photos are unlike those that were learnt from, which ones, and in what way."""
+    """Say whether new photos are unlike those that were learnt from, which ones, and in what way; also to a Prefect server
+    that PREFECT_API_URL names, as the event shotline.photos.shifted."""
     from components.backbone import BackboneSettings
     from components.workspace import Workspace
 
@@ -92,6 +93,10 @@ def shift(
     classifier = PhotoClassifier.load(place.models, place.parameters.section("backbone", BackboneSettings))
     found = shift_of_kept(place, classifier) if folder is None else shift_of_folder(place, classifier, folder)
     typer.echo(json.dumps(found.to_json(), ensure_ascii=False) if as_json else "\n".join(found.told))
+    if found.alarm and os.environ.get("PREFECT_API_URL"):
+        from flows.events import SHIFTED, emit
+
+        emit(place, SHIFTED, {"told": "\n".join(found.told)})
 
 
 def _called(first: str, second: str) -> tuple[str, str]:

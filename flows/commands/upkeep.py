@@ -46,6 +46,37 @@ def status(
 
 
 @commands.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Photos that are not in the workspace yet.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Check the photos of arrivals and pool, or of a folder, as a training checks its own, by Great Expectations."""
+    from components.stages.checking import check_photos
+    from components.stages.validate import told_where
+    from flows.commands.shared import checked_workspace
+    from flows.console import ConsoleReporter
+
+    answers = check_photos(checked_workspace(workspace), ConsoleReporter(), folder)
+    for answer in answers:
+        check = answer.check
+        if as_json:
+            facts = {"code": check.code, "severity": check.severity, "title": check.title, "passed": answer.passed}
+            typer.echo(
+                json.dumps({**facts, "skipped": check.skipped, "failing": list(answer.failing)}, ensure_ascii=False)
+            )
+        elif answer.passed is False:
+            typer.echo(f"{check.severity}: {check.title}; not so {told_where(answer)}; {check.remedy}")
+    failed = [answer for answer in answers if answer.passed is False]
+    if not as_json:
+        typer.echo(f"{counted(answers[0].n_rows, 'photo')}, {counted(len(answers), 'check')}, {len(failed)} failed")
+    if any(answer.check.severity != "warning" for answer in failed):
+        raise typer.Exit(2)
+
+
+@commands.command()
 def purge(
     inbox: Annotated[
         Path | None, typer.Option(metavar="INBOX", help="Instead: what lies in its .done and .rejected.")

@@ -168,32 +168,42 @@ def test_a_second_signal_later_on_does_what_it_always_does(monkeypatch: pytest.M
 
 
 def test_what_nobody_takes_is_announced_again_and_what_is_new_at_once(inbox: Inbox) -> None:
-    said: list[str] = []
+    said: list[Sequence[str]] = []
     patient = Announcing(said.append, lambda line: None, again_s=1000)
     arrivals = inbox.look()
     patient(arrivals[:1])
     patient(arrivals)
     patient(arrivals)
-    assert said == ["dent", "rust"]
+    assert said == [["dent"], ["rust"]]
 
     (inbox.folder / "dent/2.jpg").write_bytes(b"one more")
     patient(inbox.look())
-    assert said == ["dent", "rust", "dent"]
+    assert said == [["dent"], ["rust"], ["dent"]]
 
     impatient = Announcing(said.append, lambda line: None, again_s=0)
     impatient(arrivals)
     impatient(arrivals)
-    assert said[3:] == ["dent", "rust"] * 2
+    assert said[3:] == [["dent", "rust"]] * 2
+
+
+def test_what_somebody_is_about_to_take_is_not_announced_again(inbox: Inbox) -> None:
+    said: list[Sequence[str]] = []
+    in_hand = iter([True, False])
+    announcing = Announcing(said.append, lambda line: None, again_s=0, in_hand=lambda: next(in_hand))
+    for _ in range(3):
+        announcing(inbox.look())
+
+    assert said == [["dent", "rust"]] * 2
 
 
 def test_an_announcement_that_fails_is_made_again(inbox: Inbox) -> None:
     stop, said, told = threading.Event(), list[str](), list[str]()
     fails = iter([True])
 
-    def announce(name: str) -> None:
+    def announce(names: Sequence[str]) -> None:
         if next(fails, False):
             raise UserInputError("no Prefect server answers there", on="http://nowhere", remedy="start it")
-        said.append(name)
+        said.extend(names)
         if set(said) == {"dent", "rust"}:
             stop.set()
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.conftest import draw_photo
+from tests.support.prefect_servers import prefect_server
 from tests.support.stories import CLASSES, Run
 
 
@@ -62,23 +57,5 @@ def copy_of_trained(trained: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")  # idle, it takes a tenth of a core
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Prefect server's API."""
-    folder = tmp_path_factory.mktemp("prefect-server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
-    command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    api = f"http://127.0.0.1:{port}/api"
-
-    @retry(retry=retry_if_exception_type(OSError), wait=wait_fixed(0.2), stop=stop_after_delay(120), reraise=True)
-    def until_it_answers() -> None:
-        urllib.request.urlopen(f"{api}/health", timeout=2).close()
-
-    try:
-        until_it_answers()
+    with prefect_server(tmp_path_factory.mktemp("prefect-server")) as (api, _):
         yield api
-    finally:
-        process.terminate()
-        process.wait(30)

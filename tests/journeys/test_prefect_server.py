@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.workspace import Workspace
 from tests.conftest import draw_photo
-from tests.support.prefect_record import ask
+from tests.support.prefect_record import ask, runs, state_of, states
 from tests.support.stories import Run
 from tests.support.watched import wait_for, watching
 
@@ -71,11 +70,6 @@ def test_a_deployed_train_is_started_from_the_server_and_leaves_its_table_and_lo
     assert any("has the lowest log-loss" in line or "live:" in line for line in logged)
 
 
-def state_of(api: str, flow_run: str) -> str:
-    (found,) = ask(api, "flow_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
-    return str(found["state_type"])
-
-
 def test_what_changed_runs_as_a_task_and_a_mistake_in_the_middle_is_told_in_three_lines(
     server: str, copy_of_trained: Path, run_command: Run
 ) -> None:
@@ -110,16 +104,3 @@ def test_the_servers_own_commands_are_answered(server: str, tmp_path: Path) -> N
     environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path)}
     listed = subprocess.run([sys.executable, "-c", LIST], env=environment, capture_output=True, text=True, timeout=300)
     assert listed.stdout.splitlines()[-1:] == ["deployment 0, flow-run 0, work-pool 0"], listed.stdout + listed.stderr
-
-
-def runs(api: str, flow: str) -> list[dict[str, Any]]:
-    """The runs of a flow, oldest first."""
-    found: list[dict[str, Any]] = ask(
-        api, "flow_runs/filter", sort="EXPECTED_START_TIME_ASC", flows={"name": {"any_": [flow]}}
-    )
-    return found
-
-
-def states(api: str, flow_run: str) -> dict[str, str]:
-    runs = ask(api, "task_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
-    return {run["name"]: run["state_name"] for run in runs}

@@ -23,19 +23,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import bentoml
 import httpx
 import psutil
 import pytest
 import torch
 
 import shotline
-from components.backbone import load_backbone
+from components.backbone import BackboneSettings, load_backbone
 from components.classifier import Bundle
 from components.ingest import Limits, load_image
+from components.packaging.bento import build_bento
 from components.workspace import Workspace
 from tests.support.hostile import hostile_bodies, hostile_photos
 from tests.support.services import Service, _answers, serving, starting
-from tests.support.stories import Run
+from tests.support.stories import Run, tree_digest
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,7 @@ def test_all_doors_give_the_same_answers(
     trained: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The door of programs, the command line, the workspace's edge, and the Bento, over HTTP and opened."""
+    """The door of programs, the command line, the workspace's edge, the Bento, over HTTP and opened, and BentoML's client."""
     given = [*photos[:10], full_precision / "params.yaml"]
     sent = [(str(photo), photo.read_bytes()) for photo in given]
     opened = shotline.open(full_precision).classify(given)
@@ -134,8 +136,12 @@ def test_all_doors_give_the_same_answers(
     edge = ask_edge(full_precision, sent, monkeypatch)
     status, served = service.post_photos(sent)
 
+    with bentoml.SyncHTTPClient(f"http://127.0.0.1:{service.port}") as client:
+        client._temp_dir.cleanup()  # it leaves it to the garbage collector, which warns
+        by_bentoml = client.classify(images=given)
+
     assert status == 200
-    for answers in (opened.to_json(), bento.to_json(), edge, served):
+    for answers in (opened.to_json(), bento.to_json(), edge, served, by_bentoml):
         assert len(answers) == len(given)
         for answer, other in zip(answers[:10], classified[:10], strict=True):
             assert_same_answer(answer, other)
@@ -173,6 +179,13 @@ def test_a_request_that_is_spread_over_batches_gets_its_own_answers(
 
     with ThreadPoolExecutor(8) as pool:  # 8 x 32 photos, of which a batch takes 64
         list(pool.map(send, range(8)))
+
+
+def test_one_process_builds_the_same_bento_again(trained: Path, tmp_path: Path) -> None:
+    tags = [build_bento(trained / "models", tmp_path / name, BackboneSettings()) for name in ("first", "second")]
+
+    assert tags[0] == tags[1]
+    assert tree_digest(tmp_path / "first") == tree_digest(tmp_path / "second")
 
 
 def test_the_bento_names_all_that_serving_imports(trained: Path) -> None:

@@ -37,8 +37,10 @@ def watching(workspace: Path, inbox: Path, *options: str, api: str = "", command
         process.wait()
 
 
-def wait_for(holds: Callable[[], Any], log: Path, process: subprocess.Popen[bytes] | None = None) -> Any:
-    deadline = time.monotonic() + 120
+def wait_for(
+    holds: Callable[[], Any], log: Path, process: subprocess.Popen[bytes] | None = None, limit_s: float = 120
+) -> Any:
+    deadline = time.monotonic() + limit_s
     while not (found := holds()):
         assert process is None or process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

@@ -19,6 +19,7 @@ from components.serving.edge.pages import page_files
 from components.serving.edge.probes import Probes, Readiness
 from components.serving.edge.request_log import RequestLog
 from components.serving.edge.routes import PATHS_WITH_BODY, PREFIX
+from components.serving.edge.schema import Schema
 
 __all__ = ["EdgeAround", "known_paths", "layers", "root_path"]
 
@@ -62,11 +63,11 @@ def layers(
     guard: Guard | None = None,
     paths: Collection[str] | None = None,
 ) -> ASGIApp:
-    """The layers, outermost first: log, other sites' pages, form of errors, prefix, known addresses, probes, tokens,
-    uploads.
+    """The layers, outermost first: log, other sites' pages, form of errors, prefix, known addresses, BentoML's schema,
+    probes, tokens, uploads.
     """
     app = Uploads(app, paths=PATHS_WITH_BODY, limits=limits)
-    app = Probes(Guarded(app, guard or Guard(None), is_admin_path), readiness)
+    app = Schema(Probes(Guarded(app, guard or Guard(None), is_admin_path), readiness))
     prefix = root_path()
     app = ErrorForm(Printable(Prefix(Known(app, paths), prefix)))
     options = cors_options()

@@ -45,7 +45,7 @@ def test_it_is_started_where_the_store_is_behind_and_only_there(tmp_path: Path, 
     assert keeping_online.keep_online(place) is None
     assert started == [[sys.executable, "-P", "-m", "components.live.keeping_online", str(tmp_path)]]
 
-    write_json(place.feature_store / "online.json", {"version": "abc", "moved": "2026-01-01", "layout": 2})
+    write_json(place.feature_store / "online.json", {"version": "abc", "moved": "2026-01-01", "layout": 3})
     keeping_online.keep_online(place)
     assert len(started) == 1
 

@@ -110,6 +110,20 @@ def test_photos_are_asked_about(url: str, photo: Path) -> None:
         assert client.ready()
 
 
+def test_bentoml_s_own_client_has_our_methods(url: str, photo: Path) -> None:
+    import bentoml
+    from bentoml.exceptions import BentoMLException
+
+    with bentoml.SyncHTTPClient(url, token=TOKEN) as client:
+        client._temp_dir.cleanup()  # it leaves it to the garbage collector, which warns
+        assert [row["top"][0]["class"] for row in client.classify(images=[photo, str(photo)])] == ["red", "red"]
+        assert client.embed(images=[photo])[0]["embedding"] == [1.0, 0.0]
+        assert client.embed_texts(texts=["rust", "キズ"])[1]["embedding"] == [0.0, 2.0]
+        assert len(client.search(image=photo, top=2)) == len(client.search_text(text="rust", top=2)) == 2
+        with pytest.raises(BentoMLException, match="no class of that name"):
+            client.remove_class(name="rust")
+
+
 def test_what_is_busy_for_a_moment_is_asked_again(url: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr("components.serving.client.time.sleep", waited.append)

@@ -44,6 +44,22 @@ def test_as_many_rows_come_back_as_were_asked_for_in_their_order(store: Embeddin
     assert torch.equal(read_embeddings(embeddings_file(folder / "data/features"), wanted), store.read(wanted, SINCE))
 
 
+def test_the_definitions_are_applied_once(store: EmbeddingStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from feast import FeatureStore
+
+    from components.store.repository import feature_store
+
+    store.read([("a", 0)], SINCE)
+    applied: list[int] = []
+    monkeypatch.setattr(FeatureStore, "apply", lambda self, wanted: applied.append(len(wanted)))
+    feature_store(folder / "data/feature_store")
+    assert applied == []
+    (folder / "moved").mkdir()
+    shutil.copytree(folder / "data", folder / "moved/data")
+    feature_store(folder / "moved/data/feature_store")  # its views lie over other files
+    assert len(applied) == 1
+
+
 def test_what_was_not_there_yet_is_not_found(store: EmbeddingStore) -> None:
     with pytest.raises(ShotlineError, match="2 embeddings were asked for"):
         store.read([("a", 0), ("b", 0)], datetime(2025, 12, 31, tzinfo=UTC))
