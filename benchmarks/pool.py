@@ -4,7 +4,7 @@
 
 DIR is as `heads_real_clip.py` takes it. Of each set's `test` rows one half is the pool, the other is measured; the
 halves are drawn anew for each draw, the support set too (the first draw is `train{K}`, later ones are drawn from
-`train16`). Pools:
+`train16`, or from the largest that is there). Pools:
 
 - `full`: all of the half.
 - `few1` to `few4`: 64 photos (or what there is) of so many classes.
@@ -93,7 +93,13 @@ def measure(arguments: argparse.Namespace, kind: str, shots: int) -> Iterator[di
 def drawn(arrays: Any, shots: int, draw: int, kind: str) -> tuple[Rows, Rows, Rows]:
     """Support rows, pool and query rows of one draw; labels of the pool measure nothing and fit nothing."""
     generator = torch.Generator().manual_seed(1000 * draw + shots)
-    support = part(arrays, f"train{shots}") if draw == 0 else some_of_each(part(arrays, "train16"), shots, generator)
+    if draw == 0:
+        support = part(arrays, f"train{shots}")
+    else:
+        largest = max(
+            int(name[len("train") : -len("_x")]) for name in arrays if name.startswith("train") and name.endswith("_x")
+        )
+        support = some_of_each(part(arrays, f"train{largest}"), shots, generator)
     embedding, labels = part(arrays, "test")
     order = torch.randperm(len(labels), generator=generator)
     pool, query = order[: len(order) // 2], order[len(order) // 2 :]

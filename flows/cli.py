@@ -23,6 +23,7 @@ def build() -> "typer.Typer":
         backbones,
         benchmark,
         classes,
+        labels,
         packaging,
         pool,
         reports,
@@ -39,7 +40,10 @@ def build() -> "typer.Typer":
         rich_markup_mode=None,  # its boxes take two thirds of the time of --help and of a mistyped command
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in (workspaces, backbones, training, packaging, answers, taking, reports, classes, upkeep, benchmark):
+    for group in (
+        *(workspaces, backbones, training, packaging, answers, taking),
+        *(reports, classes, labels, upkeep, benchmark),
+    ):
         app.add_typer(group.commands)
     app.add_typer(pool.commands, name="pool")
 

@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 from PIL import Image
-from torch import Tensor, bincount, float64, tensor, zeros
+from torch import Tensor, bincount, float64, isin, tensor, zeros
 
 from components.evaluate.shift import LEVEL, further_off
 from components.ingest import blur_of
@@ -24,6 +24,7 @@ __all__ = ["Appearance", "AppearanceChange", "appearance_of", "changes"]
 _SIDE = 256  # larger photos are reduced to this
 _CLEARLY = 0.75  # from this chance on a person sees the change
 _SHRINK = 1  # the mean of all classes counts like so many of a class's own photos
+_LEAST = 16  # new photos whose classes are known; with fewer, all are compared
 _BLOCK = 8  # JPEG's, in pixels
 _BLOCKS_SIDE = 512  # measured in the middle of a photo, in its own pixels: only these show its compression
 _WORDS = {
@@ -109,6 +110,9 @@ def changes(
         return []
     before, after = (tensor([astuple(each) for each in photos], dtype=float64) for photos in (home, new))
     ours, theirs = (tensor(list(each)) for each in classes or ([0] * len(home), [0] * len(new)))
+    comparable = isin(theirs, ours)  # of the other classes nobody knows what is usual
+    if int(comparable.sum()) >= min(_LEAST, len(theirs)):
+        after, theirs = after[comparable], theirs[comparable]
     found = []
     for place, name in enumerate(names):
         usual = _usual(before[:, place], ours, 1 + int(max(ours.max(), theirs.max())))

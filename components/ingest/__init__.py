@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         read_photo,
         rgb_image,
     )
+    from components.ingest.label_words import (
+        LabelWord,
+        append_label_word,
+        cut_label_words,
+        holding,
+        read_label_words,
+    )
     from components.ingest.manifest import Ingested, Progress, ingest
     from components.ingest.names import words_of
     from components.ingest.near_duplicates import groups_of, thumbnail_of
@@ -34,6 +41,7 @@ __all__ = [
     "Entry",
     "IngestSettings",
     "Ingested",
+    "LabelWord",
     "Limits",
     "Listing",
     "Note",
@@ -42,19 +50,23 @@ __all__ = [
     "Placement",
     "Progress",
     "Twin",
+    "append_label_word",
     "blur_of",
     "check_placed",
     "copy_photos",
     "count_pixels",
+    "cut_label_words",
     "draw_sample",
     "find_twins",
     "groups_of",
+    "holding",
     "ingest",
     "load_image",
     "near_any",
     "none_usable",
     "plan_copy",
     "plan_placement",
+    "read_label_words",
     "read_photo",
     "rgb_image",
     "thumbnail_of",

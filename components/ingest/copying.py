@@ -14,6 +14,7 @@ from pathlib import Path
 
 from components.errors import UserInputError
 from components.files import sha256_bytes
+from components.ingest.label_words import take_label_words
 from components.ingest.left_out import write_left_out
 from components.ingest.listings import find_listing, read_source
 from components.ingest.manifest import check_classes
@@ -77,6 +78,7 @@ class PhotoCopy:
         _remove_others(beside, self.names)  # the rest of another copy; a rest of this one is continued
         try:
             left_out = self._copy_into(beside, listing, progress)
+            take_label_words(self.target, beside)
             if self.aside is not None:
                 self.target.rename(self.aside)
             beside.rename(self.target)

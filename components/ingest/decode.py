@@ -51,6 +51,7 @@ Reason = Literal[
     "duplicate_across_splits",
     "duplicate_across_classes",
     "bad_name",
+    "dropped",  # somebody said so
 ]
 
 # Files are read by content, not by name. No format that calls another program (EPS) or holds a document (PDF).

@@ -15,6 +15,7 @@ from components.files import sha256_bytes
 from components.ingest.blur import MEASURED_SIZE_PX, blur_of
 from components.ingest.decode import Limits, PhotoError, decode, read_photo
 from components.ingest.duplicates import without_duplicates
+from components.ingest.label_words import with_label_words
 from components.ingest.left_out import read_left_out
 from components.ingest.listings import read_source
 from components.ingest.names import ClassName, name_classes
@@ -105,10 +106,11 @@ def ingest(
     listing.rejected += read_left_out(root)
     check_classes(root, listing)
     found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)
-    photos, duplicates = without_duplicates([photo for photo in found if isinstance(photo, Photo)])
-    rejected = (
-        listing.rejected + read_left_out(root) + [file for file in found if isinstance(file, Rejected)] + duplicates
-    )
+    labels = {entry.label for entry in listing.entries}
+    said, dropped, lost_words = with_label_words(root, [file for file in found if isinstance(file, Photo)], labels)
+    photos, duplicates = without_duplicates(said)
+    refused = [file for file in found if isinstance(file, Rejected)]
+    rejected = listing.rejected + read_left_out(root) + refused + dropped + duplicates
     _check_photos(root, photos, rejected)
     named, notes = name_classes(
         {photo.label for photo in photos},
@@ -125,7 +127,7 @@ def ingest(
         ),
         classes=_classes_table(named),
         layout=listing.layout,
-        notes=tuple(listing.notes + notes + _lost_classes(listing, photos)),
+        notes=tuple(listing.notes + notes + lost_words + _lost_classes(listing, photos)),
     )
 
 

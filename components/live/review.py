@@ -16,10 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from components.artefacts import PhotoTables
 from components.backbone import BackboneSettings, load_with_beside
 from components.bank import class_name, states
-from components.classifier.wrong_labels import doubtful_labels
 from components.errors import UserInputError
 from components.features import FeatureCache, FeaturesSettings, PhotoFeatures, View
 from components.ingest import IngestSettings
@@ -31,13 +29,11 @@ from components.pool import Pool, PooledPhoto, rank
 from components.workspace import Workspace
 
 __all__ = [
-    "LabelToCheck",
     "ReviewItem",
     "Word",
     "give_word",
     "into_folders",
     "label",
-    "labels_to_check",
     "review",
     "take_back",
 ]
@@ -276,57 +272,3 @@ def _alike(embeddings: NDArray[np.float32], taken_for: NDArray[np.int64], row: i
     cosines = others @ mine / np.maximum(np.linalg.norm(others, axis=1) * np.linalg.norm(mine), 1e-9)
     order = np.argsort(-cosines, kind="stable")
     return [int(same[each]) for each in order[:_MOST_ALIKE] if cosines[each] >= _ALIKE]
-
-
-@dataclass(frozen=True)
-class LabelToCheck:
-    """A labelled photo whose left-out answer contradicts its label.
-
-    Attributes:
-        photo: SHA-256 of its bytes.
-        path: relative to the workspace, with slashes.
-        class_name: its label.
-        taken_for: the answer of heads that had not seen it.
-        margin: probability of its label less that of the other, -1 to 0; the lower, the more doubtful.
-    """
-
-    photo: str
-    path: str
-    class_name: str
-    taken_for: str
-    margin: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The form that `review --labels --json` gives."""
-        return {
-            "photo": self.photo,
-            "path": self.path,
-            "class": self.class_name,
-            "taken_for": self.taken_for,
-            "margin": round(self.margin, 4),
-        }
-
-
-def labels_to_check(live: LiveWorkspace, workspace: Workspace, top: int) -> list[LabelToCheck]:
-    """The trained classes' labels that are most probably wrong, most doubtful first; none with one photo per class.
-
-    Raises:
-        UserInputError: nothing is live yet, or the list of photos is missing.
-    """
-    bundle, _ = live.loaded()
-    manifest = PhotoTables(workspace.validated).manifest(["id", "path"])
-    path_of = dict(zip(manifest["id"].to_pylist(), manifest["path"].to_pylist(), strict=True))
-    of_class = {name: iter(photos) for name, photos in bundle.split.items()}
-    photos = [next(of_class[bundle.class_names[label]]) for label in bundle.support.labels.tolist()]
-    raw = workspace.raw.relative_to(workspace.root).as_posix()
-    found = doubtful_labels(bundle.support.out_of_fold.float(), bundle.support.labels, bundle.temperature, top)
-    return [
-        LabelToCheck(
-            photo=photos[each.row],
-            path=f"{raw}/{path_of.get(photos[each.row], photos[each.row])}",
-            class_name=bundle.class_names[each.label],
-            taken_for=bundle.class_names[each.taken_for],
-            margin=each.margin,
-        )
-        for each in found
-    ]

@@ -16,7 +16,7 @@ from components.pool.adding import pooled
 from components.pool.pool import Pool, PooledPhoto
 from components.pool.settings import PoolSettings
 
-__all__ = ["Keeper", "why_kept"]
+__all__ = ["Keeper", "in_sample", "why_kept"]
 
 
 def why_kept(answer: Mapping[str, Any], photo: str, settings: PoolSettings) -> str:
@@ -36,7 +36,12 @@ def why_kept(answer: Mapping[str, Any], photo: str, settings: PoolSettings) -> s
     first, *others = [ranked["probability"] for ranked in answer["top"]]
     if others and first - others[0] < settings.keep_margin:
         return "close"
-    return "sample" if int(photo[:8], 16) < settings.keep_sample * 2**32 else ""
+    return "sample" if in_sample(photo, settings) else ""
+
+
+def in_sample(photo: str, settings: PoolSettings) -> bool:
+    """Whether a photo belongs to the random sample, sure or not; one that is kept for being hard may belong to it too."""
+    return int(photo[:8], 16) < settings.keep_sample * 2**32
 
 
 class Keeper:

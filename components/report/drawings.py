@@ -60,6 +60,11 @@ _FILE: Any = {
 }
 
 
+_MAP = (8.6, 6.0)  # inches
+_LETTER, _LINE = 0.066, 0.145  # inches of a name's letter and line
+_ROUNDS = 60
+
+
 def draw_reliability(trust: Trust) -> Markup:
     """Confidence against accuracy, before and after calibration; the size of a point shows its number of photos."""
     with _Drawing("reliability", (4.2, 3.6)) as drawing:
@@ -104,7 +109,7 @@ def draw_coverage(trust: Trust) -> Markup:
 def draw_matrix(name: str, classes: Sequence[str], shares: NDArray[np.float64], *, labelled: bool) -> Markup:
     """A confusion matrix: rows are the photos' classes, columns the answers; darker means more often."""
     n = len(classes)
-    side = min(7.2, 2.2 + 0.19 * n) if labelled else 3.6
+    side = min(7.2, max(3.9, 2.2 + 0.19 * n)) if labelled else 3.6
     with _Drawing(f"matrix {name}", (side, side)) as drawing:
         axes = drawing.axes
         right = np.eye(n, dtype=bool)
@@ -157,7 +162,7 @@ def draw_map(points: dict[str, NDArray[np.float64]], centres: Sequence[tuple[str
         "measured, right": ("accent", "o", 10, 0.55),
         "measured, wrong": ("bad", "X", 42, 0.95),
     }
-    with _Drawing("map", (8.6, 6.0)) as drawing:
+    with _Drawing("map", _MAP) as drawing:
         axes = drawing.axes
         for name, (colour, marker, size, alpha) in styles.items():
             if len(points.get(name, ())):
@@ -165,7 +170,8 @@ def draw_map(points: dict[str, NDArray[np.float64]], centres: Sequence[tuple[str
                 axes.scatter(
                     x, y, s=size, marker=marker, color=_TOKENS[colour], alpha=alpha, linewidths=0, label=name, zorder=2
                 )
-        for name, x, y in centres:
+        inch = [np.ptp(axes.get_xlim()) / _MAP[0], np.ptp(axes.get_ylim()) / _MAP[1]]
+        for name, x, y in _apart(centres, inch[0] * _LETTER, inch[1] * _LINE):
             axes.text(x, y, name, fontsize=8, ha="center", va="center", zorder=4, clip_on=True)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -174,6 +180,26 @@ def draw_map(points: dict[str, NDArray[np.float64]], centres: Sequence[tuple[str
         _legend(axes, "upper left", columns=5, above=True)
     counts = ", ".join(f"{len(rows)} {name}" for name, rows in points.items() if len(rows))
     return drawing.svg(f"Map of embeddings by their two main directions between classes: {counts}.")
+
+
+def _apart(centres: Sequence[tuple[str, float, float]], letter: float, line: float) -> list[tuple[str, float, float]]:
+    """Names moved up and down until none lies on another, in so many rounds; `letter` and `line` are a name's sizes."""
+    places = [[x, y] for _, x, y in centres]
+    halves = [len(name) * letter / 2 for name, _, _ in centres]
+    for _ in range(_ROUNDS):
+        moved = False
+        for one, (x, y) in enumerate(places):
+            for other in range(one):
+                gap = line - abs(y - places[other][1])
+                if gap > 1e-9 * line and abs(x - places[other][0]) < halves[one] + halves[other]:
+                    up = gap / 2 if y >= places[other][1] else -gap / 2
+                    y += up
+                    places[one][1] = y
+                    places[other][1] -= up
+                    moved = True
+        if not moved:
+            break
+    return [(name, x, y) for (name, _, _), (x, y) in zip(centres, places, strict=True)]
 
 
 def draw_seconds(stages: Sequence[tuple[str, float]]) -> Markup:

@@ -98,6 +98,7 @@ class PhotoClassifier:
 
     Attributes:
         on_step: called with the seconds of each `decode`, `encode` and `head`.
+        on_embeddings: called with the embeddings (n, d) of each batch that is answered.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class PhotoClassifier:
         self._top = top
         self._decoding = PixelBudget(pixels_at_once)
         self.on_step: Callable[[str, float], object] = lambda step, seconds: None
+        self.on_embeddings: Callable[[torch.Tensor], object] = lambda embeddings: None
         share_freed_memory()
 
     @classmethod
@@ -258,6 +260,7 @@ class PhotoClassifier:
     def _answers(self, pixels: torch.Tensor, *, served: _Served) -> list[Answer]:
         with self._step("encode"), threads_for(len(pixels)):
             encoded = served.backbone.encode_images(pixels, levels=True)
+        self.on_embeddings(encoded.embedding)
         with self._step("head"):
             return self._rank(level_features(encoded, served.bundle.head.level_mode), served)
 

@@ -19,7 +19,7 @@ from bentoml.exceptions import BentoMLException, ServiceUnavailable
 
 from components.errors import ShotlineError
 from components.serving.ending import EndsInTime
-from components.serving.measured import count_batch, count_live_version, count_step
+from components.serving.measured import count_batch, count_live_version, count_step, show_shift
 from components.serving.place import Place
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ class Classifier:
     def _load(self) -> None:
         from components.backbone import BackboneSettings
         from components.serving.answers import PhotoClassifier
+        from components.serving.drift import ShiftWatch
 
         settings = BackboneSettings(
             device=os.environ.get("SHOTLINE_DEVICE", "auto"), precision=os.environ.get("SHOTLINE_PRECISION", "auto")
@@ -163,6 +164,8 @@ class Classifier:
             if self._classifier is None:
                 classifier = PhotoClassifier.load(self._place.models, settings)
                 classifier.on_step = count_step
+                watch = ShiftWatch(show_shift)
+                classifier.on_embeddings = lambda embeddings: watch.see(classifier, embeddings)
                 count_live_version(classifier.version, None)
                 self._classifier = classifier
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["count_answers", "count_batch", "count_live_version", "count_step"]
+if TYPE_CHECKING:
+    from components.serving.drift import Watched
+
+__all__ = ["count_answers", "count_batch", "count_live_version", "count_step", "show_shift"]
 
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -44,6 +47,14 @@ def count_live_version(version: str, before: str | None) -> None:
     if before is not None and before != version:
         live.labels(before).set(0)
         _counter("version_swaps", "How often another version came to answer").inc()
+
+
+def show_shift(watched: Watched) -> None:
+    """How far the last photos lie from the learnt ones."""
+    _gauge("shift_further", "Chance that one of the last photos lies further off than a learnt one; 0.5 is home").set(
+        watched.further
+    )
+    _gauge("shift_alarm", "1 where the last photos are unlike the learnt ones").set(int(watched.alarm))
 
 
 # Created at first use: at import time they would miss the folder that BentoML's processes share.

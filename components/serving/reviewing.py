@@ -9,7 +9,7 @@ from typing import Any
 from components.serving.changing import follow_up, live_part
 from components.workspace import Workspace
 
-__all__ = ["review", "say_word", "take_word_back"]
+__all__ = ["labels", "review", "say_of_label", "say_word", "take_word_back"]
 
 
 def review(root: Path, top: int) -> list[dict[str, Any]]:
@@ -54,3 +54,31 @@ def take_word_back(root: Path, said: str, photos: Sequence[str], before: str, af
     take_back(live, Workspace(root), Word(said, tuple(photos), before, after))
     follow_up(root)
     return {"version": live.versions.in_use().name, "before": earlier}
+
+
+def labels(root: Path, top: int) -> list[dict[str, Any]]:
+    """The labels that are probably wrong; `components.live.labels.LabelToCheck.to_json`. Raises as `labels_to_check` there."""
+    from components.live.labels import labels_to_check
+
+    return [each.to_json() for each in labels_to_check(live_part(root), Workspace(root), top)]
+
+
+def say_of_label(root: Path, photo: str, name: str, word: str) -> dict[str, Any]:
+    """Relabel a photo, or say that it is to be left out (`drop`) or is labelled rightly (`right`), or take it back (`undo`).
+
+    Returns:
+        `components.live.labels.LabelSaid.to_json`, with `told`, lines for people.
+
+    Raises:
+        UserInputError: there is no such photo, class or word.
+    """
+    from components.live import labels as of_labels
+
+    place = Workspace(root)
+    if word == "undo":
+        said = of_labels.take_label_back(place, photo)
+    elif name:
+        said = of_labels.say_of_label(place, photo, "relabel", name)
+    else:
+        said = of_labels.say_of_label(place, photo, "drop" if word == "drop" else "right")
+    return {**said.to_json(), "told": [said.told]}

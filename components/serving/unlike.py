@@ -1,4 +1,4 @@
-"""Compares a folder of new photos with those that the live classifier has learnt from: which differ, and how."""
+"""Compares new photos, a folder or what the service kept, with those that the live classifier has learnt from: which differ, and how."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from torch import Tensor
 from components.artefacts import PhotoTables
 from components.errors import UserInputError
 from components.evaluate.appearance import Appearance, AppearanceChange, appearance_of, changes
-from components.evaluate.shift import LEVEL, Home, Shift
+from components.evaluate.shift import LEVEL, Shift
 from components.ingest import Limits, PhotoError, load_image
 from components.leftovers import is_left_behind
+from components.pool import Pool, PoolSettings
+from components.pool.keeping import in_sample
 from components.serving.answers import PhotoClassifier
+from components.serving.drift import home_of
 from components.wording import counted, printable
 from components.workspace import Workspace
 
-__all__ = ["FolderShift", "home_of", "photos_in", "shift_of_folder"]
+__all__ = ["FolderShift", "photos_in", "shift_of_folder", "shift_of_kept", "shift_of_photos"]
 
 _APPEARANCE = 200  # so many learnt photos are measured; more give the same result
+_KEPT = 200  # of the last photos
 _FEW = 8  # photos with which little can be shown
 _TOLD_PHOTOS = 5
 _TOLD_CLASSES = 3
@@ -132,10 +136,44 @@ def shift_of_folder(workspace: Workspace, classifier: PhotoClassifier, folder: P
     Raises:
         UserInputError: there is no photo, or the classifier has learnt from a single one.
     """
-    paths = photos_in(folder)
+    found = photos_in(folder)
+    if not found:
+        raise UserInputError("there is no photo", on=str(folder), remedy="name a folder with photos")
+    return shift_of_photos(workspace, classifier, found)
+
+
+def shift_of_kept(workspace: Workspace, classifier: PhotoClassifier) -> FolderShift:
+    """Compare what the service was asked about of late: the random sample that `shotline serve --keep` keeps in the pool.
+
+    Photos that it kept for being unsure of them alone are left out: they lie far off wherever they come from.
+
+    Raises:
+        UserInputError: it has kept none, or the classifier has learnt from a single photo.
+    """
+    pool = Pool(workspace.pool)
+    settings = workspace.parameters.section("pool", PoolSettings)
+    service = [each.photo for each in pool.photos() if each.origin == "service"]
+    sample = [photo for photo in service if in_sample(photo, settings)][-_KEPT:]
+    if not sample:
+        raise UserInputError(
+            "the service has kept no random sample yet",
+            on=str(workspace.pool),
+            remedy="have it keep some (shotline serve --keep; pool.keep_sample), or name a folder with photos",
+        )
+    return shift_of_photos(workspace, classifier, [*pool.files(sample).values()])
+
+
+def shift_of_photos(workspace: Workspace, classifier: PhotoClassifier, paths: Sequence[Path]) -> FolderShift:
+    """Compare photos with those that the classifier has learnt from.
+
+    Raises:
+        UserInputError: none can be read, or the classifier has learnt from a single one.
+    """
     embeddings, readable, unreadable = _embedded(classifier, paths)
     if not readable:
-        raise UserInputError("there is no photo", on=str(folder), remedy="name a folder with photos")
+        raise UserInputError(
+            "none of the files can be read as a photo", on=str(paths[0].parent), remedy="name a folder with photos"
+        )
     bundle, bank = classifier.bundle, classifier.bank
     shift = home_of(classifier).shift(embeddings)
     files, labels = _learnt_files(workspace, classifier)
@@ -149,22 +187,6 @@ def shift_of_folder(workspace: Workspace, classifier: PhotoClassifier, folder: P
         unreadable=unreadable,
         bank=bank.version,
     )
-
-
-def home_of(classifier: PhotoClassifier) -> Home:
-    """The photos that a classifier has learnt from, those of added classes too.
-
-    Raises:
-        UserInputError: there is a single one.
-    """
-    known, support = classifier.bank.known, classifier.bundle.support
-    if len(known.labels) < 2:
-        raise UserInputError(
-            "one photo is nothing to compare with", on="the live classifier", remedy="train on more photos"
-        )
-    n_support = len(support.labels)
-    further = torch.arange(len(known.labels) - n_support) + int(support.groups.max()) + 1
-    return Home(known.embeddings, known.labels, torch.cat([support.groups, further]))
 
 
 def photos_in(folder: Path) -> list[Path]:

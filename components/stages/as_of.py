@@ -23,6 +23,7 @@ from components.bank import Ledger, LedgerEntry, event_times, made_from, states
 from components.classifier.facts import BundleFacts, saved_version
 from components.errors import ShotlineError, UserInputError
 from components.files import json_text, write_text
+from components.ingest import cut_label_words
 from components.live import Version, Versions
 from components.live.photo_history import photo_history_file, write_photo_history
 from components.pool import Pool
@@ -180,6 +181,7 @@ def _day(
         _cut_pool(workspace, day, states_then)
         came_later = {photo for entry in later if entry.action == "consolidate" for photo in entry.photos}
         linked_photos(workspace.raw, day.raw, came_later - {id_ for id_, state in states_then.items() if state.in_raw})
+        cut_label_words(day.raw, time)
         yield day
 
 

@@ -16,8 +16,8 @@ from components.files import write_text
 __all__ = ["SHIPPED_ROOMS", "keep_digest", "kept_digest", "shipped_digest", "shipped_files"]
 
 SHIPPED_ROOMS = (
-    *("artefacts", "backbone", "bank", "classifier", "features", "heads", "inbox", "ingest", "ldc", "liteembed"),
-    *("live", "look", "pool", "retrieval", "serving", "store"),
+    *("artefacts", "backbone", "bank", "classifier", "evaluate", "features", "heads", "inbox", "ingest", "ldc"),
+    *("liteembed", "live", "look", "pool", "retrieval", "serving", "store"),
     "workspace",  # the last ones search and change a mounted workspace
 )
 """Rooms of `components` in a Bento; modules beside the rooms are included as well."""
@@ -42,12 +42,12 @@ def shipped_files() -> Iterator[Path]:
 
 @cache  # cached: the code of a process does not change
 def shipped_digest() -> str:
-    """SHA-256 of the names and contents of `shipped_files`, in hexadecimal."""
+    """SHA-256 of the names and contents of `shipped_files`, its first 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in shipped_files():
         content = (_COMPONENTS.parent / path).read_bytes()
         digest.update(f"{path.as_posix()} {hashlib.sha256(content).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]  # short enough for a column of `dvc params diff`
 
 
 def kept_digest(root: Path) -> str | None:

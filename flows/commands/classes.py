@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from components.wording import counted
+from flows.commands.labels import show_doubtful
 from flows.commands.shared import (
     WorkspaceOption,
     checked_workspace,
@@ -83,7 +84,7 @@ def review(
 ) -> None:
     """Say which photos of the pool are most worth a label: uncertain, unlike each other, and like many others."""
     if labels:
-        _show_doubtful(checked_workspace(workspace), live_workspace(workspace), top, as_json)
+        show_doubtful(checked_workspace(workspace), live_workspace(workspace), top, as_json)
         return
     from components.live.review import into_folders
     from components.live.review import review as next_photos
@@ -343,26 +344,6 @@ def _difference(found: dict[str, Any]) -> str:
     if found["change"] == "added":
         return f"+ {name}  ({now})"
     return f"~ {name}  {found['kind_before']}, {counted(found['photos_before'], 'photo')} -> {now}"
-
-
-def _show_doubtful(place: Any, live: Any, top: int, as_json: bool) -> None:
-    """Print labels that are probably wrong, one line each."""
-    from components.live.review import labels_to_check
-    from flows.console import console
-
-    found = labels_to_check(live, place, top)
-    for each in found:
-        path = os.path.relpath(place.root / each.path)
-        if as_json:
-            typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
-        else:
-            typer.echo(f"{path}  is labelled {each.class_name}, looks like {each.taken_for}  ({each.margin:+.2f})")
-    told = (
-        "move those that are wrong into the right class's folder of data/raw, then: shotline train"
-        if found
-        else "no label contradicts what the other photos say of it"
-    )
-    console.print(f"  {told}", style="dim")
 
 
 def _reviewable(item: Any) -> str:

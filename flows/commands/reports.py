@@ -66,7 +66,10 @@ def compare(
 
 @commands.command()
 def shift(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New photos; no labels are needed.")],
+    folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="New photos; no labels are needed.")] = None,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="Instead: the random sample of photos that `shotline serve --keep` kept.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -76,13 +79,19 @@ def shift(
     from components.workspace import Workspace
 
     place = Workspace.find(workspace)
-    if not folder.is_dir():  # checked before a model is loaded
+    if (folder is None) != kept:
+        raise UserInputError(
+            "no photos are named" if folder is None else "a folder is named, and what the service kept too",
+            on="shotline shift",
+            remedy="name a folder with photos, or give --kept",
+        )
+    if folder is not None and not folder.is_dir():  # checked before a model is loaded
         raise UserInputError("there is no such folder", on=str(folder), remedy="name a folder with photos")
     from components.serving.answers import PhotoClassifier
-    from components.serving.unlike import shift_of_folder
+    from components.serving.unlike import shift_of_folder, shift_of_kept
 
     classifier = PhotoClassifier.load(place.models, place.parameters.section("backbone", BackboneSettings))
-    found = shift_of_folder(place, classifier, folder)
+    found = shift_of_kept(place, classifier) if folder is None else shift_of_folder(place, classifier, folder)
     typer.echo(json.dumps(found.to_json(), ensure_ascii=False) if as_json else "\n".join(found.told))
     if found.alarm and os.environ.get("PREFECT_API_URL"):
         from flows.events import SHIFTED, emit

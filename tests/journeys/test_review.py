@@ -1,4 +1,7 @@
-"""The circle in a real browser: unknown to the service, kept, reviewed, named, live, answered; and undone bit for bit."""
+"""The circle in a real browser: unknown to the service, kept, reviewed, named, live, answered; and undone bit for bit.
+
+A wrong label among the trained photos is put right on the same tab, and taken back.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from components.ingest import read_label_words
 from components.pool import Pool
 from components.workspace import Workspace
 from tests.conftest import draw_photo
@@ -31,6 +35,7 @@ def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
     for name, hue in {"red": 0, "green": 85, "blue": 170}.items():
         for number in range(4):
             draw_photo(tmp_path / "labelled" / name / f"{number}.jpg", 10 * hue + number, hue)
+    draw_photo(tmp_path / "labelled/red/green-one.jpg", 899, 85)
     for number in range(4):
         draw_photo(tmp_path / "odd" / f"{number}.jpg", 9000 + number, 215)
     Workspace(root).set_parameters({"classifier.heads": ["zero_shot", "map_lr"], "pool.keep_margin": 1.0})
@@ -55,6 +60,9 @@ def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
         page.goto(link[1])
         page.get_by_role("tab", name="Review").click()
         page.wait_for_selector(".review-classes button", timeout=CHANGE_MS)
+
+        a_label_is_put_right_and_taken_back(page, root)
+
         if page.locator("#alike").count():
             page.check("#alike")
         page.fill("#review-name", "violet thing")
@@ -70,3 +78,15 @@ def test_what_the_service_did_not_know_is_named_and_live_and_can_be_taken_back(
         page.click("#panel section.note.good >> text=Undo")
         page.wait_for_selector("text=Undone", timeout=CHANGE_MS)
         assert asked(3) == before
+
+
+def a_label_is_put_right_and_taken_back(page: Any, root: Path) -> None:
+    """The photo of a green thing among the red ones, on the Review tab."""
+    asked_about = page.locator(".label-checks li", has_text="labelled red")
+    asked_about.first.get_by_role("button", name="It is green").click()
+    put_right = page.locator(".label-checks li", has_text="Now green")
+    put_right.wait_for(timeout=CHANGE_MS)
+    assert [(word.label, word.to) for word in read_label_words(Workspace(root).raw)] == [("red", "green")]
+    put_right.get_by_role("button", name="Undo").click()
+    put_right.wait_for(state="detached", timeout=CHANGE_MS)
+    assert read_label_words(Workspace(root).raw)[-1].action == "undo"

@@ -45,6 +45,7 @@ _USE = {
     "/rename_class": "curl -H 'Authorization: Bearer TOKEN' -F name=old -F new_name=new URL/rename_class",
     "/rollback": "curl -H 'Authorization: Bearer TOKEN' -F version=VERSION URL/rollback",
     "/review": "curl -H 'Authorization: Bearer TOKEN' -F photos=SHA256,SHA256 -F name='the class' URL/review",
+    "/labels": "curl -H 'Authorization: Bearer TOKEN' -F photos=SHA256 -F name='the class' URL/labels",
     "/train": "curl -H 'Authorization: Bearer TOKEN' -F shots=0 URL/train",
 }
 
@@ -77,12 +78,14 @@ class Admin:
             "/rollback": self.roll_back,
             "/train": self.train,
             "/review": self.say,
+            "/labels": self.say_of_label,
             "/warm": self.warm,
         }
         return [
             *(Route(path, self._told(answer), methods=["POST"]) for path, answer in posts.items()),
             Route("/train", self._told(self.training)),
             Route("/review", self._told(self.review)),
+            Route("/labels", self._told(self.labels)),
             Route("/versions", self._told(self.versions)),
             Route("/photos", self._told(self.photos)),
             Route("/photos/{photo}", self._told(self.photo)),
@@ -146,10 +149,24 @@ class Admin:
 
     async def review(self, request: Request) -> Response:
         """The photos of the pool that are most worth a label: `top`, default 20."""
-        top = request.query_params.get("top", "20")
-        if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= _MOST_REVIEWED):
-            raise _missing("/review", "bad_top", f"top is {top[:20]!r}, no number from 1 to {_MOST_REVIEWED}")
-        return JSONResponse(await self._changed(reviewing.review, int(top)))
+        return JSONResponse(await self._changed(reviewing.review, _top(request, "/review")))
+
+    async def labels(self, request: Request) -> Response:
+        """The labels that are probably wrong: `top`, default 20."""
+        return JSONResponse(await self._changed(reviewing.labels, _top(request, "/labels")))
+
+    async def say_of_label(self, request: Request) -> Response:
+        """A word on the label of a photo, `photos`: its class in `name`, or `word` (drop, right, undo)."""
+        self._workspace()
+        form = await posted_form(request)
+        photo = _value(form, "photos", "/labels", "a photo's SHA-256")
+        if not _PHOTO.fullmatch(photo):
+            raise _missing("/labels", "bad_photos", "photos is no SHA-256; a label is put right photo by photo")
+        name, word = (form.values.get(key, "").strip() for key in ("name", "word"))
+        if bool(name) == bool(word) or word not in ("", "drop", "right", "undo"):
+            what = "the request must have a class in name, or drop, right or undo in word"
+            raise _missing("/labels", "no_word", what)
+        return JSONResponse(await self._changed(reviewing.say_of_label, photo, name, word))
 
     async def say(self, request: Request) -> Response:
         """A word on photos of the pool: `photos`, with `name` or `word` (none, bad), `force`; or `undo` of its
@@ -265,6 +282,13 @@ class Admin:
                 return _refused(error, HTTPStatus.INTERNAL_SERVER_ERROR).response
 
         return answered
+
+
+def _top(request: Request, path: str) -> int:
+    top = request.query_params.get("top", "20")
+    if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= _MOST_REVIEWED):
+        raise _missing(path, "bad_top", f"top is {top[:20]!r}, no number from 1 to {_MOST_REVIEWED}")
+    return int(top)
 
 
 def _value(form: RequestForm, name: str, path: str, what: str) -> str:

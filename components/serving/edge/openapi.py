@@ -81,12 +81,18 @@ def paths_with_body() -> frozenset[str]:
 
 _PHOTO_IN_PATH = {"name": "photo", "in": "path", "required": True, "schema": {"type": "string"}}
 _OF_CLASS = {"name": "class", "in": "query", "description": "one class; without it the first photos of each"}
+_HOW_MANY = {
+    "name": "top",
+    "in": "query",
+    "description": "how many; 20 where nothing is said",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 200},
+}
 _MOVED = {"$ref": "#/components/schemas/Moved"}
 _SEND = "-F images=@photo.jpg"
 
 
 def _paths() -> dict[str, dict[str, Any]]:
-    return {**_answering(), **_changing(), **_teaching(), **_looking(), **_reading()}
+    return {**_answering(), **_changing(), **_teaching(), **_labels(), **_looking(), **_reading()}
 
 
 def _answering() -> dict[str, dict[str, Any]]:
@@ -193,14 +199,7 @@ def _teaching() -> dict[str, dict[str, Any]]:
                 "The photos of the pool most worth a label: likeliest classes, look-alikes",
                 {"type": "array", "items": {"type": "object"}},
                 admin=True,
-                parameters=[
-                    {
-                        "name": "top",
-                        "in": "query",
-                        "description": "how many; 20 where nothing is said",
-                        "schema": {"type": "integer", "minimum": 1, "maximum": 200},
-                    }
-                ],
+                parameters=[_HOW_MANY],
                 more=(400, 422),
             ),
             "post": _post(
@@ -228,6 +227,37 @@ def _teaching() -> dict[str, dict[str, Any]]:
             "post": _post(
                 "Load what the first change would wait for", {}, {"type": "object"}, "-F soon=1 URL/warm", more=_ADMIN
             )
+        },
+    }
+
+
+def _labels() -> dict[str, dict[str, Any]]:
+    """Labels that are probably wrong, and words on them."""
+    return {
+        "/labels": {
+            "get": _get(
+                "Labels of trained photos that are probably wrong, the most doubtful first",
+                {"type": "array", "items": {"type": "object"}},
+                admin=True,
+                parameters=[_HOW_MANY],
+                more=(400, 422),
+            ),
+            "post": _post(
+                "A word on a photo's label, which the next training follows, or the last one taken back",
+                {
+                    "photos": _text("the photo's SHA-256"),
+                    "name": _text("the class that it is of"),
+                    "word": {
+                        "type": "string",
+                        "enum": ["drop", "right", "undo"],
+                        "description": "instead: train without it, the label is right, or take the last word back",
+                    },
+                },
+                {"type": "object"},
+                "-F photos=SHA256 -F name='torn fabric' URL/labels",
+                needed=("photos",),
+                more=_ADMIN,
+            ),
         },
     }
 

@@ -96,3 +96,14 @@ def jpeg(photo: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     photo.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
+
+
+def test_a_class_of_which_no_learnt_photo_was_looked_at_raises_no_alarm() -> None:
+    def sized(size: float, number: int) -> Appearance:
+        return Appearance(0.5, 0.2, 0.3, 0.1, 1.0, size + number % 7)
+
+    learnt = [sized(100, number) for number in range(60)]
+    new = [sized(100, number) for number in range(16)] + [sized(900, number) for number in range(60)]
+
+    assert [change.figure for change in changes(learnt, new)] == ["size"]
+    assert changes(learnt, new, ([0] * 60, [0] * 16 + [1] * 60)) == []

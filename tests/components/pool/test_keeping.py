@@ -7,6 +7,7 @@ from typing import Any
 from components.files import sha256_bytes
 from components.ingest import Limits
 from components.pool import Keeper, Pool, PoolSettings, why_kept
+from components.pool.keeping import in_sample
 from tests.conftest import draw_photo
 
 SETTINGS = PoolSettings(keep_per_hour=3, keep_most=4, keep_sample=0.0)
@@ -30,6 +31,8 @@ def test_why_a_photo_is_kept() -> None:
     assert why_kept(SURE, first, SETTINGS) == ""
     assert why_kept(SURE, first, PoolSettings(keep_sample=0.01)) == "sample"
     assert why_kept(SURE, last, PoolSettings(keep_sample=0.01)) == ""
+    assert in_sample(first, PoolSettings(keep_sample=0.01))
+    assert not in_sample(last, PoolSettings(keep_sample=0.01))
     assert why_kept({"error": {"code": "unreadable"}}, first, PoolSettings(keep_sample=1.0)) == ""
 
 

@@ -1,5 +1,6 @@
 // Review: the photos of the pool that are most worth a word; one at a time, by button or key.
 import { bar, counted, h, percent, problem, say, sentence, words } from "./dom.js";
+import { labelChecks } from "./labels.js";
 import { get, picture, post } from "./service.js";
 
 export const reviewTab = { id: "review", title: "Review", needsToken: true, show };
@@ -14,7 +15,7 @@ async function show(panel) {
   panel.append(
     h("h1", {}, "Review"),
     h("p", { class: "lead" }, "Of the photos without a label, these tell most: the classifier is unsure of them, they are unlike each other, and many others look like them."),
-    place, told,
+    place, told, labelChecks(),
   );
   addEventListener("keydown", pressed);
   addEventListener("leave", () => removeEventListener("keydown", pressed), { once: true });

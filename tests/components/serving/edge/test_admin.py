@@ -300,6 +300,10 @@ def test_a_refusal_of_the_gate_is_told_with_a_remedy_for_http(workspace: Path, m
         ("/review", {"photos": "0" * 64}, "no_word"),
         ("/review", {"photos": "0" * 64, "name": "a", "word": "bad"}, "no_word"),
         ("/review", {"photos": "0" * 64, "name": "a", "force": "yes"}, "bad_force"),
+        ("/labels", {"name": "a"}, "no_photos"),
+        ("/labels", {"photos": "../../etc/passwd", "name": "a"}, "bad_photos"),
+        ("/labels", {"photos": "0" * 64}, "no_word"),
+        ("/labels", {"photos": "0" * 64, "word": "none"}, "no_word"),
     ],
 )
 def test_what_lacks_something_is_told(workspace: Path, path: str, values: dict[str, Any], code: str) -> None:
