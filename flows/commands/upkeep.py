@@ -68,7 +68,7 @@ def check(
                 json.dumps({**facts, "skipped": check.skipped, "failing": list(answer.failing)}, ensure_ascii=False)
             )
         elif answer.passed is False:
-            typer.echo(f"{check.severity}: {check.title}; not so {told_where(answer)}; {check.remedy}")
+            typer.echo(f"{check.severity}: {check.title}; this fails {told_where(answer)}; {check.remedy}")
     failed = [answer for answer in answers if answer.passed is False]
     if not as_json:
         typer.echo(f"{counted(answers[0].n_rows, 'photo')}, {counted(len(answers), 'check')}, {len(failed)} failed")

@@ -9,27 +9,10 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from components.serving.edge.openapi_schemas import SCHEMAS
+from components.serving.edge.openapi_schemas import ERROR, ERRORS, SCHEMAS
 
 __all__ = ["admin_paths", "openapi_document", "paths_with_body"]
 
-_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-_ERRORS = {
-    400: "the request cannot be read, or lacks something",
-    401: "no admin token, or a wrong one",
-    403: "a page of another site, or the service has no token",
-    404: "there is no such thing",
-    405: "not this method",
-    408: "it came too slowly",
-    409: "not here, or not now; or the gate refuses it",
-    413: "too large",
-    415: "neither a form nor JSON",
-    422: "something in it cannot be used",
-    429: "too many at once; Retry-After says when",
-    500: "a fault of the service",
-    503: "starting, away or overloaded; Retry-After says when",
-    504: "no answer in time",
-}
 _ALWAYS = (429, 500, 503, 504)
 _WITH_BODY = (400, 408, 413, 415, 422, *_ALWAYS)
 _ADMIN = (401, 403, 409)
@@ -386,7 +369,7 @@ def _with_archive(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(statuses: list[int]) -> dict[str, Any]:
-    return {str(status): {"description": _ERRORS[status], "content": _ERROR} for status in statuses}
+    return {str(status): {"description": ERRORS[status], "content": ERROR} for status in statuses}
 
 
 def _each(name: str) -> dict[str, Any]:

@@ -4,7 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["SCHEMAS"]
+__all__ = ["ERROR", "ERRORS", "SCHEMAS"]
+
+ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+"""The content of every error."""
+
+ERRORS = {
+    400: "the request cannot be read, or lacks something",
+    401: "no admin token, or a wrong one",
+    403: "a page of another site, or the service has no token",
+    404: "there is no such thing",
+    405: "not this method",
+    408: "it came too slowly",
+    409: "not here, or not now; or the gate refuses it",
+    413: "too large",
+    415: "neither a form nor JSON",
+    422: "something in it cannot be used",
+    429: "too many at once; Retry-After says when",
+    500: "a fault of the service",
+    503: "starting, away or overloaded; Retry-After says when",
+    504: "no answer in time",
+}
+"""Status to what it means."""
 
 
 def _object(example: dict[str, Any], **properties: dict[str, Any]) -> dict[str, Any]:

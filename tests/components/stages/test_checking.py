@@ -82,7 +82,7 @@ def test_a_folder_is_checked_before_it_comes_in(
         check(folder, workspace=workspace.root)
     told = capsys.readouterr().out
     assert ended.value.exit_code == 2
-    assert "bad: every photo can be decoded; not so for rust/2.jpg" in told
+    assert "bad: every photo can be decoded; this fails for rust/2.jpg" in told
     assert "2 photos, 7 checks, " in told
 
     (folder / "rust/1.jpg").unlink()
