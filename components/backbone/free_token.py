@@ -59,7 +59,9 @@ class FreeTokenPrompt:
         self._tokenizer = tokenizer
         if template.count("{}") != 1:
             raise UserInputError(
-                "the prompt has no single place for a word", on=template, remedy="use one `{}`, like `a photo of a {}.`"
+                "the prompt must have exactly one place for a word",
+                on=template,
+                remedy="use one `{}`, like `a photo of a {}.`",
             )
         ids = tokenizer([template.format(probe) for probe in _PROBES])
         self._place = int(torch.nonzero(ids[0] != ids[1])[0])

@@ -102,7 +102,7 @@ def _errors_told(name: str, on: str) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise UserInputError(
-            f"{name} is given to those alone who accepted its terms",
+            f"{name} is available only to users who have accepted its terms",
             on=on,
             remedy="accept them on its page, and log in: hf auth login",
         ) from error

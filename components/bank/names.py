@@ -37,7 +37,7 @@ def class_name(text: str, known: Collection[str] = ()) -> str:
         raise UserInputError("the class has no name", on=repr(text[:50]), remedy=_REMEDY)
     if spelling(name) == _ABSTAINED:
         raise UserInputError(
-            f'"{_ABSTAINED}" is what an answer says where it is none of the classes',
+            f'"{_ABSTAINED}" is the answer for a photo of none of the classes',
             on=name,
             remedy="choose another name",
         )

@@ -295,7 +295,7 @@ def _open(content: bytes, name: str) -> Image.Image:
     if _starts_as_image(content) or Path(name).suffix.lower() in EXTENSIONS:
         if _starts_as_image(content) and _is_cut_off(content, None):
             raise _refused("truncated", f"the file is cut off after {len(content):,} bytes", name)
-        raise _refused("unreadable", "it is named or begins like an image but is none that can be read", name)
+        raise _refused("unreadable", "its name or its beginning is an image's, but it cannot be read", name)
     raise _refused("not_an_image", "it is not an image", name)
 
 

@@ -120,7 +120,7 @@ class Changes:
         with self._turn(stamp) as now:
             wanted = {class_name(name, now.names): tuple(photos) for name, photos in arrival.items()}
             if len(wanted) < len(arrival):
-                raise UserInputError("a class comes twice", on=", ".join(arrival), remedy="give all its photos at once")
+                raise UserInputError("a class is given twice", on=", ".join(arrival), remedy="give all photos at once")
             fresh = now.fresh(wanted)
             if not fresh:  # the same arrival was made before
                 return Change(
@@ -171,7 +171,7 @@ class Changes:
             name, new_name = now.called(name), class_name(new_name, now.names)
             now.require_added(name)
             if new_name == name:
-                raise UserInputError("it is called so already", on=name, remedy="give another name")
+                raise UserInputError("it has that name already", on=name, remedy="give another name")
             if new_name in now.state.classes or new_name in now.trained:
                 raise UserInputError("there is a class of that name", on=new_name, remedy="choose another name")
             if spelling(new_name) != spelling(name):

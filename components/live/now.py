@@ -63,7 +63,7 @@ class Now:
         come: dict[str, str] = {}  # photo to its class
         for name, photos in wanted.items():
             if not photos:
-                raise UserInputError("the class comes without a photo", on=name, remedy="give at least one")
+                raise UserInputError("the class has no photo", on=name, remedy="give at least one")
             if name not in self.trained and name not in self.state.classes:
                 self.require_distinct(name, beside=[each for each in wanted if each != name])
             for other, others in self._photos_of_others(name).items():

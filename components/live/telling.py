@@ -88,7 +88,7 @@ def explain_taken(taken: Taken) -> str:
     ]
     for (folder, reason), names in _by_folder(taken.stuck).items():
         lines.append(
-            f"dealt with, but not moved out of {printable(folder)} ({reason}): {', '.join(names)}; remembered, so not taken "
+            f"processed, but not moved out of {printable(folder)} ({reason}): {', '.join(names)}; remembered, so not taken "
             "again unless changed"
         )
     lines += [f"{name}: {folder}" for name, folder in taken.folders.items()]

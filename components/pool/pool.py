@@ -167,7 +167,7 @@ class Pool:
         found = [each for each in self.photos() if name and (each.photo.startswith(name) or each.name == name)]
         if len(found) != 1:
             raise UserInputError(
-                f"{len(found)} photos of the pool are called so" if found else "the pool has no such photo",
+                f"{len(found)} photos of the pool have that name" if found else "the pool has no such photo",
                 on=name,
                 remedy="name it by the first letters of its hash, as `shotline pool list` shows them",
             )

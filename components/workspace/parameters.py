@@ -71,7 +71,7 @@ class Parameters:
         for name in self.sections:
             if name not in sections:
                 raise UserInputError(
-                    f"the section {name!r} is read by nobody",
+                    f"the section {name!r} is unknown",
                     on=str(self.path),
                     remedy=_nearest(str(name), list(sections)),
                 )

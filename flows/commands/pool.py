@@ -90,7 +90,7 @@ def drop(
     pool = Pool(checked_workspace(workspace).pool)
     if bool(photos) + from_service + everything != 1:
         raise UserInputError(
-            "what is to go is not said" if not photos else "photos are named, and a whole part of the pool too",
+            "it is not clear what to drop" if not photos else "photos are named, and a whole part of the pool too",
             on="shotline pool drop",
             remedy="name photos, or give --from-service, or --all",
         )

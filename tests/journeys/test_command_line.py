@@ -130,7 +130,7 @@ def test_a_slip_in_the_last_section_is_told_before_the_first_stage_runs(
         parameters.write("\nclasifier: {folds: 3}\n")
     for command in ((), (photo_folder,), ("--shots", "2")):
         said = run_command("shotline", "train", "--plain", *command, cwd=copy_of_trained, expect=2).stderr
-        assert "the section 'clasifier' is read by nobody" in said
+        assert "the section 'clasifier' is unknown" in said
         assert "did you mean classifier?" in said
         assert "ingest" not in said
 

@@ -133,7 +133,7 @@ def _changing() -> dict[str, dict[str, Any]]:
     return {
         "/add_class": {
             "post": _post(
-                "A class more, live in seconds; or photos more of one",
+                "Add a class, which is live in seconds, or photos to one",
                 {
                     "name": _text("what it is called"),
                     "images": _PHOTOS,
@@ -147,7 +147,7 @@ def _changing() -> dict[str, dict[str, Any]]:
         },
         "/remove_class": {
             "post": _post(
-                "An added class less",
+                "Remove an added class",
                 {"name": _text("of the class")},
                 _MOVED,
                 "-F name='torn fabric' URL/remove_class",
@@ -157,8 +157,8 @@ def _changing() -> dict[str, dict[str, Any]]:
         },
         "/rename_class": {
             "post": _post(
-                "An added class called otherwise",
-                {"name": _text("as it is called"), "new_name": _text("as it is to be called")},
+                "Rename an added class",
+                {"name": _text("its name now"), "new_name": _text("its new name")},
                 _MOVED,
                 "-F name=old -F new_name=new URL/rename_class",
                 needed=("name", "new_name"),
@@ -167,7 +167,7 @@ def _changing() -> dict[str, dict[str, Any]]:
         },
         "/rollback": {
             "post": _post(
-                "An earlier version live again",
+                "Make an earlier version live again",
                 {"version": _text("its name, or how that begins; without it the one before")},
                 _MOVED,
                 "-F version=VERSION URL/rollback",
@@ -192,7 +192,7 @@ def _teaching() -> dict[str, dict[str, Any]]:
                 more=_ADMIN,
                 status=202,
             ),
-            "get": _get("How far the training is", {"$ref": "#/components/schemas/Training"}, admin=True),
+            "get": _get("Progress of the training", {"$ref": "#/components/schemas/Training"}, admin=True),
         },
         "/review": {
             "get": _get(
@@ -203,7 +203,7 @@ def _teaching() -> dict[str, dict[str, Any]]:
                 more=(400, 422),
             ),
             "post": _post(
-                "A word on photos of the pool, or one taken back",
+                "Give a word on photos of the pool, or undo one",
                 {
                     "photos": _text("their SHA-256, with commas between"),
                     "name": _text("the class that they show"),
@@ -266,7 +266,12 @@ def _looking() -> dict[str, dict[str, Any]]:
     """Operations on versions and photos."""
     return {
         "/versions": {
-            "get": _get("What was live, oldest first, and what each changed", _each("Version"), admin=True, more=(422,))
+            "get": _get(
+                "The versions that were live, oldest first, with their changes",
+                _each("Version"),
+                admin=True,
+                more=(422,),
+            )
         },
         "/photos": {
             "get": _get(
@@ -300,7 +305,7 @@ def _reading() -> dict[str, dict[str, Any]]:
         "/openapi.json": {"get": _get("This document", {"type": "object"})},
         "/page/{name}": {
             "get": _get(
-                "What the page consists of",
+                "The files of the page",
                 None,
                 parameters=[{**_PHOTO_IN_PATH, "name": "name"}],
                 more=(404,),

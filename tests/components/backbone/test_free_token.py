@@ -54,7 +54,7 @@ def test_a_backbone_in_half_precision_still_gives_exact_gradients(embedded: Back
 
 @pytest.mark.parametrize("template", ["a photo", "a {} of a {}"])
 def test_a_template_without_one_place_is_refused(embedded: Backbone, template: str) -> None:
-    with pytest.raises(UserInputError, match="no single place"):
+    with pytest.raises(UserInputError, match="exactly one place"):
         embedded.free_token_prompt(template)
 
 

@@ -165,13 +165,13 @@ def test_the_gate_refuses_with_figures_and_force_is_recorded(place: Place, bundl
         ({"": ("rust-1",)}, "has no name"),
         ({"a/b": ("rust-1",)}, "holds '/'"),
         ({"x" * 300: ("rust-1",)}, "has 300 letters"),
-        ({"rust": ()}, "without a photo"),
+        ({"rust": ()}, "has no photo"),
         ({"CLS_00": ("rust-1",)}, "there is a class called cls_00"),
         ({"cls 00": ("rust-1",)}, "there is a class called cls_00"),
         ({"rusty iron": ("rust-1",), "Rusty-Iron": ("rust-2",)}, "there is a class called"),
-        ({"Unknown-": ("rust-1",)}, "what an answer says where it is none of the classes"),
+        ({"Unknown-": ("rust-1",)}, "the answer for a photo of none of the classes"),
         ({"rust": ("cls_01-1", "rust-1")}, "1 of its 2 photos belong to the class cls_01"),
-        ({"rust": ("rust-1",), " rust ": ("rust-2",)}, "comes twice"),
+        ({"rust": ("rust-1",), " rust ": ("rust-2",)}, "is given twice"),
     ],
 )
 def test_what_cannot_arrive_is_refused_and_nothing_changes(
@@ -192,7 +192,7 @@ def test_only_added_classes_can_be_removed_or_renamed(place: Place, bundle: Bund
     place.changes.add({"rust": photos_of("rust", 1, 2)}, stamp())
     with pytest.raises(UserInputError, match="there is a class of that name"):
         place.changes.rename("rust", bundle.class_names[0], stamp())
-    with pytest.raises(UserInputError, match="it is called so already"):
+    with pytest.raises(UserInputError, match="it has that name already"):
         place.changes.rename("rust", "rust", stamp())
 
 

@@ -37,7 +37,7 @@ def test_a_stage_by_itself_refuses_a_section_that_nobody_reads(tmp_path: Path) -
             return lambda *_: None
 
     shutil.copy(REPOSITORY / "versions.yaml", tmp_path)
-    with pytest.raises(UserInputError, match="'gaet' is read by nobody"):
+    with pytest.raises(UserInputError, match="'gaet' is unknown"):
         run_stage("ingest", workspace(tmp_path, "gaet: {most_drop_one: 0}"), Silent())  # type: ignore[arg-type]
 
 

@@ -34,7 +34,7 @@ def test_sections_that_nobody_reads_are_refused_and_every_known_one_is_read(tmp_
     sections = {"features": FeaturesSettings, "backbone": BackboneSettings}
     parameters(tmp_path, "features: {views: 2}\n").check(sections)
 
-    with pytest.raises(UserInputError, match=r"the section 'feature' is read by nobody.*did you mean features\?"):
+    with pytest.raises(UserInputError, match=r"the section 'feature' is unknown.*did you mean features\?"):
         parameters(tmp_path, "feature: {views: 2}").check(sections)
     with pytest.raises(UserInputError, match="device is 'tpu'"):
         parameters(tmp_path, "features: {}\nbackbone: {device: tpu}").check(sections)
