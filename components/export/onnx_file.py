@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,7 @@ __all__ = [
     "checked",
     "facts_of",
     "onnx_model",
+    "require_loadable",
     "require_onnx",
     "support_photos",
     "write_onnx",
@@ -188,12 +192,37 @@ def write_onnx(
         )
     backbone = backbone_for_export(bundle, models)
     content = onnx_model(bundle, bank, backbone, precision).SerializeToString()
+    if precision == "fp16":
+        require_loadable(content, f"head {bundle.head.name}, backbone {bundle.backbone['name']}")
     agreement = checked(content, bundle, bank, backbone, photos, PRECISIONS[precision], progress)
     write_bytes(path, content)
     if not path.with_name(RECIPE.name).exists():
         shutil.copyfile(RECIPE, path.with_name(RECIPE.name))
     write_card(path.with_name(CARD), card)
     return agreement
+
+
+def require_loadable(content: bytes, on: str) -> None:
+    """See, in a process of its own, that ONNX Runtime survives the loading of a model.
+
+    Version 1.32 ends with a segmentation fault where a vision transformer's convolution is in half precision.
+
+    Raises:
+        ShotlineError: it does not.
+    """
+    import onnxruntime
+
+    load = "import sys, onnxruntime; onnxruntime.InferenceSession(sys.argv[1])"
+    with tempfile.TemporaryDirectory(prefix="shotline-") as folder:
+        file = Path(folder, "model.onnx")
+        file.write_bytes(content)
+        done = subprocess.run([sys.executable, "-c", load, str(file)], capture_output=True, check=False)
+    if done.returncode:
+        raise ShotlineError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot load it in half precision (exit code {done.returncode})",
+            on=on,
+            remedy="export with --precision half_weights, which is as small, or fp32; nothing was written",
+        )
 
 
 def checked(

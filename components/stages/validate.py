@@ -43,11 +43,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     write_json(workspace.validated / "verdict.json", verdict.as_json())
     for answer in verdict.answers:
         if answer.passed is False:
-<<<<<<< HEAD
-            reporter.note(f"{answer.check.severity}: {answer.check.title}; not so {told_where(answer)}")
-=======
-            reporter.note(f"{answer.check.severity}: {answer.check.title}; this fails {_where(answer)}")
->>>>>>> house
+            reporter.note(f"{answer.check.severity}: {answer.check.title}; this fails {told_where(answer)}")
     reporter.note(f"the checks as a page: {os.path.relpath(docs / 'index.html')}")
     verdict.stop_if_critical()
     # Drawn again: the class's next photo replaces a bad one.

@@ -263,14 +263,8 @@ def test_the_page_s_commands_and_prefect_yaml_do_what_is_said(
             words = shlex.split(line.replace("WORKSPACE-IDENTITY", identity))
             if words[:3] == ["prefect", "server", "start"] or words[0] == "export":
                 continue  # the story's own
-            if (words[1] in ("deploy", "watch") and words[0] == "shotline") or words[1] == "worker":
-                with (tmp_path / f"{words[1]}.log").open("wb") as log:
-                    program = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
-                    ended.append(
-                        subprocess.Popen(
-                            program, cwd=copy_of_trained, env={**os.environ, **environment}, stdout=log, stderr=log
-                        )
-                    )
+            if (begun := _SERVES.get(" ".join(words[:2]))) is not None:
+                ended.append(_started(words, copy_of_trained, environment, tmp_path / f"{words[1]}.log", begun))
                 continue
             run_command(*words, cwd=copy_of_trained, env=environment, timeout_s=900)
         by_hand = {run["deployment_id"] for run in runs(server, "train") if run["deployment_id"]}
@@ -288,6 +282,20 @@ def test_the_page_s_commands_and_prefect_yaml_do_what_is_said(
         each["name"]: each for each in ask(server, "deployments/filter", flows={"name": {"any_": ["add-class"]}})
     }
     assert written["shotline"]["parameters"] == written[identity]["parameters"]
+
+
+_SERVES = {"shotline deploy": "serving them", "shotline watch": "announcing", "prefect worker": "started"}
+"""Commands of the page that do not end, and what they print once they serve."""
+
+
+def _started(
+    words: Sequence[str], workspace: Path, environment: dict[str, str], log: Path, begun: str
+) -> subprocess.Popen[bytes]:
+    program = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
+    with log.open("wb") as file:
+        process = subprocess.Popen(program, cwd=workspace, env={**os.environ, **environment}, stdout=file, stderr=file)
+    wait_for(lambda: begun in log.read_text(), log, process)
+    return process
 
 
 def _lines_of(block: str) -> Sequence[str]:

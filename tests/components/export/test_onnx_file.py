@@ -29,6 +29,7 @@ from components.export.onnx_file import (
     backbone_for_export,
     checked,
     onnx_model,
+    require_loadable,
     support_photos,
     write_onnx,
 )
@@ -244,6 +245,12 @@ def test_averages_behind_a_padding_of_timm_can_be_exported(tmp_path: Path) -> No
         row = torch.randn(1, 1, size, 1)
         averaged = torch.nn.functional.adaptive_avg_pool2d(row, (n, 1))
         torch.testing.assert_close(graph._windows(size, n) @ row, averaged)
+
+
+def test_what_the_runtime_cannot_load_is_told_and_does_not_end_the_command() -> None:
+    with pytest.raises(ShotlineError, match="cannot load it in half precision") as caught:
+        require_loadable(b"no model", "head gda")
+    assert "half_weights" in caught.value.remedy
 
 
 def test_what_cannot_be_exported_says_why(
