@@ -33,7 +33,7 @@ check: install
 # Two test processes keep two cores busy: each computes with one thread, where nothing else is said. A file's tests run in
 # one of them: what they share is made once (pytest-xdist's loadgroup has no effect with this pytest).
 test: install
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: install
 	$(BIN)/pytest

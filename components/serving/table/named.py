@@ -20,7 +20,6 @@ from components.errors import UserInputError
 from components.ingest import Limits, PhotoError
 from components.ingest.decode import EXTENSIONS
 from components.ingest.sources import Entry, is_passed_over, place, shown
-from components.ingest.table_files import decoded, is_table, read_table
 
 __all__ = ["NamedPhoto", "named_photos", "paths_in", "zip_photos"]
 
@@ -96,7 +95,7 @@ def _named(name: str, limits: Limits, *, from_list: bool) -> Iterator[NamedPhoto
             yield from _named(match, limits, from_list=True)
     elif exists and path.suffix.lower() == ".zip":
         yield from zip_photos(path, name, limits)
-    elif exists and not from_list and (is_table(path) or path.suffix.lower() in _LISTS):
+    elif exists and not from_list and (_is_table(path) or path.suffix.lower() in _LISTS):
         for listed in _listed(path):
             yield from _named(listed, limits, from_list=True)
     else:
@@ -155,9 +154,17 @@ def _in_folder(folder: Path) -> Iterator[NamedPhoto]:
         yield _refused(str(error.filename), "unreadable", what, "let yourself read it")
 
 
+def _is_table(path: Path) -> bool:
+    from components.ingest.table_files import is_table
+
+    return is_table(path)
+
+
 def _listed(path: Path) -> list[str]:
     """The paths in a list, relative to the current folder."""
-    if is_table(path):
+    from components.ingest.table_files import decoded, read_table  # pyarrow: not for a photo that is not there
+
+    if _is_table(path):
         rows = read_table(path, lambda columns: "path" in columns, ("path",)).rows
         names = [row["path"] for _, row in rows]
     else:
