@@ -496,6 +496,9 @@ def test_a_thousand_hostile_inputs_and_ten_thousand_silent_connections_leave_the
     bodies = itertools.cycle(hostile_bodies(photos[0].read_bytes()))
     for _ in range(200):  # what is kept once is kept then
         service.post_photos([("a.jpg", next(inputs))])
+    for _ in range(3):  # enough for a look at whether they are like the learnt ones, which is taken in the background
+        service.post_photos([("a.jpg", photos[0].read_bytes())] * 32)
+        time.sleep(2)
     before = held()
     statuses = collections.Counter()
     for number in range(1000):
