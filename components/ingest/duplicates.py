@@ -33,7 +33,8 @@ def without_duplicates(photos: Sequence[AnyCopy]) -> tuple[list[AnyCopy], list[R
 
     - In one class and one split: the first by path stays.
     - In one class, in several splits: test before validation before train, so that no photo is both measured on and
-    learnt from. - In several classes: it is unknown which label is right, so no copy is kept.
+      learnt from.
+    - In several classes: it is unknown which label is right, so no copy is kept.
 
     Args:
         photos: the decoded photos, in any order.
