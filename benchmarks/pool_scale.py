@@ -24,7 +24,7 @@ SHOTS = 4
 
 
 def main() -> None:
-    """Print one line for the ranking, one for the EM."""
+    """Print one row for the ranking, one for the EM."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=100)
@@ -42,6 +42,7 @@ def main() -> None:
     labels = torch.arange(arguments.classes).repeat_interleave(SHOTS)
     support = centres[labels.numpy()] + random.standard_normal((len(labels), arguments.width), np.float32)
     support /= np.linalg.norm(support, axis=1, keepdims=True)
+    print("| step | s | processor s | GiB more at most |\n|---|---:|---:|---:|")
     timed("ranking", lambda: rank(rows, answers, support, 20))
     timed(
         "EM",
@@ -50,14 +51,14 @@ def main() -> None:
 
 
 def timed(name: str, work: Callable[[], Any]) -> None:
-    """Run it once and print what it took."""
+    """Run it once and print a row of what it took."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     begun = time.perf_counter()
     work()
     wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     grown = (after.ru_maxrss - before.ru_maxrss) / 2**20
-    print(f"{name}: {wall:.1f} s, {processor:.1f} s of processor, {grown:.2f} GiB more at most", flush=True)
+    print(f"| {name} | {wall:.1f} | {processor:.1f} | {grown:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ SHOWN = 60
 
 
 def main() -> None:
-    """Print a line a seed, and the means."""
+    """Print a row a seed, and the means, in percent."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--set", default="caltech101")
@@ -39,11 +39,10 @@ def main() -> None:
     generic = torch.from_numpy(np.load(arguments.features / "generic_covariance.npz")["s0"])
     rows = part(np.load(arguments.features / f"{arguments.set}.npz"), "train16")
     found = [planted(rows, seed, generic, arguments) for seed in range(arguments.seeds)]
+    print(f"| seed | photos shown | found | among the first {arguments.wrong} |\n|---|---:|---:|---:|")
     for seed, (among_shown, among_first, shown) in enumerate(found):
-        print(
-            f"seed {seed}: {among_shown:.0%} among the {shown} shown, {among_first:.0%} among the first {arguments.wrong}"
-        )
-    print(f"mean: {mean(each[0] for each in found):.0%}, {mean(each[1] for each in found):.0%}")
+        print(f"| {seed} | {shown} | {100 * among_shown:.0f} | {100 * among_first:.0f} |")
+    print(f"| mean | | {100 * mean(each[0] for each in found):.0f} | {100 * mean(each[1] for each in found):.0f} |")
 
 
 def planted(

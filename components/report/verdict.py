@@ -21,7 +21,7 @@ _WORDS = {
     "zero_shot": "zero-shot",
     "nearest_mean": "nearest mean",
     "linear_probe": "linear probe",
-    "linear_probe_levels": "linear probe, all levels",
+    "linear_probe_levels": "linear probe on all levels",
     "tip_adapter": "Tip-Adapter",
     "tip_adapter_f": "Tip-Adapter-F",
     "gda": "GDA",
