@@ -4,7 +4,7 @@
 
 DIR is that of heads_real_clip.py. MAP-LR on photos drawn from the validation part of a set; thresholds from its held-out
 answers alone. A class's threshold is the lowest from which its own held-out answers are right as often as is wanted; the
-answers of the C classes together weigh `weight` / C each beside them. Printed: how many more test photos are answered than
+answers to the other classes weigh `weight` / C each beside them (C classes). Printed: how many more test photos are answered than
 one threshold for all answers at the same accuracy on them, in points, means over seeds; below zero: fewer.
 """
 
