@@ -144,7 +144,11 @@ def test_many_classes_of_few_rows_that_hardly_differ(penalty: float) -> None:
     random = np.random.default_rng(7)
     centres = random.normal(size=(40, 64))
     labels = np.tile(np.arange(40), 4)
-    inputs = 0.35 * centres[labels] + random.normal(size=(160, 1)) * random.normal(size=(1, 64)) + random.normal(size=(160, 64))
+    inputs = (
+        0.35 * centres[labels]
+        + random.normal(size=(160, 1)) * random.normal(size=(1, 64))
+        + random.normal(size=(160, 64))
+    )
     inputs = torch.from_numpy((inputs - inputs.mean(0)) / np.sqrt((inputs**2).sum(1).mean())).float()
     found = softmax_regression(inputs, torch.from_numpy(labels), 40, penalty=penalty)
     expected = scikit_learns(inputs, torch.from_numpy(labels), penalty)
