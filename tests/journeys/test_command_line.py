@@ -149,7 +149,7 @@ def test_a_server_that_does_not_answer_is_told_before_anything_runs(
 ) -> None:
     dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 
-    said = run_command("shotline", "train", cwd=make_workspace(), expect=2, env=dead).stderr
+    said = run_command("shotline", "train", cwd=make_workspace(), expect=2, env=dead, called=True).stderr
 
     assert "no Prefect server answers there" in said
     assert "Traceback" not in said
