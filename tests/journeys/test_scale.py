@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.files import sha256_file
+from components.workspace import Workspace
 from tests.conftest import REPOSITORY
 from tests.support.stories import Run
 
@@ -40,8 +41,7 @@ def test_what_one_workspace_encoded_another_pulls_and_reads(
     ).create_bucket(Bucket="photos")
     try:
         one = make_workspace()
-        params = one / "params.yaml"
-        params.write_text(params.read_text().replace("store: null", "store: s3://photos/cache"))
+        Workspace(one).set_parameters({"features.store": "s3://photos/cache"})
         run_command("dvc", "remote", "add", "-d", "bucket", "s3://photos/dvc", cwd=one)
         run_command("shotline", "train", photo_folder, "--shots", "4", "--plain", cwd=one, env=there, timeout_s=900)
         run_command("dvc", "push", cwd=one, env=there)

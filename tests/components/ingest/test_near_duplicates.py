@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from scipy import sparse
 
-from components.ingest import groups_of
+from components.ingest import groups_of, near_duplicates
 from components.ingest.near_duplicates import THUMBNAIL_BYTES, thumbnail_of
 
 
@@ -51,21 +54,40 @@ def test_at_a_threshold_of_one_every_copy_is_found() -> None:
     assert (groups[200:] == np.arange(200)).all()
 
 
-def test_groups_are_those_of_comparing_all_pairs() -> None:
-    random = np.random.default_rng(2)
-    for _ in range(40):
-        scenes = random.integers(0, 256, (int(random.integers(1, 8)), THUMBNAIL_BYTES))
-        noise = random.normal(0, random.choice([0, 1, 6, 20]), (60, THUMBNAIL_BYTES))
-        pixels = np.clip(scenes[random.integers(0, len(scenes), 60)] + noise, 0, 255).astype(np.uint8)
-        pixels[random.integers(0, 60, 5)] = 7
-        threshold = float(random.choice([0.9, 0.985, 0.999]))
+@given(seed=st.integers(0, 2**32 - 1), few=st.sampled_from([1, 3, 16, 256]), part=st.sampled_from([5, 4096]))
+@settings(max_examples=60, deadline=None)
+def test_groups_are_those_of_comparing_all_pairs(seed: int, few: int, part: int) -> None:
+    """Scenes of some noise, smooth or not, some flat; searched in halves of any size."""
+    random = np.random.default_rng(seed)
+    n = int(random.integers(1, 120))
+    scenes = random.integers(0, 256, (int(random.integers(1, 12)), THUMBNAIL_BYTES))
+    if random.random() < 0.5:
+        scenes = np.kron(random.integers(0, 256, (len(scenes), 4, 4)), np.ones((4, 4))).reshape(-1, THUMBNAIL_BYTES)
+    noise = random.normal(0, random.choice([0, 1, 6, 20]), (n, THUMBNAIL_BYTES))
+    pixels = np.clip(scenes[random.integers(0, len(scenes), n)] + noise, 0, 255).astype(np.uint8)
+    pixels[random.integers(0, n, n // 12)] = 7
+    threshold = float(random.choice([0.9, 0.985, 0.999, 1.0]))
 
+    with mock.patch.multiple(near_duplicates, _FEW=few, _PART=part):
         found = groups_of([row.tobytes() for row in pixels], threshold)
 
-        links = sparse.csr_matrix(correlation(pixels) >= threshold - 1e-12)
-        _, component = sparse.csgraph.connected_components(links)
-        first = {group: int(np.flatnonzero(component == group)[0]) for group in component}
-        assert found.tolist() == [first[group] for group in component]
+    links = sparse.csr_matrix(correlation(pixels) >= threshold - 1e-12)
+    _, component = sparse.csgraph.connected_components(links)
+    first = {group: int(np.flatnonzero(component == group)[0]) for group in component}
+    assert found.tolist() == [first[group] for group in component]
+
+
+def test_a_scene_of_many_frames_is_one_group_without_comparing_its_pairs() -> None:
+    random = np.random.default_rng(3)
+    scene = random.integers(40, 216, THUMBNAIL_BYTES)
+    frames = np.clip(scene + random.normal(0, 2, (3_000, THUMBNAIL_BYTES)), 0, 255).astype(np.uint8)
+    compared = []
+
+    with mock.patch.object(near_duplicates.np, "nonzero", lambda found: compared.append(found.size) or found.nonzero()):
+        groups = groups_of([frame.tobytes() for frame in frames], 0.985)
+
+    assert (groups == 0).all()
+    assert sum(compared) < 3_000**2 / 8
 
 
 def correlation(pixels: np.ndarray) -> np.ndarray:

@@ -49,14 +49,14 @@ def test_what_a_section_leaves_out_has_its_default(tmp_path: Path) -> None:
 
 def test_setting_a_parameter_keeps_comments_and_the_rest(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("")
-    (tmp_path / "params.yaml").write_text("ingest:\n  shots: 16 # a class\n  seed: 1\n")
+    (tmp_path / "params.yaml").write_text("ingest:\n  shots: 16 # a class\n  seed: 1\n  most: null\n")
     workspace = Workspace.find(tmp_path)
     assert workspace.parameters.sections["ingest"]["shots"] == 16
 
     workspace.set_parameters({"ingest.shots": 4, "ingest.seed": None, "backbone.name": "embedded"})
 
     text = (tmp_path / "params.yaml").read_text()
-    assert text == "ingest:\n  shots: 4  # a class\n  seed: 1\nbackbone:\n  name: embedded\n"
+    assert text == "ingest:\n  shots: 4  # a class\n  seed: 1\n  most: null\nbackbone:\n  name: embedded\n"
     assert workspace.parameters.sections["ingest"]["shots"] == 4
 
 
