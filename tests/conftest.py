@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import io
 import os
@@ -59,6 +60,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(number for number, begin in enumerate(BEGIN_FIRST) if module.startswith(begin))
 
     items.sort(key=place)
+
+
+# Every test process imports every test file, most of which it never runs: what takes a second to import and stands
+# beside the product (scikit-learn, scipy.stats, Schemathesis) is imported in the tests that use it. What was collected
+# stays until the end: the garbage collector need not look at it meanwhile, nor while it grows.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -176,7 +189,8 @@ def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
 
     A `shotline` that needs no other environment is called in this process: what it prints and how it exits
     are the same, and the libraries, 3 to 10 seconds a process, are loaded once. A Prefect flow, unless it is `called`
-    to be refused before it begins, and what is to be killed or measured, has a process of its own.
+    to be refused before it begins, and what is to be killed or measured, has a process of its own. A `prefect` that is
+    `called` asks the server that `env` names.
     """
     home = tmp_path_factory.mktemp("home")
     environment = {
@@ -197,16 +211,17 @@ def run_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
         timeout_s: float = 300,
         called: bool = False,
     ) -> subprocess.CompletedProcess[str]:
+        variables = {**environment, **(env or {})}
         flow = command[1:2] in (("train",), ("consolidate",)) and "--plain" not in command
         of_its_own = flow or command[:2] == ("dvc", "repro")  # its log keeps the stream that it has begun with
-        if command[0] in _CALLED and env is None and (called or not of_its_own):
-            done = _called(_CALLED[command[0]], [str(part) for part in command[1:]], cwd, environment)
+        if command[0] in _CALLED and (called or (env is None and not of_its_own)):
+            done = _called(_CALLED[command[0]], [str(part) for part in command[1:]], cwd, variables)
             assert done.returncode == expect, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
             return done
         done = subprocess.run(
             [str(part) for part in command],
             cwd=cwd,
-            env={**environment, **(env or {})},
+            env=variables,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -223,7 +238,25 @@ def _shotline(arguments: list[str]) -> None:
     main(arguments)
 
 
-_CALLED: dict[str | Path, Callable[[list[str]], int | None]] = {"shotline": _shotline}
+def _prefect(arguments: list[str]) -> int | None:
+    from prefect.cli import app
+
+    log = "prefect.logging.configuration.setup_logging"  # it would keep the stream that it begins with
+    with mock.patch.object(sys, "argv", ["prefect", *arguments]), mock.patch(log):
+        code: int | None = app()
+    return code
+
+
+_CALLED: dict[str | Path, Callable[[list[str]], int | None]] = {"shotline": _shotline, "prefect": _prefect}
+
+
+def _prefect_of(environment: Mapping[str, str]) -> contextlib.AbstractContextManager[object]:
+    """The server that the variables name: Prefect has read its settings when it was imported."""
+    if "PREFECT_API_URL" not in environment:
+        return contextlib.nullcontext()
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    return temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]})
 
 
 def _called(
@@ -233,6 +266,7 @@ def _called(
     printed, told = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     exit_code = 0
     with (
+        _prefect_of(environment),  # first: it may import Prefect, which reads the variables
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(told),

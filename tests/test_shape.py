@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,21 @@ def sources() -> list[Path]:
     return found
 
 
-def long_functions(text: str) -> Iterator[str]:
+@functools.cache
+def findings() -> dict[str, tuple[list[str], list[str]]]:
+    """Source file -> its long functions, and what it borrows; parsing hundreds of files once takes seconds."""
+    found = {}
+    for path in sources():
+        text = path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(text)))
+        found[str(path.relative_to(REPOSITORY))] = (list(long_functions(text, nodes)), list(borrowed(nodes)))
+    return found
+
+
+def long_functions(text: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Functions that are too long and have no reason in the line above them."""
     lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             above = lines[first - 2].strip() if first > 1 else ""
@@ -40,12 +52,7 @@ def long_functions(text: str) -> Iterator[str]:
 
 
 def test_functions_fit_on_a_screen_or_say_why_not() -> None:
-    found = {
-        str(path.relative_to(REPOSITORY)): names
-        for path in sources()
-        if (names := list(long_functions(path.read_text(encoding="utf-8"))))
-    }
-    assert found == {}
+    assert {path: names for path, (names, _) in findings().items() if names} == {}
 
 
 def test_files_are_short_or_say_why_not() -> None:
@@ -55,9 +62,9 @@ def test_files_are_short_or_say_why_not() -> None:
     assert found == set(LONG_FILES)
 
 
-def borrowed(text: str) -> Iterator[str]:
+def borrowed(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Modules of the tests that are imported although they are neither support nor the fixtures that all share."""
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             names = [node.module or ""] if node.module != "tests" else [f"tests.{alias.name}" for alias in node.names]
         else:
@@ -70,12 +77,7 @@ def borrowed(text: str) -> Iterator[str]:
 
 
 def test_no_test_file_imports_from_another() -> None:
-    found = {
-        str(path.relative_to(REPOSITORY)): names
-        for path in sources()
-        if (names := list(borrowed(path.read_text(encoding="utf-8"))))
-    }
-    assert found == {}
+    assert {path: names for path, (_, names) in findings().items() if names} == {}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_no_test_file_imports_from_another() -> None:
     ],
 )
 def test_what_a_test_file_borrows_is_seen(text: str, found: list[str]) -> None:
-    assert list(borrowed(text)) == found
+    assert list(borrowed(ast.walk(ast.parse(text)))) == found
 
 
 @pytest.mark.parametrize(
@@ -104,4 +106,4 @@ def test_what_a_test_file_borrows_is_seen(text: str, found: list[str]) -> None:
 )
 def test_a_long_function_needs_its_reason_right_above(before: str, n_lines: int, named: list[str]) -> None:
     text = "import x\n\n" + before + "@x\ndef f():\n" + "    x()\n" * (n_lines - 1)
-    assert list(long_functions(text)) == named
+    assert list(long_functions(text, ast.walk(ast.parse(text)))) == named

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from components.backbone import BackboneSettings, load_with_beside
+from components.classifier import Bundle
+from components.liteembed.vocabulary import build_vocabulary
+from components.workspace import Workspace
 from tests.conftest import draw_photo
 from tests.support.prefect_servers import prefect_server
 from tests.support.stories import CLASSES, Run
@@ -33,7 +37,7 @@ def trained(
     tmp_path_factory: pytest.TempPathFactory,
     worker_id: str,
 ) -> Path:
-    """A workspace after `shotline train PHOTOS --shots 4 --plain`. Not to be changed.
+    """A workspace after `shotline train PHOTOS --shots 4 --plain`, its words encoded. Not to be changed.
 
     Test processes that run side by side share it: the first makes it, the others wait.
     """
@@ -44,8 +48,16 @@ def trained(
             workspace = make_workspace()
             done = run_command("shotline", "train", photo_folder, "--shots", "4", "--plain", cwd=workspace)
             (workspace / "reports/printed.txt").write_text(done.stdout)
+            encode_words(Workspace(workspace))
             where.write_text(str(workspace))
         return Path(where.read_text())
+
+
+def encode_words(workspace: Workspace) -> None:
+    """Encode the words that judge a new class; each story that adds one would do it, in its own copy."""
+    backbone = load_with_beside(workspace.parameters.section("backbone", BackboneSettings), workspace.models)
+    template = Bundle.load(workspace.bundle).templates[0]
+    build_vocabulary(backbone, workspace.features_cache / "vocabulary", kind="starter", template=template)
 
 
 @pytest.fixture

@@ -76,7 +76,8 @@ def test_people_read_the_words_for_a_class_beside_its_folder(
 def test_the_limits_of_params_hold_where_photos_are_classified(
     copy_of_trained: Path, photo_folder: Path, run_command: Run
 ) -> None:
-    Workspace.find(copy_of_trained).set_parameters({"ingest.max_pixels": 4000})  # the photos have 64 x 48
+    quick = {"classifier.heads": ["zero_shot", "nearest_mean"]}
+    Workspace.find(copy_of_trained).set_parameters({"ingest.max_pixels": 4000, **quick})  # the photos have 64 x 48
     run_command("shotline", "stage", "classifier", cwd=copy_of_trained)
     answer_from_the_stages(copy_of_trained)
     draw_photo(copy_of_trained / "large.jpg", 1, size=(80, 60))
@@ -149,7 +150,7 @@ def test_a_server_that_does_not_answer_is_told_before_anything_runs(
 ) -> None:
     dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
 
-    said = run_command("shotline", "train", cwd=make_workspace(), expect=2, env=dead).stderr
+    said = run_command("shotline", "train", cwd=make_workspace(), expect=2, env=dead, called=True).stderr
 
     assert "no Prefect server answers there" in said
     assert "Traceback" not in said

@@ -14,6 +14,7 @@ from tests.conftest import draw_photo
 from tests.support.stories import CLASSES, Run, tree_digest
 
 
+@pytest.mark.soak  # components/stages shows it over a fake backbone
 def test_scrambling_the_query_labels_changes_the_metrics_and_nothing_else(
     trained: Path, copy_of_trained: Path, run_command: Run
 ) -> None:

@@ -39,13 +39,33 @@ from tests.support.hostile import hostile_bodies, hostile_photos
 from tests.support.services import Service, _answers, serving, starting
 from tests.support.stories import Run, tree_digest
 
+# Python runs it first in each process of the service.
+NOTE_IMPORTS = """
+import sys
+noted = open({noted!r}, "a", buffering=1)
+def note(event, arguments):
+    if event == "import" and arguments[0].partition(".")[0] == "components":
+        noted.write(arguments[0] + "\\n")
+sys.addaudithook(note)
+"""
+
 
 @pytest.fixture(scope="module")
-def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The Bento of `trained`, copied to an empty folder and served from there."""
+def elsewhere(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the Bento of `trained`, and nothing else of the project."""
     folder = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(trained / "models/bento", folder / "bento")
-    with serving(folder / "bento", folder, Path(sys.executable).parent) as running:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(elsewhere: Path) -> Iterator[Service]:
+    """The Bento served from there; the names of the product's modules that it imports go into the file `imported`."""
+    (elsewhere / "noting").mkdir()
+    noted = NOTE_IMPORTS.format(noted=str(elsewhere / "imported"))
+    (elsewhere / "noting/sitecustomize.py").write_text(noted)
+    variables = {"PYTHONPATH": str(elsewhere / "noting")}
+    with serving(elsewhere / "bento", elsewhere, Path(sys.executable).parent, variables) as running:
         yield running
 
 
@@ -188,21 +208,19 @@ def test_one_process_builds_the_same_bento_again(trained: Path, tmp_path: Path) 
     assert tree_digest(tmp_path / "first") == tree_digest(tmp_path / "second")
 
 
-def test_the_bento_names_all_that_serving_imports(trained: Path) -> None:
-    bento = trained / "models/bento"
+def test_the_bento_names_all_that_serving_imports(service: Service, elsewhere: Path, photos: list[Path]) -> None:
+    bento = elsewhere / "bento"
+    assert service.post_photos([(photos[0].name, photos[0].read_bytes())])[0] == 200
     requirements = (bento / "env/python/requirements.txt").read_text().splitlines()
     named = {distribution(line.partition("==")[0]) for line in requirements}
-    start = "import sys; from components.serving.service import Classifier; Classifier.inner()"
-    tell = "print(*(m.__file__ for name, m in sys.modules.items() if name.split('.')[0] == 'components'), sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", f"{start}; {tell}"], cwd=bento / "src", check=True, capture_output=True, text=True
-    ).stdout.splitlines()
+    imported = {bento / "src" / name.replace(".", "/") for name in (elsewhere / "imported").read_text().split()}
+    loaded = [module / "__init__.py" if module.is_dir() else module.with_suffix(".py") for module in imported]
 
     carriers = importlib.metadata.packages_distributions()
     unnamed = {
         module
         for file in loaded
-        for module in third_party_imports(Path(file))
+        for module in third_party_imports(file)
         if not named & {distribution(name) for name in carriers[module]}
     }
 

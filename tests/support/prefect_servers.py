@@ -21,7 +21,12 @@ def prefect_server(folder: Path, port: int = 0) -> Iterator[tuple[str, subproces
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": "",
+        "PREFECT_SERVER_UI_ENABLED": "false",  # nobody looks at it, and a new home gets a copy of it
+    }
     command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", str(port)]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -85,8 +85,18 @@ def test_what_is_added_to_an_easy_set_is_found_and_nothing_else_is(easy: Bundle,
     assert float(others.probabilities.max()) < 0.995  # no class, trained or added, is "100 %"
 
 
-@pytest.mark.parametrize("head", ["gda", "nearest_mean", "map_lr", "linear_probe"])
-@pytest.mark.parametrize(("n_classes", "shots"), [(2, 5), (3, 12), (5, 4)])
+@pytest.mark.parametrize(
+    ("head", "n_classes", "shots"),
+    [
+        *((head, 2, 5) for head in ("gda", "nearest_mean", "map_lr", "linear_probe")),
+        *((head, n_classes, shots) for head in ("gda", "map_lr") for n_classes, shots in ((3, 12), (5, 4))),
+        *(
+            pytest.param(head, n_classes, shots, marks=pytest.mark.soak)
+            for head in ("nearest_mean", "linear_probe")
+            for n_classes, shots in ((3, 12), (5, 4))
+        ),
+    ],
+)
 def test_added_classes_are_no_louder_than_easy_trained_ones(head: str, n_classes: int, shots: int) -> None:
     support: Any = drawn_support(n_classes, shots=shots, noise=0.1)
     bundle = drawn_bundle(support, [head])[0]

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, log_loss, top_k_accuracy_score
 
 from components.evaluate import confused_pairs, confusion, coverage_curve, figures
 
@@ -19,6 +18,8 @@ def drawn(seed: int, n: int = 60, n_classes: int = 7) -> tuple[torch.Tensor, tor
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 999))
 def test_figures_are_scikit_learns(seed: int) -> None:
+    from sklearn.metrics import balanced_accuracy_score, log_loss, top_k_accuracy_score
+
     probabilities, labels = drawn(seed)
     found = figures(probabilities, labels)
     p, y = probabilities.double().numpy(), labels.numpy()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from components.heads.pooling import first_of_the_best, log_loss, pool_weights, spread
@@ -41,6 +40,8 @@ def task(number: int) -> Task:
 
 def scikit_learns(inputs: Tensor, labels: Tensor, penalty: float, weights: Tensor | None = None) -> Tensor:
     """(n, C) log-probabilities by scikit-learn in double precision, asked for far more than the bound."""
+    from sklearn.linear_model import LogisticRegression
+
     C = (2 if int(labels.max()) == 1 else 1) / penalty  # with two classes it has one column instead of two
     model = LogisticRegression(C=C, tol=1e-9, max_iter=20_000)
     model.fit(inputs.double().numpy(), labels.numpy(), None if weights is None else weights.numpy())

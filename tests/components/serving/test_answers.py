@@ -129,10 +129,10 @@ def test_no_more_is_decoded_at_once_than_the_budget(bundle: Bundle, monkeypatch:
 def made_with_embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder `models` with a bundle of the embedded backbone, made as on this machine."""
     models = tmp_path_factory.mktemp("models")
-    shutil.copytree(REPOSITORY / "models/embedded", models / "embedded")
+    shutil.copytree(REPOSITORY / "tests/small_clip", models / "embedded")
     backbone = load_backbone("embedded", models=models, device="cpu", precision="fp32")
     width = backbone.encode_texts(["a photo of a pit."]).shape[1]
-    bundle, _ = drawn_bundle(drawn_support(d=width), ["map_lr"])
+    bundle, _ = drawn_bundle(drawn_support(d=width), ["nearest_mean"])
     dataclasses.replace(bundle, backbone=dataclasses.asdict(backbone.identity)).save(models / "bundle")
     return models
 
@@ -217,7 +217,7 @@ def peak() -> int:
     lines = open("/proc/self/status").read().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
 
-side = 2000
+side = 1400
 file = io.BytesIO()
 Image.fromarray(np.tile(np.arange(side, dtype=np.uint16) * 16, (side, 1))).save(file, "PNG")
 small = io.BytesIO()

@@ -21,6 +21,7 @@ from components.stages.rows import read_query, read_rows
 from components.workspace import Workspace
 from tests.conftest import REPOSITORY, FakeBackbone, draw_photo
 from tests.support.notes import Notes
+from tests.support.stories import tree_digest
 
 HEADS = ["zero_shot", "nearest_mean"]
 SUPPORT, QUERY = 12, 6
@@ -123,6 +124,35 @@ def test_the_classifier_is_the_same_bits_without_query_photos(staged: tuple[Work
     assert read_query(copied, Notes()) is None
     classifier.run(copied, Notes())
     assert Bundle.load(copied.bundle).version == Bundle.load(staged[0].bundle).version
+
+
+def test_scrambled_query_labels_change_the_metrics_and_nothing_else(
+    staged: tuple[Workspace, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With heads that search, from the photos on."""
+    monkeypatch.setattr(features, "load_with_beside", lambda *_: FakeBackbone())
+    bundles, metrics = [], []
+    for name, turned in (("straight", 0), ("scrambled", 1)):
+        workspace = Workspace(Path(shutil.copytree(staged[0].root, tmp_path / name)))
+        photos, classes = workspace.raw / "test", ("amber", "green", "blue")
+        for each in classes:
+            (photos / each).rename(photos / f"{each}.moving")
+        for number, each in enumerate(classes):
+            (photos / f"{each}.moving").rename(photos / classes[(number + turned) % 3])
+        workspace.set_parameters({"classifier.heads": [*HEADS, "map_lr", "linear_probe"]})
+        workspace = Workspace(workspace.root)
+        for stage in (ingest, features, ldc, classifier, liteembed, evaluate):
+            stage.run(workspace, Notes())
+            if stage is ingest:
+                shutil.copytree(workspace.ingested, workspace.validated, dirs_exist_ok=True)
+        bundles.append(tree_digest(workspace.bundle))
+        metrics.append(json.loads((workspace.reports / "metrics.json").read_text()))
+
+    straight, scrambled = (found["shipped"] for found in metrics)
+    assert bundles[0] == bundles[1]
+    assert set(metrics[0]["heads"]) == {*HEADS, "map_lr", "linear_probe"}
+    assert (scrambled["head"], scrambled["why"]) == (straight["head"], straight["why"])
+    assert scrambled["top1"] < straight["top1"] - 0.5
 
 
 def test_the_classifier_ships_one_of_the_heads_with_its_support_photos(staged: tuple[Workspace, Any]) -> None:
