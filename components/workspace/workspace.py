@@ -65,7 +65,9 @@ class Workspace:
         yaml = YAML()  # round trip
         yaml.preserve_quotes = True
         yaml.indent(mapping=2, sequence=4, offset=2)
-        yaml.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
+        yaml.representer.add_representer(
+            type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
+        )
         path = self.root / "params.yaml"
         content = yaml.load(path.read_text(encoding="utf-8"))
         for name, value in wanted.items():
