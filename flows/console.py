@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from components.errors import ShotlineError
 
@@ -40,8 +42,11 @@ class ConsoleReporter:
             self._stop()
 
     def note(self, text: str) -> None:
-        """Print one line."""
-        console.print(f"  {text}", markup=False, soft_wrap=True)
+        """Print one line; a terminal breaks it between words, elsewhere it stays whole."""
+        if console.is_terminal:
+            console.print(Padding(Text(text), (0, 0, 0, 2)))
+        else:
+            console.print(f"  {text}", markup=False, soft_wrap=True)
 
     def end(self, stage: str, seconds: float) -> None:
         """Say how long the stage took."""

@@ -1,7 +1,8 @@
 """DVC is told of an arrival once it is live, by a process of its own: nobody waits for it, and `dvc push` has the photos.
 
-Whoever has moved the pointer starts `python -m flows.tracking WORKSPACE`, detached. What it could not do is done by the
-next change, or the next training, which tells DVC of everything in any case; `shotline status` says what is behind.
+A command that has moved the pointer starts `python -m flows.tracking WORKSPACE`, detached; a service starts `shotline
+track`. What it could not do is done by the next change, or the next training, which tells DVC of everything in any case;
+`shotline status` says what is behind.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from components.errors import ShotlineError
 from components.live.settings import TrackingSettings
 from components.workspace import Workspace
 
-__all__ = ["keep_tracked"]
+__all__ = ["keep_tracked", "track_arrivals"]
 
 _PATIENCE_S = 120.0
 _AGAIN_S = 2.0
@@ -43,11 +44,12 @@ def keep_tracked(workspace: Workspace) -> None:
     _started.append(process)
 
 
-def main(root: Path) -> None:
-    """Tell DVC of the arrivals of the workspace `root`, as soon as no other command of it is at work there."""
+def track_arrivals(workspace: Workspace) -> bool:
+    """Tell DVC of the workspace's arrivals, as soon as no other command of it is at work there; False if it knew them all."""
+    if not _is_behind(workspace):
+        return False
     from flows.dvc import Pipeline
 
-    workspace = Workspace(root)
     deadline = time.monotonic() + _PATIENCE_S
     while _is_behind(workspace):
         try:
@@ -56,6 +58,7 @@ def main(root: Path) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_AGAIN_S)
+    return True
 
 
 def _is_behind(workspace: Workspace) -> bool:
@@ -69,4 +72,4 @@ def _is_behind(workspace: Workspace) -> bool:
 
 if __name__ == "__main__":
     os.nice(10)
-    main(Path(sys.argv[1]))
+    track_arrivals(Workspace(Path(sys.argv[1])))

@@ -17,9 +17,13 @@ __all__ = ["LogLoss", "minimise"]
 _CLOSE = 1e-2  # change of a log-probability below which double precision takes over
 _FAR = 0.3  # change of a log-probability above which a direction need not be exact
 _LOOSE, _TIGHT = 0.5, 0.02  # residual of a direction, as a share of the gradient
-_MOST_PRODUCTS = 250  # iterations for one direction
+_MOST_PRODUCTS = 250  # iterations for one direction in single precision, whose rounding ends what more would bring
+_MOST_EXACT_PRODUCTS = 2_500  # and in double precision
 _LEAST_STEP = 1e-6
 _SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
+_REACH = 10.0  # nats that the first damped direction moves a logit at most
+_EASE = 4.0  # factor by which the damping grows and shrinks
+_LEAST_DAMPING = 1e-6  # share of the first damping, below which there is none
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,29 @@ class LogLoss:
         """(k, C) where the classes have `probability` (n, C)."""
         return torch.addmm(self.stiffness * point, self.inputs.T, (probability - self.targets).mul_(self.weights))
 
-    def direction(self, probability: Tensor, gradient: Tensor, residual: float) -> Tensor:
-        """Newton's step (k, C), solved by conjugate gradients to a residual that is this share of the gradient."""
+    def first_damping(self, norm: Tensor, logits: Tensor, point: Tensor) -> float:
+        """The damping with which the direction from a point moves no logit by more than _REACH."""
+        gradient = self.gradient((logits - norm[:, None]).exp(), point)
+        return float(gradient.norm() * self.inputs.square().sum(1).max().sqrt()) / _REACH
+
+    def direction(self, probability: Tensor, gradient: Tensor, residual: float, damping: float = 0.0) -> Tensor:
+        """Newton's step (k, C), solved by conjugate gradients to a residual that is this share of the gradient.
+
+        `damping` is added to each curvature (Levenberg-Marquardt).
+        """
         scale = gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny)
         weighted = self.weights * probability
         left = self._centred((-gradient / scale).to(self.inputs.dtype))
         step, ahead = torch.zeros_like(left), left.clone()
         length = float(left.square().sum())
         enough = residual**2 * length
-        for _ in range(_MOST_PRODUCTS):
+        stiffness = self.stiffness + damping
+        for _ in range(_MOST_PRODUCTS if self.inputs.dtype == torch.float32 else _MOST_EXACT_PRODUCTS):
             if length <= enough:
                 break
             moved = (self.inputs @ ahead).mul_(weighted)
             moved.addcmul_(probability, moved.sum(1, keepdim=True), value=-1)
-            bent = self._centred(torch.addmm(self.stiffness * ahead, self.inputs.T, moved))
+            bent = self._centred(torch.addmm(stiffness * ahead, self.inputs.T, moved))
             curvature = float(torch.dot(ahead.flatten(), bent.flatten()))
             if not curvature > 0:  # only rounding is left, or a direction that changes no probability
                 break
@@ -108,27 +121,39 @@ def minimise(problem: LogLoss, start: Tensor, *, tolerance: float = 3e-5, max_it
         start: (k, C).
         tolerance: of a log-probability, in nats. The remaining error is smaller: a step leaves a small share of its own
             length.
-        max_iterations: steps at most; only a problem without an optimum (separable rows without stiffness) needs so many.
+        max_iterations: steps at most, of each attempt; only a problem without an optimum (separable rows without
+            stiffness) needs so many.
     """
     single = problem.to(torch.float32)
-    point, taken = _descend(single, single, start.float(), max(tolerance, _CLOSE), max_iterations)
-    point, _ = _descend(problem, single, point.double(), tolerance, max_iterations - taken)
-    return point
+    point, _ = _descend(single, single, start.float(), max(tolerance, _CLOSE), max_iterations)
+    point, arrived = _descend(problem, single, point.double(), tolerance, max_iterations)
+    if arrived:
+        return point
+    # Where every answer is sure and some are wrong, hardly any curvature is left, and Newton's step has no bounds: the
+    # intercepts, which nothing holds, run away first. Damped steps from where no answer is sure do not come there.
+    other, arrived = _descend(problem, problem, torch.zeros_like(point), tolerance, max_iterations, damped=True)
+    return other if arrived or _loss(problem, other) < _loss(problem, point) else point
+
+
+def _loss(problem: LogLoss, point: Tensor) -> float:
+    return problem.value(problem.logits(point), point)[0]
 
 
 def _descend(
-    problem: LogLoss, rough: LogLoss, point: Tensor, tolerance: float, max_iterations: int
-) -> tuple[Tensor, int]:
-    """Damped Newton steps with directions from `rough`; ends early where the precision allows no more progress."""
+    problem: LogLoss, rough: LogLoss, point: Tensor, tolerance: float, max_iterations: int, *, damped: bool = False
+) -> tuple[Tensor, bool]:
+    """Newton steps with directions from `rough`, and whether they arrived; ends where precision allows no more progress."""
     dtype = problem.inputs.dtype
     logits = problem.logits(point)
     loss, norm = problem.value(logits, point)
     change = float("inf")
-    for taken in range(max_iterations):
+    damping = problem.first_damping(norm, logits, point) if damped else 0.0
+    least_damping = damping * _LEAST_DAMPING
+    for _ in range(max_iterations):
         probability = (logits - norm[:, None]).exp_()
         gradient = problem.gradient(probability, point)
         residual = _LOOSE if change > _FAR else _TIGHT
-        step = rough.direction(probability.to(rough.inputs.dtype), gradient, residual)
+        step = rough.direction(probability.to(rough.inputs.dtype), gradient, residual, damping)
         along, slope = problem.inputs @ step, float(torch.dot(gradient.flatten(), step.flatten()))
         slack = 10 * torch.finfo(dtype).eps * max(1.0, abs(loss))
         share = 1.0
@@ -140,18 +165,21 @@ def _descend(
             share /= 2
         else:
             if dtype == torch.float32 or rough is problem:
-                return point, taken
+                return point, False
             rough = problem  # no step in this direction lowers the loss: single precision was too coarse
             continue
         moved = along.mul_(share).sub_((tried_norm - norm)[:, None])
         before, change = change, max(float(moved.max()), -float(moved.min()), float((tried_norm - norm).abs().max()))
         gained = loss - tried_loss
         point, logits, loss, norm = tried, tried_logits, tried_loss, tried_norm
-        if change <= tolerance:
-            return point, taken + 1
+        if damping > 0.0:  # a damped step that is short proves nothing
+            damping = damping * _EASE if share < 1 else damping / _EASE if damping > least_damping else 0.0
+            continue
+        if change <= tolerance * share:
+            return point, True
         if share == 1 and change > before / 2:
             if dtype == torch.float64:
                 rough = problem  # single precision is too coarse for this problem's directions
             elif gained <= slack:
-                return point, taken + 1
-    return point, max_iterations
+                return point, False
+    return point, False

@@ -82,4 +82,5 @@ def _promised(each: dict[str, Any]) -> str:
     gain, spread = each["gain"], each["spread"]
     if gain < max(_LEAST_GAIN, spread):
         return "enough" if gain + spread < _LEAST_GAIN else "little"
-    return f"{100 * gain:+.0f} points (± {100 * spread:.0f})"
+    points = round(100 * gain)
+    return f"{points:+d} {'point' if points == 1 else 'points'} (± {100 * spread:.0f})"

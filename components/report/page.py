@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.look import look_css
+from components.wording import counted
 
 __all__ = ["percent", "render"]
 
@@ -39,4 +40,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["counted"] = counted
     return environment

@@ -21,7 +21,7 @@ from components.report.page import render
 from components.report.sources import Sources, read_sources
 from components.report.thumbnails import Thumbnails
 from components.report.trust import trust_of
-from components.report.verdict import head_rows, head_words, verdict
+from components.report.verdict import head_rows, head_words, in_words, verdict
 from components.report.wrong import label_suspects, wrong_photos
 from components.workspace import Workspace
 
@@ -59,6 +59,7 @@ def _content(sources: Sources) -> dict[str, Any]:
         "title": f"Report: {sources.root.name}",
         "metrics": sources.metrics,
         "shipped": head_words(sources.metrics["shipped"]["head"]),
+        "why": in_words(sources.metrics["shipped"]["why"]),
         "bundle": sources.bundle,
         "on_query": sources.on_query,
         "verdict": verdict(sources, classes),

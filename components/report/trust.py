@@ -43,7 +43,7 @@ class Trust:
         threshold_why: the sentence about a wanted accuracy; empty if none was wanted.
         covered: photos whose class is among the likely ones.
         size: mean number of likely classes of the photos that have one.
-        sizes: number of photos by number of likely classes; the last entry counts that many and more.
+        sizes: number of photos by number of likely classes, up to the most that a photo has; `5+` counts that many and more.
     """
 
     before: list[tuple[float, float, int]]
@@ -83,7 +83,9 @@ def trust_of(sources: Sources) -> Trust | None:
         threshold_why=sources.bundle["provenance"].get("threshold", ""),
         covered=Share(sum(photo.actual in photo.likely for photo in answers), len(answers)),
         size=sum(with_any) / max(1, len(with_any)),
-        sizes=[(f"{size}+" if size == _LARGEST else str(size), sizes[size]) for size in range(_LARGEST + 1)],
+        sizes=[
+            (f"{size}+" if size == _LARGEST else str(size), sizes[size]) for size in range(max(sizes, default=0) + 1)
+        ],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from components.report.shares import Share, mcnemar
 from components.report.sources import Sources
 from components.wording import counted
 
-__all__ = ["Figure", "HeadRow", "Verdict", "head_rows", "head_words", "verdict"]
+__all__ = ["Figure", "HeadRow", "Verdict", "head_rows", "head_words", "in_words", "verdict"]
 
 _POOR = 0.85  # classes with a lower recall are named
 _NAMED = 4
@@ -74,6 +75,12 @@ class HeadRow:
 def head_words(name: str) -> str:
     """A head's name for people."""
     return _WORDS.get(name, name.replace("_", " "))
+
+
+def in_words(text: str) -> str:
+    """The text with heads' names for people in the place of those in files."""
+    names = sorted(_WORDS, key=len, reverse=True)
+    return re.sub(rf"\b({'|'.join(names)})\b", lambda found: _WORDS[found[0]], text)
 
 
 def verdict(sources: Sources, classes: Sequence[ClassFigures]) -> Verdict:

@@ -1,7 +1,8 @@
-"""Starts a training from the service: `shotline train` in a process of its own, which records its progress."""
+"""Commands that the service starts in processes of their own: `shotline train`, which records its progress, and `track`."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import UserInputError
+from components.live.settings import TrackingSettings
 from components.live.training import TrainingFile, this_process, training_log, training_state
 from components.workspace import Workspace
 
-__all__ = ["start_training"]
+__all__ = ["start_tracking", "start_training"]
 
 _KEPT_TO_US = ("SHOTLINE_ADMIN_", "PROMETHEUS_MULTIPROC", "BENTOML_")
 _started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not complain of children that still run
@@ -48,7 +50,7 @@ def start_training(workspace: Workspace, *, shots: int | None = None, seed: int 
         process = subprocess.Popen(
             command,
             cwd=workspace.root,
-            env={name: value for name, value in os.environ.items() if not name.startswith(_KEPT_TO_US)},
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -57,6 +59,31 @@ def start_training(workspace: Workspace, *, shots: int | None = None, seed: int 
     begun: dict[str, Any] = {"state": "starting", "stages": [], "notes": [], "error": None}
     TrainingFile(workspace).write({**begun, "process": this_process(process.pid)})  # it says more once it has begun
     return begun
+
+
+def start_tracking(workspace: Workspace) -> None:
+    """Start `shotline track` after a change; where it cannot be started, `shotline status` says what is behind."""
+    if not workspace.parameters.section("tracking", TrackingSettings).arrivals:
+        return
+    _started[:] = [process for process in _started if process.poll() is None]
+    with contextlib.suppress(
+        UserInputError, OSError
+    ):  # a Bento's environment has no such program; what is live is live
+        _started.append(
+            subprocess.Popen(
+                [_program(), "track", "--workspace", str(workspace.root)],
+                cwd=workspace.root,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C that ends the service must not end it
+            )
+        )
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(_KEPT_TO_US)}
 
 
 def _program() -> str:

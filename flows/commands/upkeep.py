@@ -46,6 +46,19 @@ def status(
 
 
 @commands.command()
+def track(workspace: WorkspaceOption = None) -> None:
+    """Tell DVC of the photos that arrived since it was last told; commands and the service do it by themselves."""
+    from components.errors import UserInputError
+    from components.workspace import Workspace
+    from flows.tracking import track_arrivals
+
+    place = Workspace.find(workspace)
+    if not (place.root / ".dvc").is_dir():
+        raise UserInputError("DVC is not set up here", on=str(place.root), remedy="run: dvc init --subdir, or --no-scm")
+    typer.echo("DVC was told of the arrivals" if track_arrivals(place) else "DVC knows of every arrival")
+
+
+@commands.command()
 def check(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[FOLDER]", help="Photos that are not in the workspace yet.")

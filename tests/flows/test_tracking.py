@@ -43,10 +43,11 @@ def test_it_is_started_where_dvc_is_behind(workspace: Workspace, monkeypatch: py
     tracking.keep_tracked(workspace)
     assert started == [[sys.executable, "-P", "-m", "flows.tracking", str(workspace.root)]]
 
-    tracking.main(workspace.root)  # what the process does
+    assert tracking.track_arrivals(workspace)  # what the process does
     out = yaml.safe_load((workspace.arrivals / "photos.dvc").read_text())["outs"][0]
     assert (out["nfiles"], out["path"]) == (1, "photos")
     assert not (workspace.root / "data/raw.dvc").exists()
+    assert not tracking.track_arrivals(workspace)
     tracking.keep_tracked(workspace)
     assert len(started) == 1
 
@@ -72,6 +73,6 @@ def test_it_waits_for_another_command_of_dvcs(workspace: Workspace, monkeypatch:
 
     monkeypatch.setattr(Pipeline, "track_arrivals", busy_at_first)
     monkeypatch.setattr("flows.tracking.time.sleep", lambda seconds: None)
-    tracking.main(workspace.root)
+    assert tracking.track_arrivals(workspace)
     assert len(tries) == 3
     assert (workspace.arrivals / "ledger.jsonl.dvc").is_file()

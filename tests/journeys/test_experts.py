@@ -67,4 +67,4 @@ def _rows(page: str) -> Iterator[tuple[str, str]]:
     """Command, and what it prints now."""
     for line in page.splitlines():
         if found := re.match(r"\| `(.+?)` \| .*? \| (.*?) \|$", line):
-            yield found[1], found[2]
+            yield found[1].replace(r"\|", "|"), found[2]

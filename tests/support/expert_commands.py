@@ -18,7 +18,7 @@ DVC = (
     ("dvc get . models/bundle -o bundle", ""),
     ("gto show", "bundle"),
     ("dvc exp run -S ldc.epochs=3", "Ran experiment"),
-    ("dvc exp show --no-pager --only-changed", r"ldc\.epochs"),
+    ('dvc exp show --no-pager --only-changed --drop "Created|.*/|cover|size"', r"top1.* ldc\.epochs"),
     ("dvc exp list", r"master|main"),
     ("dvc params diff HEAD", r"ldc\.epochs +4 +3"),
     ("dvc metrics diff HEAD", "ldc1|"),

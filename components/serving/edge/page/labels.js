@@ -3,8 +3,8 @@ import { h, problem, say, sentence, words } from "./dom.js";
 import { get, picture, post } from "./service.js";
 
 export function labelChecks() {
-  const place = h("div", {});
-  const section = h("section", { class: "label-checks", "aria-label": "Labels that look wrong", hidden: true },
+  const place = h("div", {}, h("p", { class: "waiting", role: "status" }, "Looking through the labels …"));
+  const section = h("section", { class: "label-checks", "aria-label": "Labels that look wrong" },
     h("h2", {}, "Labels that look wrong"),
     h("p", { class: "quiet" }, "These photos are trained on, and what had not seen them takes them for another class. What you say counts from the next training on; no file is moved."),
     place);
@@ -16,7 +16,9 @@ export function labelChecks() {
       const found = await get("labels?top=24");
       place.replaceChildren(h("ul", {}, found.map((item) => h("li", { class: "card" }, ...asked(item)))));
       section.hidden = found.length === 0;
-    } catch { /* nothing is trained yet, or the service is away: the rest of the tab tells */ }
+    } catch { // nothing is trained yet, or the service is away: the rest of the tab tells
+      section.hidden = true;
+    }
   }
 
   function asked(item) {

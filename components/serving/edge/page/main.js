@@ -25,6 +25,12 @@ async function begin(wanted) {
     id: `tab-${tab.id}`, role: "tab", type: "button", "aria-controls": "panel", onclick: () => show(tab), onkeydown: move,
   }, tab.title)));
   show(tabs.find((tab) => tab.id === wanted) ?? tabs[0], false);
+  warmSoon();
+}
+
+/** Who may change classes may open a tab that needs what takes seconds to load; the tab that is open goes first. */
+function warmSoon() {
+  if (about.trained && about.workspace && hasToken()) setTimeout(() => post("warm").catch(() => {}), 1000);
 }
 
 /** The link that `shotline serve` prints carries a code, good for once; it never reaches the service's log. */

@@ -24,6 +24,7 @@ from components.serving.edge.changes_process import ChangesProcess
 from components.serving.edge.openapi import openapi_document
 from components.serving.edge.probes import Readiness
 from components.serving.place import Place
+from components.workspace import Workspace
 from tests.conftest import draw_photo
 
 TOKEN = "a-token-of-enough-letters"
@@ -310,6 +311,24 @@ def test_what_lacks_something_is_told(workspace: Path, path: str, values: dict[s
     answer = ask(service(workspace), "POST", path, json=values)
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_dvc_is_told_of_a_change_by_a_process_of_its_own(
+    make_workspace: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(make_workspace())
+    program = tmp_path / "shotline"
+    program.write_text('#!/bin/sh\necho "$@" > arguments\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(training, "_program", lambda: str(program))
+
+    training.start_tracking(workspace)  # its parameters say that nothing is tracked
+    assert not (workspace.root / "arguments").exists()
+    workspace.set_parameters({"tracking.arrivals": True})
+    training.start_tracking(Workspace(workspace.root))
+
+    assert training._started[-1].wait(30) == 0
+    assert (workspace.root / "arguments").read_text().split() == ["track", "--workspace", str(workspace.root)]
 
 
 def test_a_training_is_a_process_of_its_own_that_tells_how_far_it_is(
