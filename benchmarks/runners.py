@@ -1,11 +1,14 @@
 """Features by a loop, by Dask and by Ray: the same shards byte for byte, also where a worker is killed; photos a second.
 
     python benchmarks/runners.py [--photos 1000] [--runners local dask ray] [--workers 2] [--size 128] [--kill] [--json]
+        [--models FOLDER]
 
 Drawn photos of 96 px, the embedded backbone, levels as `features.mode: grid` keeps them. Every runner fills a folder of its
 own, and the folders are compared file by file. With --kill one worker is killed with SIGKILL when a third of the
-partitions has its marker; the run must end all the same, with the same files. Seconds are of the whole call: a cluster of
-one's own starts and loads the weights within it.
+partitions has its marker; the run must end all the same, with the same files, and encode no more photos twice than lay in
+the partitions of its workers, against the runner that is named first. Seconds are of the whole call: a cluster of one's own starts and loads the weights within
+it. Processor seconds are of all processes that encoded. `--models` names another folder with a backbone `embedded` in it,
+such as a smaller one.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from components.backbone import BackboneSettings, load_with_beside
+from components.backbone import BackboneSettings
 from components.features import (
     Distribute,
     EncodingWork,
@@ -48,42 +52,109 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    rows = measured(arguments)
+    if arguments.json:
+        print(json.dumps({"version": 1, "photos": arguments.photos, "size": arguments.size, "rows": rows}))
+    else:
+        show(rows)
+    in_flight = arguments.workers * arguments.size
+    sys.exit(not all(row["same_bytes"] and row["encoded_twice"] <= in_flight * row["killed"] for row in rows))
+
+
+def measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row a runner."""
     settings = BackboneSettings(device="cpu", precision="fp32")
-    backbone = load_with_beside(settings, MODELS)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         photos = drawn(Path(folder) / "photos", arguments.photos)
         views = [View(image_id) for image_id in photos]
         first: dict[str, str] | None = None
+        once = 0
         for runner in arguments.runners:
-            work = EncodingWork(LoadBackbone(settings, MODELS))
-            distribute = of(runner, FeaturesSettings(workers=arguments.workers), work)
+            counts = Path(folder) / f"{runner}.encoded"
+            counts.mkdir()
+            load = LoadCounted(LoadBackbone(settings, arguments.models.resolve()), counts)
+            distribute = of(runner, FeaturesSettings(workers=arguments.workers), EncodingWork(load))
             cache = FeatureCache(Path(folder) / runner)
             stop = killer(cache.folder, arguments) if arguments.kill and distribute else None
-            start = time.perf_counter()
+            backbone = load()
+            start, processor = time.perf_counter(), time.process_time()
             encode_missing(views, photos, backbone, cache, size=arguments.size, distribute=distribute)
             seconds = time.perf_counter() - start
+            encoded, processor_s = counted(counts, time.process_time() - processor)
             files = {path.name: sha256_bytes(path.read_bytes()) for path in sorted(cache.folder.iterdir())}
             first = first or files
+            once = once or encoded  # the loop's batches are padded, as everybody's are
             rows.append(
                 {
                     "runner": runner,
                     "seconds": seconds,
-                    "photos_a_second": arguments.photos / seconds,
+                    "photos_a_second": len(photos) / seconds,
+                    "processor_s": processor_s,
                     "same_bytes": files == first,
                     "killed": stop() if stop else 0,
+                    "encoded_twice": encoded - once,
                 }
             )
-    if arguments.json:
-        print(json.dumps({"version": 1, "photos": arguments.photos, "size": arguments.size, "rows": rows}))
-    else:
-        print("| runner | s | photos/s | same bytes | workers killed |\n|---|---|---|---|---|")
-        for row in rows:
-            told = f"{row['seconds']:.1f} | {row['photos_a_second']:.1f} | {row['same_bytes']} | {row['killed']}"
-            print(f"| {row['runner']} | {told} |")
-    sys.exit(not all(row["same_bytes"] for row in rows))
+    return rows
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """A Markdown table."""
+    print(
+        "| runner | s | photos/s | processor s | same bytes | workers killed | encoded twice |\n|---|---|---|---|---|---|---|"
+    )
+    for row in rows:
+        told = f"{row['seconds']:.1f} | {row['photos_a_second']:.1f} | {row['processor_s']:.0f} | {row['same_bytes']}"
+        print(f"| {row['runner']} | {told} | {row['killed']} | {row['encoded_twice']} |")
+
+
+@dataclass(frozen=True)
+class LoadCounted:
+    """Loads a backbone that notes what it encodes.
+
+    Attributes:
+        load: gives the backbone.
+        folder: where each process notes it.
+    """
+
+    load: LoadBackbone
+    folder: Path
+
+    def __call__(self) -> Any:
+        """Load it."""
+        return Counted(self.load(), self.folder)
+
+
+class Counted:
+    """A backbone; each process adds a line to a file of its own for each batch: photos, its processor seconds so far."""
+
+    def __init__(self, backbone: Any, folder: Path) -> None:
+        self._backbone, self._folder = backbone, folder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
+
+    def encode_images(self, pixels: Any, *, levels: bool = False) -> Any:
+        """See `Backbone`."""
+        encoded = self._backbone.encode_images(pixels, levels=levels)
+        with (self._folder / str(os.getpid())).open("a") as file:
+            file.write(f"{len(pixels)} {time.process_time()}\n")
+        return encoded
+
+
+def counted(folder: Path, own_s: float) -> tuple[int, float]:
+    """Photos encoded, and processor seconds of this process and of the workers."""
+    photos, seconds = 0, own_s
+    for path in folder.iterdir():
+        lines = [line.split() for line in path.read_text().splitlines()]
+        photos += sum(int(number) for number, _ in lines)
+        if path.name != str(os.getpid()):
+            seconds += float(lines[-1][1])
+    return photos, seconds
 
 
 def of(runner: str, settings: FeaturesSettings, work: EncodingWork) -> Distribute | None:

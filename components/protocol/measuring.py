@@ -24,6 +24,7 @@ from components.ldc import LdcHead, LdcSettings, fit_ldc
 from components.protocol.results import Measured, Results
 from components.protocol.sets import FoundSet, shifted
 from components.threads import one_thread
+from components.wording import counted
 from components.workspace import Workspace
 
 __all__ = ["Measured", "Protocol", "Task", "measure"]
@@ -89,6 +90,7 @@ def measure(
     Raises:
         UserInputError: the set cannot be read.
     """
+    told(f"{found.name}: reading its photos")
     photos = _Set(found, protocol)
     tasks: set[str] = set()
     settings = ("all", "base") if protocol.base_to_new else ("all",)
@@ -99,13 +101,13 @@ def measure(
                 of = photos.digest(task, shifts)
                 tasks.add(of)
                 if results.has(of):
-                    told(f"{found.name}, {setting}, {shots} shots, seed {seed}: measured already")
+                    told(f"{found.name}, {setting}, {counted(shots, 'shot')}, seed {seed}: measured already")
                     continue
                 rows = list(photos.measured(task, of, shifts))
                 for row in rows[1:] + rows[:1]:  # the row that marks the task as done comes last
                     results.add(row)
                 best = ", ".join(f"{head} {100 * top1:.1f}" for head, top1 in rows[0].top1.items())
-                told(f"{found.name}, {setting}, {shots} shots, seed {seed}: {best}")
+                told(f"{found.name}, {setting}, {counted(shots, 'shot')}, seed {seed}: {best}")
     return tasks
 
 

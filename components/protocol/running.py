@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from components.backbone import BackboneSettings, load_with_beside
 from components.errors import ShotlineError, UserInputError
 from components.protocol.measuring import Protocol, measure
-from components.protocol.results import Results
+from components.protocol.results import Measured, Results
 from components.protocol.sets import find_sets
 from components.protocol.tables import write_plot, write_tables
 from components.workspace import Workspace
@@ -65,7 +66,7 @@ def run_protocol(
             problems.append(f"{each.name}: {said}")
             told(f"{each.name} is left out: {said}")
     # A task that was cut off between its lines is measured again, so some of its lines are there twice.
-    rows = list({row.of: row for row in results.measured if row.of.split("/")[0] in wanted}.values())
+    rows = list({row.of: _in_order(row, heads) for row in results.measured if row.of.split("/")[0] in wanted}.values())
     if not rows:
         raise UserInputError(
             "no set could be measured" + (f": {problems[0]}" if problems else ""),
@@ -76,3 +77,8 @@ def run_protocol(
     text = write_tables(output / "table.md", rows, backbone=settings.name, absent=absent, problems=problems)
     write_plot(output / "accuracy.png", rows)
     return text, problems
+
+
+def _in_order(row: Measured, heads: Sequence[str]) -> Measured:
+    """With its heads in the order asked for: a row that was read back has them by their names."""
+    return replace(row, top1={head: row.top1[head] for head in heads if head in row.top1})

@@ -10,6 +10,7 @@ from statistics import mean, stdev
 from components.files import atomic_path, write_text
 from components.protocol.results import Measured
 from components.protocol.sets import KNOWN
+from components.wording import counted
 
 __all__ = ["PUBLISHED", "write_plot", "write_tables"]
 
@@ -41,13 +42,13 @@ def write_tables(
     ]
     rows = [row for row in measured if row.setting == "all"]
     for shots in sorted({row.shots for row in rows}):
-        parts.append(_by_set([row for row in rows if row.shots == shots], f"{shots} shots"))
+        parts.append(_by_set([row for row in rows if row.shots == shots], counted(shots, "shot")))
     parts += _base_to_new(measured)
     shifts = [row for row in measured if row.setting not in ("all", "base", "new")]
     if shifts:
         parts.append("# Domain shift\n\nHeads of ImageNet, measured elsewhere.")
         for shots in sorted({row.shots for row in shifts}):
-            parts.append(_by_set([row for row in shifts if row.shots == shots], f"{shots} shots", by="setting"))
+            parts.append(_by_set([row for row in shifts if row.shots == shots], counted(shots, "shot"), by="setting"))
     parts.append(_published())
     if absent:
         parts.append(f"Not found: {', '.join(absent)}.")
@@ -70,9 +71,9 @@ def write_plot(path: Path, measured: Sequence[Measured]) -> None:
     for head in _heads(rows):
         points = [(k, _average([row for row in rows if row.shots == k], head)) for k in shots]
         known = [(k, 100 * value) for k, value in points if value is not None]
-        axes.plot(
-            *zip(*known, strict=True), marker="o", markersize=4, linewidth=2.5 if head == SHIPPED else 1.2, label=head
-        )
+        # What is shipped is one of the heads, so its line lies broad beneath theirs.
+        look = {"linewidth": 7, "alpha": 0.3, "zorder": 1} if head == SHIPPED else {"marker": "o", "markersize": 4}
+        axes.plot(*zip(*known, strict=True), label=head, **look)
     axes.set_xscale("log", base=2)
     axes.set_xticks(shots, [str(k) for k in shots])
     axes.set(xlabel="labelled photos per class", ylabel="top-1, %", title=f"Mean of {len({r.set for r in rows})} sets")
@@ -108,7 +109,7 @@ def _by_set(rows: Sequence[Measured], title: str, by: str = "set") -> str:
     order = {name: number for number, name in enumerate(KNOWN.values())}
     names = sorted({getattr(row, by) for row in rows}, key=lambda name: (order.get(name, len(order)), name))
     lines = [
-        f"## {title}, {len({row.seed for row in rows})} seeds\n",
+        f"## {title}, {counted(len({row.seed for row in rows}), 'seed')}\n",
         f"| head | {' | '.join(names)} | mean |",
         "|---" * (len(names) + 2) + "|",
     ]
@@ -136,7 +137,7 @@ def _base_to_new(measured: Sequence[Measured]) -> list[str]:
     ]
     for shots in sorted({row.shots for row in rows}):
         of_shots = [row for row in rows if row.shots == shots]
-        lines = [f"## {shots} shots\n", "| head | base | new | H |", "|---|---|---|---|"]
+        lines = [f"## {counted(shots, 'shot')}\n", "| head | base | new | H |", "|---|---|---|---|"]
         for head in _heads(of_shots):
             base, new = (_average([row for row in of_shots if row.setting == part], head) for part in ("base", "new"))
             if base is not None and new is not None:

@@ -69,4 +69,4 @@ def test_every_runner_leaves_the_same_files_though_a_worker_is_killed() -> None:
     done = subprocess.run(script, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("| True | 1 |") == 2
+    assert done.stdout.count("| True | 1 |") == 2, done.stdout

@@ -69,11 +69,11 @@ def test_what_is_found_is_measured_and_what_is_broken_or_absent_is_told(
     # Killed in the middle of a line, it goes on and ends with the same files.
     lines = (tmp_path / "all/results.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "half").mkdir()
-    (tmp_path / "half/results.jsonl").write_bytes(b"".join(lines[:7]) + lines[7][:50])
+    (tmp_path / "half/results.jsonl").write_bytes(b"".join(lines[:13]) + lines[13][:50])
     again: list[str] = []
     resumed, _ = run(workspace, sets, tmp_path / "half", again)
     assert resumed == text
-    assert sum("measured already" in line for line in again) == 5
+    assert sum("measured already" in line for line in again) == 9
     assert (tmp_path / "half/accuracy.png").read_bytes() == (tmp_path / "all/accuracy.png").read_bytes()
 
 
