@@ -20,10 +20,13 @@ from components.serving.edge.probes import Readiness
 from components.serving.ending import EndsInTime
 from components.serving.kept import keeper_said
 from components.serving.place import Place
+from components.serving.timeout import take_its_place
 
 __all__ = ["Classifier", "Shotline"]
 
 _LOOKS_EVERY_MS = 1_000.0
+
+take_its_place()
 
 
 # A longer timeout than the classifier's: the one that knows what was slow answers, and a change of classes may have to
