@@ -7,9 +7,9 @@ became one group each. A crop by more than a percent or a mirrored copy is not f
 
 Photos are searched as a k-d tree is, but many at a time: the photos are halved again and again, each half takes along
 only those photos that are near enough to its bounding box, and the last halves are compared by one matrix product each.
-That compares 13 % of 10,000 photos' pairs and 4.5 % of 100,000's, so that time grows little faster than the photos. No
-method has time n log n on every input: photos within a distance, and those within it of these, are DBSCAN's clusters,
-and in three dimensions or more these take n^(4/3) (Gan and Tao 2015, DBSCAN Revisited, by a conjecture of geometry).
+That compares a small part of the pairs, and the smaller the more photos there are. No method has
+time n log n on every input: photos within a distance, and those within it of these, are DBSCAN's clusters, and in three
+dimensions or more these take n^(4/3) (Gan and Tao 2015, DBSCAN Revisited, by a conjecture of geometry).
 The worst here are thumbnails of pure noise, which no coordinate parts.
 """
 

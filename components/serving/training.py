@@ -66,9 +66,8 @@ def start_tracking(workspace: Workspace) -> None:
     if not workspace.parameters.section("tracking", TrackingSettings).arrivals:
         return
     _started[:] = [process for process in _started if process.poll() is None]
-    with contextlib.suppress(
-        UserInputError, OSError
-    ):  # a Bento's environment has no such program; what is live is live
+    # A Bento's environment has no such program; what is live is live.
+    with contextlib.suppress(UserInputError, OSError):
         _started.append(
             subprocess.Popen(
                 [_program(), "track", "--workspace", str(workspace.root)],

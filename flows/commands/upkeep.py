@@ -54,7 +54,11 @@ def track(workspace: WorkspaceOption = None) -> None:
 
     place = Workspace.find(workspace)
     if not (place.root / ".dvc").is_dir():
-        raise UserInputError("DVC is not set up here", on=str(place.root), remedy="run: dvc init --subdir, or --no-scm")
+        raise UserInputError(
+            "DVC is not set up here",
+            on=str(place.root),
+            remedy="run: dvc init --subdir, or without git: dvc init --no-scm",
+        )
     typer.echo("DVC was told of the arrivals" if track_arrivals(place) else "DVC knows of every arrival")
 
 

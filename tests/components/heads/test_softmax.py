@@ -139,23 +139,6 @@ def test_it_comes_back_from_where_every_answer_is_sure_and_wrong(number: int, le
     assert float(difference.abs().max()) < CLOSE
 
 
-@pytest.mark.parametrize("penalty", [0.03, 0.01, 0.003])
-def test_many_classes_of_few_rows_that_hardly_differ(penalty: float) -> None:
-    """Steps that lead from no answer to sure and wrong ones at once."""
-    random = np.random.default_rng(7)
-    centres = random.normal(size=(40, 64))
-    labels = np.tile(np.arange(40), 4)
-    inputs = (
-        0.35 * centres[labels]
-        + random.normal(size=(160, 1)) * random.normal(size=(1, 64))
-        + random.normal(size=(160, 64))
-    )
-    inputs = torch.from_numpy((inputs - inputs.mean(0)) / np.sqrt((inputs**2).sum(1).mean())).float()
-    found = softmax_regression(inputs, torch.from_numpy(labels), 40, penalty=penalty)
-    expected = scikit_learns(inputs, torch.from_numpy(labels), penalty)
-    assert float((log_probability(inputs, found) - expected).abs().max()) < CLOSE
-
-
 def test_temperature_is_found() -> None:
     random = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(4000, 5, generator=random)
