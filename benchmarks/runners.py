@@ -1,14 +1,14 @@
 """Features by a loop, by Dask and by Ray: the same shards byte for byte, also where a worker is killed; photos a second.
 
     python benchmarks/runners.py [--photos 1000] [--runners local dask ray] [--workers 2] [--size 128] [--kill] [--json]
-        [--models FOLDER]
+        [--small]
 
 Drawn photos of 96 px, the embedded backbone, levels as `features.mode: grid` keeps them. Every runner fills a folder of its
 own, and the folders are compared file by file. With --kill one worker is killed with SIGKILL when a third of the
 partitions has its marker; the run must end all the same, with the same files, and encode no more photos twice than lay in
-the partitions of its workers, against the runner that is named first. Seconds are of the whole call: a cluster of one's own starts and loads the weights within
-it. Processor seconds are of all processes that encoded. `--models` names another folder with a backbone `embedded` in it,
-such as a smaller one.
+the partitions of its workers, against the runner that is named first. Seconds are of the whole call: a cluster of one's
+own starts and loads the weights within it. Processor seconds are of all processes that encoded. `--small` takes the
+tests' small CLIP, a tenth of the time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -42,7 +43,8 @@ from components.features import (
 )
 from components.files import sha256_bytes
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+REPOSITORY = Path(__file__).resolve().parents[1]
+MODELS = REPOSITORY / "models"
 
 
 def main() -> None:
@@ -52,7 +54,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--kill", action="store_true")
-    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--small", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rows = measured(arguments)
@@ -69,6 +71,7 @@ def measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     settings = BackboneSettings(device="cpu", precision="fp32")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
+        models = small_models(Path(folder)) if arguments.small else MODELS
         photos = drawn(Path(folder) / "photos", arguments.photos)
         views = [View(image_id) for image_id in photos]
         first: dict[str, str] | None = None
@@ -76,7 +79,7 @@ def measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         for runner in arguments.runners:
             counts = Path(folder) / f"{runner}.encoded"
             counts.mkdir()
-            load = LoadCounted(LoadBackbone(settings, arguments.models.resolve()), counts)
+            load = LoadCounted(LoadBackbone(settings, models), counts)
             distribute = of(runner, FeaturesSettings(workers=arguments.workers), EncodingWork(load))
             cache = FeatureCache(Path(folder) / runner)
             stop = killer(cache.folder, arguments) if arguments.kill and distribute else None
@@ -100,6 +103,12 @@ def measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def small_models(folder: Path) -> Path:
+    """A folder of backbones whose `embedded` is the tests' small CLIP."""
+    shutil.copytree(REPOSITORY / "tests" / "small_clip", folder / "models" / "embedded")
+    return folder / "models"
 
 
 def show(rows: list[dict[str, Any]]) -> None:
