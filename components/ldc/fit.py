@@ -34,7 +34,7 @@ from components.threads import one_thread
 __all__ = ["FitProgress", "LdcFit", "Trial", "fit_ldc"]
 
 _NOTHING_TO_GAIN = 0.01  # nats per photo: a fit with so low a loss needs no further trial
-_FIRST_LOOK = 3  # after this fraction of the epochs (one over it), all changes but the best are dropped
+_FIRST_LOOK = 3  # after this fraction of the epochs (one over it), changes that are not ahead are dropped
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def _fit(work: SupportTrainings) -> LdcFit:
             done[judged] = best
     else:
         work.plan(recipe, parts)
-    missing = [part for part in parts if part not in done]
+    # longest first, so that no core waits long for the last one
+    missing = sorted((part for part in parts if part not in done), key=lambda part: -len(work.photos_of(part)))
     done |= zip(missing, work.side_by_side([partial(work.trained, part, recipe) for part in missing]), strict=True)
     return _with_evidence(work, done, trials)
 
@@ -159,9 +160,9 @@ def _search(
 ) -> tuple[Trained, list[Trial]]:
     """Take the change that lowers the judging photos' log-loss most, if the gain exceeds its standard error.
 
-    After a third of the epochs all changes are dropped but the one that is furthest ahead of `recipe` itself, so that
-    most trials cost a third of a training. This is successive halving (Jamieson and Talwalkar, 2016) that always keeps
-    the start of the search.
+    After a third of the epochs changes that are not ahead of `recipe` itself are dropped; the others go on to the end,
+    since the one that is furthest ahead then is often not the one that is best (docs/experiments/ldc.md). This is
+    successive halving (Jamieson and Talwalkar, 2016) that always keeps the start of the search.
     """
     work.plan(recipe, [judged] * (1 + len(changes)))
     first = work.begin(judged, recipe)
@@ -175,19 +176,18 @@ def _search(
     work.side_by_side([partial(rival.run, look) for rival in rivals])
     losses = [rival.losses() for rival in rivals]
     gains = [standing - each for each in losses]
-    ahead = max(range(len(rivals)), key=lambda place: float(gains[place].mean()), default=None)
-    if ahead is not None and float(gains[ahead].mean()) <= 0:
-        ahead = None
+    ahead = [place for place, gain in enumerate(gains) if float(gain.mean()) > 0]
     for place, rival in enumerate(rivals):
-        if place != ahead:
+        if place not in ahead:
             rival.drop()
-    work.side_by_side([first.run] if ahead is None else [first.run, rivals[ahead].run])
+    work.side_by_side([first.run, *(rivals[place].run for place in ahead)])
     standing = first.losses()
-    best: int | None = None
-    if ahead is not None:
-        losses[ahead] = rivals[ahead].losses()
-        gains[ahead] = standing - losses[ahead]
-        best = ahead if _is_gain(gains[ahead]) else None
+    for place in ahead:
+        losses[place] = rivals[place].losses()
+        gains[place] = standing - losses[place]
+    best = max(ahead, key=lambda place: float(gains[place].mean()), default=None)
+    if best is not None and not _is_gain(gains[best]):
+        best = None
     trials = [Trial({}, len(first.training.log), float(standing.mean()), 0.0, best is None)]
     trials += [
         Trial(change, len(rival.training.log), float(loss.mean()), float(gain.mean()), place == best)

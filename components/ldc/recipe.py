@@ -27,7 +27,7 @@ class Recipe:
         level_mode: the form in which levels are read.
         form: widths as published, or compact.
         zero_residual: ICD's last layer starts at zero, so that an untrained `i` is `z`; else as published.
-        epochs: each epoch shows each image once, in one of its views.
+        epochs: each epoch shows each image once, in one of its views; None: 20, and more where that is under 40 steps.
         batch_size: images per step; the last step of an epoch takes the rest.
         most_steps: a limit to epochs times batches.
         learning_rate: the highest one, from which it falls to zero by a cosine.
@@ -47,7 +47,7 @@ class Recipe:
     level_mode: LevelMode
     form: Form
     zero_residual: bool
-    epochs: int
+    epochs: int | None
     batch_size: int
     most_steps: int | None
     learning_rate: float
@@ -84,7 +84,7 @@ OURS = Recipe(
     level_mode="pooled",
     form="published",
     zero_residual=True,
-    epochs=40,
+    epochs=None,
     batch_size=128,
     most_steps=200,
     learning_rate=2e-3,

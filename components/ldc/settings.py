@@ -25,7 +25,7 @@ class LdcSettings:
         fusion: 1, 2 or 3; `auto` tries.
         level_mode: `pooled`, `grid` or `full`; `auto` takes pooled, or grids of at most 16 squares if they do better.
             It is never finer than `features.mode`. With the published recipe `auto` means the finest available form.
-        epochs: each epoch shows each photo once.
+        epochs: each epoch shows each photo once; None: 20, and more where that is under 40 steps.
         most_steps: a limit on all steps of one training.
         batch_size: photos per step.
         learning_rate, l1_weight: a number; None: several are tried.
@@ -40,7 +40,7 @@ class LdcSettings:
     start: Start = OURS.start
     fusion: Literal[1, 2, 3, "auto"] = "auto"
     level_mode: Literal["auto", "pooled", "grid", "full"] = "auto"
-    epochs: Annotated[int, Field(ge=1)] = OURS.epochs
+    epochs: Annotated[int, Field(ge=1)] | None = OURS.epochs
     most_steps: Annotated[int, Field(ge=1)] | None = OURS.most_steps
     batch_size: Annotated[int, Field(ge=1)] = OURS.batch_size
     learning_rate: Annotated[float, Field(gt=0)] | None = None

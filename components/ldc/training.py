@@ -35,6 +35,8 @@ __all__ = [
     "training_device",
 ]
 
+_EPOCHS = 20  # where the recipe names no number; more gain nothing
+_LEAST_STEPS = 40  # below that two dozen photos are not learnt
 _ROWS_AT_ONCE = 256
 _ROWS_FOR_SPREAD = 512  # rows on which the channels' standard deviations are measured
 _LEAST_SPREAD = 1e-3  # share of the widest channel's
@@ -174,9 +176,9 @@ class Training:
 
 def epochs_of(recipe: Recipe, n_images: int) -> int:
     """How many epochs a training on so many images has under the limit of steps."""
-    if recipe.most_steps is None:
-        return recipe.epochs
-    return max(1, min(recipe.epochs, recipe.most_steps // math.ceil(n_images / recipe.batch_size)))
+    batches = math.ceil(n_images / recipe.batch_size)
+    epochs = recipe.epochs or max(_EPOCHS, math.ceil(_LEAST_STEPS / batches))
+    return epochs if recipe.most_steps is None else max(1, min(epochs, recipe.most_steps // batches))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from components.heads import Support
 from components.ldc import LDC, OURS, PUBLISHED, EpochLoss, HeldViews, LiveViews, Recipe, Training, train_ldc
 from components.ldc.sources import in_mode
 from components.ldc.start import ZeroShotStart
-from components.ldc.training import outputs_of
+from components.ldc.training import epochs_of, outputs_of
 from tests.conftest import draw_photo
 from tests.support.checkpoints import RESNET, make_checkpoint
 from tests.support.drawn_levels import CHANNELS, drawn
@@ -110,6 +110,12 @@ def test_each_epoch_tells_its_loss_and_the_loss_falls() -> None:
 
     assert [(entry.epoch, entry.epochs) for entry in log] == [(number, 15) for number in range(1, 16)]
     assert log[-1].loss < 0.9 * log[0].loss
+
+
+def test_where_no_number_of_epochs_is_named_few_photos_are_shown_more_often() -> None:
+    assert [epochs_of(OURS, n) for n in (1, 24, 128, 129, 400, 1600)] == [40, 40, 40, 20, 20, 15]
+    assert epochs_of(replace(OURS, epochs=3), 24) == 3
+    assert epochs_of(replace(OURS, most_steps=None), 1600) == 20
 
 
 def test_the_limit_of_steps_shortens_epochs() -> None:
