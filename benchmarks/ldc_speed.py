@@ -1,7 +1,7 @@
 """LDC from the cache against the live loop, and a step against its bare matrix products.
 
     python benchmarks/ldc_speed.py FOLDER [--backbone embedded | ViT-B-16] [--levels pooled grid full]
-                                   [--batch 64] [--steps 12] [--rounds 3]
+                                   [--batch 128] [--steps 12] [--rounds 3]
     python benchmarks/ldc_speed.py FOLDER --accuracy [--classes 20] [--shots 8] [--seeds 1 2 3] [--levels pooled]
 
 The live loop decodes, crops and encodes a fresh view of each image at every step, then takes the very step that
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--backbone", default="embedded")
     parser.add_argument("--levels", nargs="*", default=["pooled", "grid", "full"])
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=OURS.batch_size)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--accuracy", action="store_true")
