@@ -29,6 +29,7 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
         settings=workspace.parameters.section("ingest", IngestSettings),
         class_names=workspace.class_names if workspace.class_names.is_file() else None,
         progress=lambda done, total: reporter.progress(done, total, "photos read"),
+        examined=workspace.features_cache / "examined.sqlite",
     )
     if changed := sorted(_changed(before, workspace.raw)):
         raise UserInputError(
