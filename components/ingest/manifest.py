@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -94,32 +95,22 @@ def ingest(
         progress: called as files are done.
         workers: threads that decode; None: one per core. Each holds one photo at a time.
         listing: the photos if the caller knows them; None: the folder is listed.
-        examined: file of what earlier runs measured (see `Examined`), so that only photos that are new or have changed
-            are read; None: all are read.
+        examined: file of what earlier runs measured, so that unchanged photos are not read; None: all are.
 
     Raises:
         UserInputError: the folder or its list cannot be used as a whole; bad photos never raise.
     """
-    if not root.is_dir():
-        raise UserInputError(
-            "there is no such folder" if not root.exists() else "it is a file, not a folder",
-            on=str(root),
-            remedy="give a folder that holds one folder of photos per class",
-        )
+    _require_folder(root)
     root = root.resolve()
     listing = listing or read_source(root, settings.listing)
     listing.rejected += read_left_out(root)
     check_classes(root, listing)
-    earlier = Examined(examined, settings.limits)
-    try:
-        found = _examine_all(root, listing.entries, settings.limits, earlier, workers or os.cpu_count() or 1, progress)
-    finally:
-        earlier.close()
-    labels = {entry.label for entry in listing.entries}
-    said, dropped, lost_words = with_label_words(root, [file for file in found if isinstance(file, Photo)], labels)
+    with closing(Examined(examined, settings.limits)) as earlier:
+        found = _examine_all(root, listing.entries, settings.limits, earlier, workers, progress)
+    photos = [file for file in found if isinstance(file, Photo)]
+    said, dropped, lost_words = with_label_words(root, photos, {entry.label for entry in listing.entries})
     photos, duplicates = without_duplicates(said)
-    refused = [file for file in found if isinstance(file, Rejected)]
-    rejected = listing.rejected + read_left_out(root) + refused + dropped + duplicates
+    rejected = listing.rejected + [file for file in found if isinstance(file, Rejected)] + dropped + duplicates
     _check_photos(root, photos, rejected)
     named, notes = name_classes(
         {photo.label for photo in photos},
@@ -138,6 +129,15 @@ def ingest(
         layout=listing.layout,
         notes=tuple(listing.notes + notes + lost_words + _lost_classes(listing, photos)),
     )
+
+
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise UserInputError(
+            "there is no such folder" if not root.exists() else "it is a file, not a folder",
+            on=str(root),
+            remedy="give a folder that holds one folder of photos per class",
+        )
 
 
 def examine(root: Path, entry: Entry, limits: Limits) -> Photo | Rejected:
@@ -173,7 +173,7 @@ def examine(root: Path, entry: Entry, limits: Limits) -> Photo | Rejected:
 
 
 def _examine_all(
-    root: Path, entries: list[Entry], limits: Limits, earlier: Examined, workers: int, progress: Progress | None
+    root: Path, entries: list[Entry], limits: Limits, earlier: Examined, workers: int | None, progress: Progress | None
 ) -> list[Photo | Rejected]:
     """Examine every entry; the results are in the order of their paths."""
     # Threads, not processes: decoders work outside the interpreter's lock, nothing has to be sent between processes,
@@ -188,6 +188,7 @@ def _examine_all(
         return number, [_examine_once(root, entry, limits, known, fresh) for entry in chunks[number]], fresh
 
     n_done = 0
+    workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool:
         waiting: Iterator[int] = iter(range(len(chunks)))
 

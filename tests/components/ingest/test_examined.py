@@ -67,8 +67,7 @@ def test_only_what_is_new_or_has_changed_is_read(photos: Path, read: list[str]) 
 
 def test_what_is_cut_off_goes_on(photos: Path, read: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(done: int, total: int) -> None:
-        if done >= 30:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt  # with the first part of the photos
 
     with pytest.raises(KeyboardInterrupt):
         ingest(
@@ -81,7 +80,7 @@ def test_what_is_cut_off_goes_on(photos: Path, read: list[str], monkeypatch: pyt
     read.clear()
     whole = ingested(photos)
 
-    assert 0 < len(read) <= 16
+    assert 0 < len(read) < 40
     assert whole == ingest(photos, settings=IngestSettings())
 
 
