@@ -162,15 +162,17 @@ def _work(work: Callable[[Workspace], object], workspace: Workspace, told: Conne
 
 
 def show(taken: dict[int, dict[str, tuple[float, float]]]) -> None:
-    """Two tables: seconds and memory."""
+    """A row a stage: processor seconds and MiB, and how both grow between the two largest numbers."""
     sizes = sorted(taken)
-    heads = " | ".join(f"{size:,}" for size in sizes)
-    for column, what in enumerate(("processor s", "MiB")):
-        print(f"\n| {what} | {heads} | exponent |\n|---|{'---:|' * (len(sizes) + 1)}")
-        for stage in STAGES:
-            values = [taken[size][stage][column] for size in sizes]
-            exponent = "" if len(sizes) < 2 else f"{slope(sizes[-2:], values[-2:]):.2f}"
-            print(f"| {stage} | {' | '.join(f'{value:.1f}' for value in values)} | {exponent} |")
+    print(f"| stage | {' | '.join(f'{size:,} photos' for size in sizes)} | time grows as n^ | memory as n^ |")
+    print(f"|---|{'---:|' * (len(sizes) + 2)}")
+    for stage in STAGES:
+        cells = [f"{seconds:.1f} s, {mib:.0f} MiB" for seconds, mib in (taken[size][stage] for size in sizes)]
+        grown = [
+            "" if len(sizes) < 2 else f"{slope(sizes[-2:], [taken[size][stage][column] for size in sizes[-2:]]):.2f}"
+            for column in (0, 1)
+        ]
+        print(f"| {' | '.join([stage, *cells, *grown])} |")
 
 
 def slope(sizes: Sequence[int], values: Sequence[float]) -> float:
