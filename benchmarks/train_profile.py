@@ -37,7 +37,7 @@ PIECES = {
     "components.ldc.start:CrossFits.start": "MAP-LR's closed forms to start from",
     "components.ldc.training:Training.__init__": "fresh models",
     "components.ldc.training:Training.run": "trainings",
-    "components.ldc.work:Work.side_by_side": "trainings",
+    "components.ldc.work:SupportTrainings.side_by_side": "trainings",
     "components.ldc.work:mix_of": "mixing outputs",
     "components.classifier.candidates:fit_candidate": "fitting and cross-fitting the other heads",
     "components.classifier.choice:choose": "the choice",
@@ -168,7 +168,9 @@ def patch(place: str, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]
 
 def make_workspace(root: Path) -> None:
     """A clone of this repository as it is committed, where photos and results can lie."""
-    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(root)], check=True)
+    subprocess.run(
+        ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", str(REPOSITORY), str(root)], check=True
+    )
     shutil.rmtree(root / "data/raw", ignore_errors=True)
 
 
