@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -37,7 +40,7 @@ TWIN = 0.98
 
 
 def main() -> None:
-    """Print a line a set and number of shots."""
+    """Print the table, or write the embeddings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
@@ -59,7 +62,9 @@ def main() -> None:
         for shots in arguments.shots:
             found = [measure(photos, query, shots, seed, arguments.heads) for seed in arguments.seeds]
             rows += found
-            print_rows(found)
+            print(f"{photos.root.name}, {shots} a class: measured", file=sys.stderr, flush=True)
+    if rows:
+        print_table(rows)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
@@ -125,27 +130,36 @@ def path(
     }
 
 
-def print_rows(rows: list[dict[str, Any]]) -> None:
-    """Means over seeds, without -> with."""
-    cells = defaultdict(list)
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """A line a set and number of shots: means over seeds, without -> with."""
+    print("| set | photos a class | pool | " + " | ".join(COLUMNS) + " | taken |")
+    print("|---|---:|---:" + "|---" * len(COLUMNS) + "|---|")
+    by_task = defaultdict(list)
     for row in rows:
-        without, having = row["without"], row["with"]
-        for name in ("regret", "ece", "seconds"):
-            cells[name].append((without[name], having[name]))
-        cells["shipped"].append((without["top1"][without["shipped"]], having["top1"][having["shipped"]]))
-        if "ldc" in having["top1"]:
-            cells["ldc"].append((without["top1"]["ldc"], having["top1"]["ldc"]))
-        if "map_lr_pool" in having["top1"]:
-            cells["map_lr"].append((without["top1"]["map_lr"], having["top1"]["map_lr_pool"]))
-    said = [
-        f"{name} {mean(a for a, _ in pairs):.1f} -> {mean(b for _, b in pairs):.1f}" for name, pairs in cells.items()
-    ]
-    shipped = ", ".join(f"{row['without']['shipped']} -> {row['with']['shipped']}" for row in rows)
-    print(
-        f"{rows[0]['set']}, {rows[0]['shots']} a class, {rows[0]['pool']} in the pool: {'; '.join(said)} ({shipped})",
-        flush=True,
-    )
+        by_task[row["set"], row["shots"]].append(row)
+    for (name, shots), members in by_task.items():
+        cells = []
+        for figure in COLUMNS.values():
+            without, having = (mean(figure(row[kind], kind) for row in members) for kind in ("without", "with"))
+            cells.append("" if math.isnan(without + having) else f"{without:.1f} -> {having:.1f}")
+        taken = ", ".join(f"{row['without']['shipped']} -> {row['with']['shipped']}" for row in members)
+        size = f"{mean(row['pool'] for row in members):.0f}"
+        print(f"| {name} | {shots} | {size} | {' | '.join(cells)} | {taken} |", flush=True)
 
+
+def of_map_lr(found: dict[str, Any], kind: str) -> float:
+    """Top-1 of MAP-LR, in its form with the pool if there is one."""
+    return found["top1"].get("map_lr_pool" if kind == "with" else "map_lr", math.nan)  # type: ignore[no-any-return]
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any], str], float]] = {
+    "shipped": lambda found, kind: found["top1"][found["shipped"]],
+    "LDC": lambda found, kind: found["top1"].get("ldc", math.nan),
+    "MAP-LR": of_map_lr,
+    "regret": lambda found, kind: found["regret"],
+    "ECE %": lambda found, kind: found["ece"],
+    "seconds": lambda found, kind: found["seconds"],
+}
 
 if __name__ == "__main__":
     main()

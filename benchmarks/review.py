@@ -1,17 +1,22 @@
 """Which photos to label next: `shotline review`'s order against random ones and against the least sure ones.
 
-    python benchmarks/review.py --features DIR [--rounds 10] [--size 20] [--seeds 5] [--from-nothing] [--json FILE]
+    python benchmarks/review.py --features DIR [DIR ...] [--rounds 10] [--size 20] [--seeds 5] [--starts one none]
+                                [--sets NAME ...] [--json FILE]
 
 DIR is as `heads_real_clip.py` takes it; each set's `test` rows are split in halves: from one, photos are labelled by their
 true labels, in rounds; on the other, MAP-LR, fitted anew after each round, is measured. It begins with one photo a class,
-or (`--from-nothing`) with none: a class is known from its first labelled photo on. Top-1 in percent, mean over seeds;
-`needed`: photos that a rule needs to reach the last figure of random ones, as a share of theirs.
+or with none: a class is known from its first labelled photo on. Top-1 in percent, mean over seeds.
+
+The first table has the figures after half and after all rounds; *needed*: photos that a rule needs to reach the last figure
+of random ones, as a share of theirs, in whole rounds; *least above random*: of the rounds after the second, in points;
+*most below least sure*: of all rounds. The second has every round.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -57,41 +62,50 @@ RULES: dict[str, Rule] = {"random": at_random, "least_sure": least_sure, "review
 def main() -> None:
     """Print a table a set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--features", type=Path, nargs="+", required=True)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--size", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sets", nargs="*")
-    parser.add_argument("--from-nothing", action="store_true")
+    parser.add_argument("--starts", nargs="*", choices=["one", "none"], default=["one", "none"])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    generic = None
-    if (arguments.features / "generic_covariance.npz").exists():
-        generic = torch.from_numpy(np.load(arguments.features / "generic_covariance.npz")["s0"])
     results = []
-    for path in sorted(arguments.features.glob("*.npz")):
-        arrays = np.load(path)
-        if "test_x" not in arrays or (arguments.sets and path.stem not in arguments.sets):
-            continue
-        curves: dict[str, list[list[float]]] = defaultdict(list)
-        for seed in range(arguments.seeds):
-            for name, rule in RULES.items():
-                curves[name].append(curve(part(arrays, "test"), rule, seed, generic, arguments))
-        results.append({"set": path.stem, "curves": {name: np.mean(each, 0).tolist() for name, each in curves.items()}})
-        print_curves(results[-1], arguments.size)
+    for folder in arguments.features:
+        generic = None
+        if (folder / "generic_covariance.npz").exists():
+            generic = torch.from_numpy(np.load(folder / "generic_covariance.npz")["s0"])
+        for path in sorted(folder.glob("*.npz")):
+            arrays = np.load(path)
+            if "test_x" not in arrays or (arguments.sets and path.stem not in arguments.sets):
+                continue
+            for start in arguments.starts:
+                curves: dict[str, list[list[float]]] = defaultdict(list)
+                for seed in range(arguments.seeds):
+                    for name, rule in RULES.items():
+                        curves[name].append(curve(part(arrays, "test"), rule, seed, generic, start, arguments))
+                means = {name: np.mean(each, 0).tolist() for name, each in curves.items()}
+                results.append({"features": folder.name, "set": path.stem, "start": start, "curves": means})
+                print(f"{folder.name}, {path.stem}, from {start}: done", file=sys.stderr, flush=True)
+    print_tables(results, arguments.size)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps({"version": 1, "sets": results}, indent=1) + "\n", encoding="utf-8")
 
 
 def curve(
-    rows: tuple[Tensor, Tensor], rule: Rule, seed: int, generic: Tensor | None, arguments: argparse.Namespace
+    rows: tuple[Tensor, Tensor],
+    rule: Rule,
+    seed: int,
+    generic: Tensor | None,
+    start: str,
+    arguments: argparse.Namespace,
 ) -> list[float]:
     """Top-1 in percent after each round."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(rows[1]), generator=generator)
     (x, y), query = ((rows[0][index], rows[1][index]) for index in (order[: len(order) // 2], order[len(order) // 2 :]))
-    known = [] if arguments.from_nothing else [int(torch.nonzero(y == label)[0]) for label in y.unique()]
+    known = [] if start == "none" else [int(torch.nonzero(y == label)[0]) for label in y.unique()]
     found = []
     head, classes = None, y[:0]
     for number in range(arguments.rounds + 1):
@@ -120,21 +134,35 @@ def fitted(embedding: Tensor, labels: Tensor, generic: Tensor | None) -> tuple[A
     ), classes
 
 
-def print_curves(result: dict[str, Any], size: int) -> None:
-    """One line a rule."""
-    curves = result["curves"]
-    rounds = len(curves["random"]) - 1
-    goal = curves["random"][-1]
+def print_tables(results: list[dict[str, Any]], size: int) -> None:
+    """One line a set and start; then one line a set, start and rule."""
+    rounds = len(results[0]["curves"]["random"]) - 1
     print(
-        f"\n{result['set']}\n\n| rule | "
-        + " | ".join(f"+{size * number}" for number in range(rounds + 1))
-        + " | needed |"
+        "| features | set | from | random | least sure | review | needed | least above random | most below least sure |"
     )
-    print("|---" * (rounds + 3) + "|")
-    for name, figures in curves.items():
-        reached = next((number for number, figure in enumerate(figures) if figure >= goal), None)
-        needed = "-" if reached is None else f"{reached / rounds:.2f}"
-        print(f"| {name} | " + " | ".join(f"{figure:.1f}" for figure in figures) + f" | {needed} |", flush=True)
+    print("|---" * 6 + "|---:" * 3 + "|")
+    for result in results:
+        random, unsure, review = (np.array(result["curves"][name]) for name in RULES)
+        halves = [f"{each[rounds // 2]:.1f} / {each[-1]:.1f}" for each in (random, unsure, review)]
+        above, below = (review - random)[3:].min(), (unsure - review).max()
+        figures = [f"{share_needed(review, random[-1])}", f"{above:+.1f}", f"{max(below, 0.0):.1f}"]
+        print(f"| {described(result)} | {' | '.join([*halves, *figures])} |")
+    print(f"\n| features | set | from | rule | {' | '.join(f'+{size * number}' for number in range(rounds + 1))} |")
+    print("|---" * 4 + "|---:" * (rounds + 1) + "|")
+    for result in results:
+        for name, figures in result["curves"].items():
+            print(f"| {described(result)} | {name} | {' | '.join(f'{figure:.1f}' for figure in figures)} |")
+
+
+def described(result: dict[str, Any]) -> str:
+    """The cells that say what was measured."""
+    return f"{result['features']} | {result['set']} | {result['start']}"
+
+
+def share_needed(figures: NDArray[np.float64], goal: float) -> str:
+    """Rounds to the first figure that is not below the goal, as a share of all."""
+    reached = np.flatnonzero(figures >= goal)
+    return f"{reached[0] / (len(figures) - 1):.1f}" if len(reached) else "-"
 
 
 if __name__ == "__main__":
