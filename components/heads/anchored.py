@@ -28,6 +28,8 @@ _FAR_SHARE = 0.2  # this share of the photos taken for a class, the farthest fro
 _SCATTER_SHARE = 0.5  # weight of a pool photo in the spread within classes; less if more photos are labelled
 _PHOTOS_A_CLASS = 12.0  # a pool with fewer photos per class is trusted proportionally less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
+_FEW_CLASSES = 5  # but not with fewer classes than this, or than all but one: noise spreads a pool of four over six
+_STEP = 0.1  # at least so much share of the classes from no trust to full trust
 _COVERAGE_SPREAD = 4.0
 _BLOCK = 8192  # photos of the pool that are worked on at once
 _LEAST_TRUST = 0.25  # less counts as none: it gained nothing, and lost a point if the pool held few classes
@@ -186,6 +188,7 @@ def _trust(whitened: _Sums, nothing: Tensor) -> float:
     spread = float(cosines.std(1, correction=0).mean())
     mean = torch.softmax(_COVERAGE_SPREAD / max(spread, 1e-9) * cosines, 1).double().mean(0)
     held = float((-torch.special.xlogy(mean, mean).sum()).exp()) / n_classes
-    low, high = _COVERAGE
+    low = max(_COVERAGE[0], min(_FEW_CLASSES, n_classes - 1) / n_classes)
+    high = max(_COVERAGE[1], low + _STEP)
     trust = min(1.0, n_photos / (_PHOTOS_A_CLASS * n_classes)) * min(1.0, max(0.0, (held - low) / (high - low)))
     return trust if trust >= _LEAST_TRUST else 0.0
