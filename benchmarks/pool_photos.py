@@ -6,8 +6,8 @@
 Photo sets as `real_photos.py` takes them; embedded backbone. Of so many test photos (`--query`, drawn once) one half is the
 pool, the other is measured; a photo of the pool that is nearly a measured one (cosine of 0.98) is left out. *Shipped* is
 what the honest choice takes, of the same heads with and without `map_lr_pool`, LDC among them both times: without the pool,
-and with the start that has learnt from it. Heads that learn from no pool are fitted once for both. Seconds are of the
-processor: heads, LDC and choice.
+and with the start that has learnt from it. *By chance* is the calibration error that perfectly calibrated answers would show
+on so many photos. Heads that learn from no pool are fitted once for both. Seconds are of the processor: heads, LDC and choice.
 
 `--export` writes the embeddings instead, `train1` to `train16`, `val` and `test`, as `pool.py` and `review.py` take them.
 """
@@ -131,14 +131,22 @@ def path(
     seconds = time.process_time() - begun
     scores = {each.name: each.head.scores(measured) for each in candidates}
     top1 = {name: 100 * float((each.argmax(1) == labels).double().mean()) for name, each in scores.items()}
-    shipped = choice.head.scores(measured) / choice.temperature
+    probabilities = torch.softmax(choice.head.scores(measured) / choice.temperature, 1)
     return {
         "top1": top1,
         "shipped": choice.name,
         "regret": max(top1.values()) - top1[choice.name],
-        "ece": 100 * expected_calibration_error(torch.softmax(shipped, 1), labels),
+        "ece": 100 * expected_calibration_error(probabilities, labels),
+        "ece_by_chance": 100 * by_chance(probabilities),
         "seconds": seconds,
     }
+
+
+def by_chance(probabilities: Tensor, draws: int = 20) -> float:
+    """The mean calibration error if the answers were perfectly calibrated: labels are drawn from the probabilities."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.multinomial(probabilities.double(), draws, replacement=True, generator=generator)
+    return mean(expected_calibration_error(probabilities, each) for each in labels.T)
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
@@ -169,6 +177,7 @@ COLUMNS: dict[str, Callable[[dict[str, Any], str], float]] = {
     "MAP-LR": of_map_lr,
     "regret": lambda found, kind: found["regret"],
     "ECE %": lambda found, kind: found["ece"],
+    "by chance": lambda found, kind: found["ece_by_chance"],
     "seconds": lambda found, kind: found["seconds"],
 }
 
