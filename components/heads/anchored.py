@@ -3,8 +3,7 @@
 Without an anchor a pool that holds few of the classes drags the others' means into them (TransCLIP's way: 16 points lost
 at one photo per class; docs/experiments/pool.md). Here the labelled photos count several times, and each photo of the
 pool pulls as strongly as its class is certain. The photos farthest from a class do not pull, since photos of unknown
-classes lie there. A pool that seems to lack most of the classes, or some of a few, is
-trusted less, down to not at all.
+classes lie there. A pool that seems to lack most of the classes, or some of a few, is trusted less, down to not at all.
 """
 
 from __future__ import annotations
@@ -180,8 +179,8 @@ def _far(cosines: Tensor) -> Tensor:
 def _trust(whitened: _Sums, nothing: Tensor) -> float:
     """The weight of a pool, 0 to 1, by its size and by how many of the classes it seems to hold.
 
-    The number of classes is the exponential of the entropy of the mean answer. If there are few classes, noise spreads
-    photos of four over all six, so the pool must seem to hold nearly all.
+    The number of classes is the exponential of the entropy of the mean answer. Of few classes a pool must seem to hold
+    nearly all: noise alone spreads photos of four classes over six.
     """
     n_photos, n_classes = nothing.shape
     if n_photos == 0 or n_classes < 2:
