@@ -90,6 +90,8 @@ def measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             encoded, processor_s = counted(counts, time.process_time() - processor)
             files = {path.name: sha256_bytes(path.read_bytes()) for path in sorted(cache.folder.iterdir())}
             first = first or files
+            for name in sorted(set(files.items()) ^ set(first.items())):
+                print(f"{runner}: other than the first runner's: {name[0]}", file=sys.stderr)
             once = once or encoded  # the loop's batches are padded, as everybody's are
             rows.append(
                 {

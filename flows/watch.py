@@ -21,13 +21,13 @@ from components.errors import ShotlineError
 from components.inbox import Arrival, Found, Inbox, InboxSettings, Settling, beyond, filed_folders, remove
 from components.live.intake import open_inbox, take_in
 from components.live.keeping_online import keep_online
+from components.live.keeping_tracked import keep_tracked
 from components.live.opening import LiveWorkspace
 from components.live.outcome import Taken
 from components.live.telling import explain_taken
 from components.live.watchers import WatcherNote
 from components.running import Runner, run_plainly
 from components.workspace import Workspace
-from flows.tracking import keep_tracked
 
 __all__ = ["Announcing", "Handled", "Handler", "Taking", "stopped_by_signals", "watch"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -107,3 +108,19 @@ def test_what_a_test_file_borrows_is_seen(text: str, found: list[str]) -> None:
 def test_a_long_function_needs_its_reason_right_above(before: str, n_lines: int, named: list[str]) -> None:
     text = "import x\n\n" + before + "@x\ndef f():\n" + "    x()\n" * (n_lines - 1)
     assert list(long_functions(text, ast.walk(ast.parse(text)))) == named
+
+
+def test_the_map_of_the_code_names_files_that_are_there() -> None:
+    rows = (REPOSITORY / "docs/house.md").read_text(encoding="utf-8").splitlines()
+    named = []
+    for row in rows:
+        if not row.startswith("| ") or row.count("|") != 3:
+            continue
+        folder = REPOSITORY
+        for name in re.findall(r"`([\w/.]+)`", row.split("|")[2]):
+            path = REPOSITORY / name if "/" in name else folder / name  # a bare name lies beside the one before it
+            folder = path.parent if path.suffix else path
+            named.append(path)
+
+    assert len(named) > 50
+    assert [path for path in named if not path.exists()] == []

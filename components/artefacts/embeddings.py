@@ -91,18 +91,37 @@ def read_embeddings(path: Path, views: Sequence[tuple[str, int]]) -> Tensor:
     """
     import torch
 
-    wanted = pa.array([view_id(image_id, view) for image_id, view in views])
-    table = pq.read_table(path, columns=["view_id", "embedding"])
-    places = pc.index_in(wanted, table["view_id"].combine_chunks())
-    if places.null_count:
-        raise ShotlineError(
-            f"{places.null_count} of {len(views)} embeddings that were asked for are not there",
-            on=str(path),
-            remedy="run the stage features again",
-        )
-    embeddings = table["embedding"].combine_chunks()
-    rows = embeddings.flatten().to_numpy().reshape(len(table), -1)
-    return torch.from_numpy(rows[places.to_numpy()])
+    wanted = pa.array([view_id(image_id, view) for image_id, view in views], pa.string())
+    with pq.ParquetFile(path) as file:
+        there = file.read(["view_id"])["view_id"].combine_chunks()
+        places = pc.index_in(wanted, there)
+        if places.null_count:
+            raise ShotlineError(
+                f"{places.null_count} of {len(views)} embeddings that were asked for are not there",
+                on=str(path),
+                remedy="run the stage features again",
+            )
+        # In the file's order, one row group at a time: memory holds little more than the result.
+        place = places.to_numpy()
+        order = np.argsort(place, kind="stable")
+        embeddings = np.empty((len(place), 0), np.float32)
+        start, done = 0, 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            until = done + int(np.searchsorted(place[order[done:]], end))
+            if until > done or not group:
+                rows = _vectors(file.read_row_group(group, ["embedding"]))
+                if not group:
+                    embeddings = np.empty((len(place), rows.shape[1]), np.float32)
+                embeddings[order[done:until]] = rows[place[order[done:until]] - start]
+            start, done = end, until
+    return torch.from_numpy(embeddings)
+
+
+def _vectors(table: pa.Table) -> NDArray[np.float32]:
+    """The column of embeddings, (n, d)."""
+    flat: NDArray[np.float32] = table["embedding"].combine_chunks().flatten().to_numpy()
+    return flat.reshape(len(table), -1)
 
 
 def read_clean_embeddings(path: Path) -> tuple[pa.Array, NDArray[np.float32]]:
@@ -119,8 +138,7 @@ def read_clean_embeddings(path: Path) -> tuple[pa.Array, NDArray[np.float32]]:
         for group in groups:
             table = file.read_row_group(group, ["image_id", "view", "embedding"])
             clean = _clean(table)
-            rows = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-            rows = rows[clean.to_numpy()]
+            rows = _vectors(table)[clean.to_numpy()]
             if not embeddings.size:
                 embeddings = np.empty((n, rows.shape[1]), np.float32)
             embeddings[done : done + len(rows)] = rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +14,7 @@ from components.bank import AnswerBatch, Answering
 from components.classifier import Candidate, Reliability, expected_calibration_error, held_out, reliability
 from components.evaluate.metrics import Confused, Figures, confused_pairs, confusion, figures
 from components.evaluate.query import Query
+from components.features import Features
 from components.heads import Support
 from components.ldc import LdcHead, mean_residual
 
@@ -21,6 +22,7 @@ __all__ = ["Evaluation", "evaluate"]
 
 _BEFORE = ("zero_shot", "nearest_mean")
 _LDC_START = "ldc_start"
+_ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,20 @@ class _Asked:
 
 def _ask_query(candidates: Sequence[Candidate], answering: Answering, query: Query) -> _Asked:
     return _Asked(
-        logits={candidate.name: candidate.head.scores(query.features) for candidate in candidates},
+        logits={candidate.name: _by_parts(candidate.head.scores, query.features) for candidate in candidates},
         labels=query.labels,
-        answers=answering.answer(query.features),
+        answers=answering.of_logits(
+            _by_parts(lambda part: answering.bank.logits(answering.bundle, part), query.features)
+        ),
         alone=torch.empty(0, len(answering.bundle.class_names)),
         photos=query.image_ids,
     )
+
+
+def _by_parts(scores: Callable[[Features], Tensor], features: Features) -> Tensor:
+    """The scores of all rows, of some at a time: what a head holds beside its scores does not grow with the photos."""
+    starts = range(0, max(1, len(features)), _ROWS_AT_ONCE)
+    return torch.cat([scores(features[start : start + _ROWS_AT_ONCE]) for start in starts])
 
 
 def _ask_held_out(candidates: Sequence[Candidate], answering: Answering, support: Support) -> _Asked:

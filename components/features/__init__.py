@@ -1,7 +1,7 @@
 """Image, level and text features of a backbone, and the cache that saves every forward pass done once.
 
 In: image ids with their files, class names, a `Backbone`. Out: `Features` by key; text embeddings. `partition.py` cuts
-the work so that it runs on many machines, `distributed.py` watches over it.
+the work so that it runs on many machines, `distributed.py` watches over it, and `shard_store.py` says what of it counts.
 """
 
 from typing import TYPE_CHECKING

@@ -102,11 +102,14 @@ class FeatureCache:
             if marker.rows and path.is_file():
                 self._remember(path, marker.keys)
 
-    def read(self, keys: Sequence[str], *, levels: bool = True, mapped: bool = False) -> Features:
+    def read(
+        self, keys: Sequence[str], *, embedding: bool = True, levels: bool = True, mapped: bool = False
+    ) -> Features:
         """The features of `keys`, in their order; levels and class tokens as float16.
 
         Args:
             keys: what to read; a key may come twice.
+            embedding: read it; without it embeddings have no columns.
             levels: read them, and class tokens, too.
             mapped: keep levels in a nameless file beside the shards and map it, so that memory is bounded however many
                 keys there are. The file is removed together with the tensors.
@@ -130,7 +133,7 @@ class FeatureCache:
             try:
                 with safe_open(shard, framework="pt") as file:
                     for name in file.keys():  # noqa: SIM118 (not a mapping)
-                        if name == KEYS or (name != "embedding" and not levels):
+                        if name == KEYS or not (embedding if name == "embedding" else levels):
                             continue
                         tensor = file.get_tensor(name)
                         if name not in columns:
@@ -148,8 +151,8 @@ class FeatureCache:
                     on=str(shard),
                     remedy="run again; what is missing is encoded anew",
                 ) from error
-        embedding = columns.pop("embedding", torch.empty(0, 0))
-        return Features(embedding, *(_numbered(columns, kind) for kind in ("level", "class_token")))
+        found = columns.pop("embedding", torch.empty(len(keys), 0))
+        return Features(found, *(_numbered(columns, kind) for kind in ("level", "class_token")))
 
     def evict(self, limit_bytes: int, *, keep: Iterable[str] = ()) -> int:
         """Remove the shards that were read longest ago until the folder fits; those holding a key of `keep` stay.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,12 +54,22 @@ class Features:
         return Features(self.embedding, self.pooled_levels(), tuple(token.float() for token in self.class_tokens))
 
     @staticmethod
-    def concatenate(parts: list[Features]) -> Features:
+    def concatenate(parts: Sequence[Features]) -> Features:
         """The rows of all parts, in order."""
-        levels = zip(*(part.levels for part in parts), strict=True)
-        tokens = zip(*(part.class_tokens for part in parts), strict=True)
-        return Features(
-            torch.cat([part.embedding for part in parts]),
-            tuple(torch.cat(level) for level in levels),
-            tuple(torch.cat(token) for token in tokens),
-        )
+        return Features.gathered(parts, sum(len(part) for part in parts))
+
+    @staticmethod
+    def gathered(parts: Iterable[Features], n: int) -> Features:
+        """The rows of all parts, in order, `n` in all; memory holds the result and one part. Without a part: no rows."""
+        whole, done = Features(torch.empty(0, 0)), 0
+        for part in parts:
+            if not done:
+                embedding, *others = (rows.new_empty((n, *rows.shape[1:])) for rows in part._columns())
+                whole = Features(embedding, tuple(others[: len(part.levels)]), tuple(others[len(part.levels) :]))
+            for into, rows in zip(whole._columns(), part._columns(), strict=True):
+                into[done : done + len(part)] = rows
+            done += len(part)
+        return whole
+
+    def _columns(self) -> tuple[Tensor, ...]:
+        return self.embedding, *self.levels, *self.class_tokens

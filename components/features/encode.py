@@ -97,6 +97,7 @@ def encode_missing(
         error: ShotlineError | None = _refused(failures) if failures else None
     else:
         error = _encode_here(partitions, cache.store, Encoder(backbone, mode, limits, images), progress)
+    cache.store.sweep({partition.id for partition in partitions})
     cache.take(partitions)
     if error is not None:
         raise error

@@ -112,7 +112,13 @@ def extract(partition: Partition, store: ShardStore, encode: Encode) -> Marker:
     keys = [key for key, view in zip(partition.keys, partition.views, strict=True) if view not in failures]
     told = {f"{view.image_id}/{view.number}": f"{error.what} ({error.on})" for view, error in failures.items()}
     write = None if features is None else lambda path: save_shard(path, keys, features)
-    return store.put(partition.id, write, lambda sha256: Marker(len(keys), sha256, keys, told))
+    try:
+        return store.put(partition.id, write, lambda sha256: Marker(len(keys), sha256, keys, told))
+    except FileNotFoundError:  # another worker has finished it, and what was half-written here was swept away
+        there = store.marker(partition.id)
+        if there is None:
+            raise
+        return there
 
 
 def commit(store: ShardStore, plan: Plan) -> Commit:

@@ -130,6 +130,7 @@ class PhotoFeatures:
         self,
         views: Sequence[View],
         *,
+        embedding: bool = True,
         levels: bool = True,
         pooled: bool = False,
         mapped: bool = False,
@@ -140,6 +141,7 @@ class PhotoFeatures:
 
         Args:
             views: a view may come twice.
+            embedding: read it; without it embeddings have no columns.
             levels: read them too.
             pooled: average each level over its grid.
             mapped: see `FeatureCache.read`.
@@ -149,18 +151,19 @@ class PhotoFeatures:
         for _ in range(_EVICTED_MEANWHILE):
             self.encode(views, images=images, progress=progress)
             with contextlib.suppress(ShardGoneError):
-                return self._read(views, levels=levels, pooled=pooled, mapped=mapped)
+                return self._read(views, embedding=embedding, levels=levels, pooled=pooled, mapped=mapped)
         self.encode(views, images=images, progress=progress)
-        return self._read(views, levels=levels, pooled=pooled, mapped=mapped)
+        return self._read(views, embedding=embedding, levels=levels, pooled=pooled, mapped=mapped)
 
-    def _read(self, views: Sequence[View], *, levels: bool, pooled: bool, mapped: bool) -> Features:
+    def _read(self, views: Sequence[View], *, embedding: bool, levels: bool, pooled: bool, mapped: bool) -> Features:
         keys = self.keys(views)
         if levels and pooled:
-            starts = range(0, max(1, len(keys)), _ROWS_AT_ONCE)
-            read = Features.concatenate([self.cache.read(keys[at : at + _ROWS_AT_ONCE]).pooled() for at in starts])
+            starts = range(0, len(keys), _ROWS_AT_ONCE)
+            parts = (self.cache.read(keys[at : at + _ROWS_AT_ONCE], embedding=embedding).pooled() for at in starts)
+            read = Features.gathered(parts, len(keys))
         else:
-            read = self.cache.read(keys, levels=levels, mapped=mapped)
-        if self._beside is None or not keys:
+            read = self.cache.read(keys, embedding=embedding, levels=levels, mapped=mapped)
+        if self._beside is None or not keys or not embedding:
             return read
         second = self.cache.read(self._keys_beside(views), levels=False).embedding
         return replace(read, embedding=joined(read.embedding, second, self._beside.weight))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +30,8 @@ __all__ = ["Marker", "ShardStore"]
 T = TypeVar("T")
 
 _ATTEMPTS = 15  # together about a minute
+_FORGOTTEN_S = 3600.0  # no writer takes so long
+_HALF_WRITTEN = re.compile(r"\.(?P<partition>[0-9a-f]{32})\.(?:safetensors|json)\..+")  # as `atomic_path` names them
 _READERS = 16  # markers that are read concurrently from a bucket
 _LASTING = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 _OF_NETWORKS = ("botocore", "aiobotocore", "aiohttp", "urllib3", "requests", "gcsfs", "adlfs")
@@ -161,6 +165,20 @@ class ShardStore:
         for name in (f"{partition}.json", f"{partition}.safetensors"):
             with contextlib.suppress(FileNotFoundError):
                 self._again(lambda name=name: self._files.rm_file(self._path(name)))  # type: ignore[misc]
+
+    def sweep(self, finished: Collection[str]) -> None:
+        """Remove what killed writers left half-written: of the `finished` partitions, and of any that is an hour old.
+
+        A live writer of a finished partition loses its file too; `extract` then finds the marker. A bucket shows no
+        half-written file; what an upload left there is for the bucket's own lifecycle rules.
+        """
+        if self._folder is None or not self._folder.is_dir():
+            return
+        for path in self._folder.glob(".*"):
+            if found := _HALF_WRITTEN.fullmatch(path.name):
+                with contextlib.suppress(FileNotFoundError):  # it has just been finished
+                    if found["partition"] in finished or time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                        path.unlink()
 
     @contextlib.contextmanager
     def _beside(self, name: str, wanted: bool) -> Iterator[Path]:

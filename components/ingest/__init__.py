@@ -2,6 +2,7 @@
 
 In: a photo folder (folder per class, train/val/test, a manifest or a CoOp split file), optionally a classes.csv, and
 `IngestSettings`. Out: `Ingested`, the tables manifest, quarantine, sample and classes (`tables` has their columns).
+`examined.py` keeps what was measured, so that a photo that has not changed is not read again by the next run.
 `load_image` is the one way from a photo's bytes to pixels, for the features and for serving too.
 """
 

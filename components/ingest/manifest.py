@@ -3,8 +3,9 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from components.files import sha256_bytes
 from components.ingest.blur import MEASURED_SIZE_PX, blur_of
 from components.ingest.decode import Limits, PhotoError, decode, read_photo
 from components.ingest.duplicates import without_duplicates
+from components.ingest.examined import Examined, FileState, Measured, file_state
 from components.ingest.label_words import with_label_words
 from components.ingest.left_out import read_left_out
 from components.ingest.listings import read_source
@@ -29,6 +31,7 @@ __all__ = ["Ingested", "Photo", "Progress", "check_classes", "examine", "ingest"
 
 Progress = Callable[[int, int], None]  # files done, files in all; called in the caller's thread
 _CHUNK_FILES = 16
+_KEPT_TOGETHER = 256  # photos, in one transaction
 _FOLDERS_NAMED = 5
 
 
@@ -53,7 +56,7 @@ class Ingested:
     notes: tuple[Note, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """An accepted photo: its place in the data and what was measured; the fields of `tables.MANIFEST`."""
 
@@ -78,6 +81,7 @@ def ingest(
     progress: Progress | None = None,
     workers: int | None = None,
     listing: Listing | None = None,
+    examined: Path | None = None,
 ) -> Ingested:
     """Read a photo folder: its photos, what is wrong with them, and which are the shots.
 
@@ -91,26 +95,22 @@ def ingest(
         progress: called as files are done.
         workers: threads that decode; None: one per core. Each holds one photo at a time.
         listing: the photos if the caller knows them; None: the folder is listed.
+        examined: file of what earlier runs measured, so that unchanged photos are not read; None: all are.
 
     Raises:
         UserInputError: the folder or its list cannot be used as a whole; bad photos never raise.
     """
-    if not root.is_dir():
-        raise UserInputError(
-            "there is no such folder" if not root.exists() else "it is a file, not a folder",
-            on=str(root),
-            remedy="give a folder that holds one folder of photos per class",
-        )
+    _require_folder(root)
     root = root.resolve()
     listing = listing or read_source(root, settings.listing)
     listing.rejected += read_left_out(root)
     check_classes(root, listing)
-    found = _examine_all(root, listing.entries, settings.limits, workers or os.cpu_count() or 1, progress)
-    labels = {entry.label for entry in listing.entries}
-    said, dropped, lost_words = with_label_words(root, [file for file in found if isinstance(file, Photo)], labels)
+    with closing(Examined(examined, settings.limits)) as earlier:
+        found = _examine_all(root, listing.entries, settings.limits, earlier, workers, progress)
+    photos = [file for file in found if isinstance(file, Photo)]
+    said, dropped, lost_words = with_label_words(root, photos, {entry.label for entry in listing.entries})
     photos, duplicates = without_duplicates(said)
-    refused = [file for file in found if isinstance(file, Rejected)]
-    rejected = listing.rejected + read_left_out(root) + refused + dropped + duplicates
+    rejected = listing.rejected + [file for file in found if isinstance(file, Rejected)] + dropped + duplicates
     _check_photos(root, photos, rejected)
     named, notes = name_classes(
         {photo.label for photo in photos},
@@ -129,6 +129,15 @@ def ingest(
         layout=listing.layout,
         notes=tuple(listing.notes + notes + lost_words + _lost_classes(listing, photos)),
     )
+
+
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise UserInputError(
+            "there is no such folder" if not root.exists() else "it is a file, not a folder",
+            on=str(root),
+            remedy="give a folder that holds one folder of photos per class",
+        )
 
 
 def examine(root: Path, entry: Entry, limits: Limits) -> Photo | Rejected:
@@ -164,7 +173,7 @@ def examine(root: Path, entry: Entry, limits: Limits) -> Photo | Rejected:
 
 
 def _examine_all(
-    root: Path, entries: list[Entry], limits: Limits, workers: int, progress: Progress | None
+    root: Path, entries: list[Entry], limits: Limits, earlier: Examined, workers: int | None, progress: Progress | None
 ) -> list[Photo | Rejected]:
     """Examine every entry; the results are in the order of their paths."""
     # Threads, not processes: decoders work outside the interpreter's lock, nothing has to be sent between processes,
@@ -172,23 +181,57 @@ def _examine_all(
     entries = sorted(entries, key=lambda entry: (entry.path, entry.label, entry.split or ""))
     chunks = [entries[start : start + _CHUNK_FILES] for start in range(0, len(entries), _CHUNK_FILES)]
     done: dict[int, list[Photo | Rejected]] = {}
+    new: dict[str, tuple[FileState, Measured]] = {}
 
-    def examine_chunk(number: int) -> tuple[int, list[Photo | Rejected]]:
-        return number, [examine(root, entry, limits) for entry in chunks[number]]
+    def examine_chunk(number: int, known: _Known) -> tuple[int, list[Photo | Rejected], _Known]:
+        fresh: _Known = {}
+        return number, [_examine_once(root, entry, limits, known, fresh) for entry in chunks[number]], fresh
 
     n_done = 0
+    workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool:
         waiting: Iterator[int] = iter(range(len(chunks)))
-        running = {pool.submit(examine_chunk, number) for number in islice(waiting, 2 * workers)}
-        while running:
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                number, done[number] = future.result()
-                n_done += len(done[number])
-                if progress is not None:
-                    progress(n_done, len(entries))
-            running |= {pool.submit(examine_chunk, number) for number in islice(waiting, len(finished))}
+
+        def submitted(count: int) -> set[Future[tuple[int, list[Photo | Rejected], _Known]]]:
+            numbers = islice(waiting, count)
+            return {pool.submit(examine_chunk, number, earlier.known(chunks[number])) for number in numbers}
+
+        running = submitted(2 * workers)
+        try:
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    number, done[number], fresh = future.result()
+                    new |= fresh
+                    n_done += len(done[number])
+                    if progress is not None:
+                        progress(n_done, len(entries))
+                if len(new) >= _KEPT_TOGETHER:
+                    earlier.keep(new)
+                    new.clear()
+                running |= submitted(len(finished))
+        finally:
+            earlier.keep(new)
+    earlier.forget_others(entries)
     return [file for number in sorted(done) for file in done[number]]
+
+
+_Known = dict[str, tuple[FileState, Measured]]
+
+
+def _examine_once(root: Path, entry: Entry, limits: Limits, known: _Known, fresh: _Known) -> Photo | Rejected:
+    """`examine`, unless the file is as it was when it was measured; what is measured anew comes into `fresh`."""
+    refused = place(root, entry)
+    if refused is not None:
+        return refused
+    state = file_state(root / entry.path)
+    if state is not None and entry.path in known and known[entry.path][0] == state:
+        measured = known[entry.path][1]
+        return Photo(path=entry.path, label=entry.label, split=entry.split, **asdict(measured))
+    found = examine(root, entry, limits)
+    if isinstance(found, Photo) and state is not None and file_state(root / entry.path) == state:
+        fresh[entry.path] = state, Measured(*(getattr(found, name) for name in Measured.__slots__))
+    return found
 
 
 def check_classes(root: Path, listing: Listing) -> None:
@@ -259,25 +302,24 @@ def _manifest_table(photos: list[Photo], named: dict[str, ClassName], near_dupli
     photos = sorted(photos, key=lambda photo: photo.id)
     # Sorted by id, so a group's first row is its lowest id.
     groups = groups_of([photo.thumbnail for photo in photos], near_duplicate)
-    rows = [
-        {
-            "id": photo.id,
-            "path": photo.path,
-            "class": photo.label,
-            "name": named[photo.label].name,
-            "split": photo.split,
-            "width": photo.width,
-            "height": photo.height,
-            "mode": photo.mode,
-            "bytes": photo.size_bytes,
-            "blur": photo.blur,
-            "error": photo.flaw,
-            "thumbnail": photo.thumbnail,
-            "group": photos[first].id,
-        }
-        for photo, first in zip(photos, groups, strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=MANIFEST)
+    # Column by column: a dictionary a row would take more memory than all that is kept of a photo.
+    columns = {
+        "id": (photo.id for photo in photos),
+        "path": (photo.path for photo in photos),
+        "class": (photo.label for photo in photos),
+        "name": (named[photo.label].name for photo in photos),
+        "split": (photo.split for photo in photos),
+        "width": (photo.width for photo in photos),
+        "height": (photo.height for photo in photos),
+        "mode": (photo.mode for photo in photos),
+        "bytes": (photo.size_bytes for photo in photos),
+        "blur": (photo.blur for photo in photos),
+        "error": (photo.flaw for photo in photos),
+        "thumbnail": (photo.thumbnail for photo in photos),
+        "group": (photos[first].id for first in groups),
+    }
+    arrays = [pa.array(columns[field.name], field.type, size=len(photos)) for field in MANIFEST]
+    return pa.Table.from_arrays(arrays, schema=MANIFEST)
 
 
 def _quarantine_table(rejected: list[Rejected]) -> pa.Table:

@@ -67,9 +67,10 @@ def groups_of(thumbnails: list[bytes], threshold: float) -> NDArray[np.int64]:
 
 def _structured(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The rows that show more than noise, and of every row 256 times the length of its centred pixels / 16."""
-    exact = pixels.astype(np.float64)
-    totals = exact.sum(1)
-    spread = np.sqrt(THUMBNAIL_BYTES * np.square(exact).sum(1) - totals**2)
+    spread = np.empty(len(pixels))
+    for start in range(0, len(pixels), _PART):  # a row takes 2 kB as float64
+        exact = pixels[start : start + _PART].astype(np.float64)
+        spread[start : start + _PART] = np.sqrt(THUMBNAIL_BYTES * np.square(exact).sum(1) - exact.sum(1) ** 2)
     return np.flatnonzero(spread >= _FLAT * THUMBNAIL_BYTES), spread
 
 
@@ -177,9 +178,13 @@ def _coarse(pixels: NDArray[np.uint8], spread: NDArray[np.float64]) -> NDArray[n
     lowest = sorted((a * a + b * b, a, b) for a in range(_SIDE) for b in range(_SIDE) if a or b)[:_COARSE]
     basis = np.stack([np.outer(waves[a], waves[b]).ravel() for _, a, b in lowest], axis=1)
     # Every wave but the constant one sums to zero: what is centred and what is not has the same coefficients.
-    coefficients = pixels @ basis * (_SIDE / spread)[:, None]
-    rest = np.sqrt(np.maximum(1 - np.square(coefficients).sum(1), 0.0))
-    return np.asarray(np.column_stack([coefficients, rest]), np.float32)
+    coarse = np.empty((len(pixels), _COARSE + 1), np.float32)
+    for start in range(0, len(pixels), _PART):
+        part = slice(start, start + _PART)
+        coefficients = pixels[part] @ basis * (_SIDE / spread[part])[:, None]
+        coarse[part, :_COARSE] = coefficients
+        coarse[part, _COARSE] = np.sqrt(np.maximum(1 - np.square(coefficients).sum(1), 0.0))
+    return coarse
 
 
 def _first(group: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ SPLIT_OF_FOLDER = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One photo that a layout names.
 
@@ -59,7 +59,7 @@ class Entry:
     split: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A file that is not used, and why: a row of the quarantine."""
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+from components.background import start_in_background
 from components.errors import ShotlineError
 from components.live.online import OnlineClasses
 from components.store import StoreSettings
@@ -25,11 +24,6 @@ __all__ = ["keep_online"]
 
 _log = logging.getLogger(__name__)
 
-# Folder of Feast's metrics: a Feast imported here would name a folder that is removed when this process ends.
-_OF_THIS_PROCESS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
-
-_started: list[subprocess.Popen[bytes]] = []  # kept, so that Python does not complain of children that still run
-
 
 def keep_online(workspace: Workspace) -> str | None:
     """Start the process if the online store is behind; returns why the last one failed, None if it did not."""
@@ -38,21 +32,12 @@ def keep_online(workspace: Workspace) -> str | None:
     if not wanted or importlib.util.find_spec("feast") is None:  # a Bento's environment has none
         return None
     failure = online.failure()
-    _started[:] = [process for process in _started if process.poll() is None]
+    # -P: modules in the current folder must not be imported
+    command = [sys.executable, "-P", "-m", "components.live.keeping_online", str(workspace.root)]
     try:
-        with (workspace.feature_store / "online.log").open("wb") as log:
-            process = subprocess.Popen(
-                # -P: modules in the current folder must not be imported
-                [sys.executable, "-P", "-m", "components.live.keeping_online", str(workspace.root)],
-                env={name: value for name, value in os.environ.items() if name not in _OF_THIS_PROCESS},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C that ends the command must not end it
-            )
+        start_in_background(command, folder=Path.cwd(), log=workspace.feature_store / "online.log")
     except OSError as error:  # the change is live already; this can be done later
         return f"it cannot be started: {error.strerror}"
-    _started.append(process)
     return failure
 
 

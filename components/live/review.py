@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from components.backbone import BackboneSettings, load_with_beside
@@ -41,7 +40,6 @@ __all__ = [
 _LIKELY = 9  # likely classes shown: as many as there are number keys
 _ALIKE = 0.9  # cosine of two embeddings, after subtracting the pool's mean, from which photos show the same thing
 _MOST_ALIKE = 24
-_AT_ONCE = 4096  # photos whose feature levels are in memory
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,7 @@ def _to_begin_with(workspace: Workspace, pool: Pool, top: int) -> list[ReviewIte
         limits=parameters.section("ingest", IngestSettings).limits,
     )
     views = [View(each.photo) for each in photos]
-    parts = [
-        features.read(views[start : start + _AT_ONCE], pooled=True).embedding
-        for start in range(0, len(views), _AT_ONCE)
-    ]
-    embeddings = torch.cat(parts).numpy()
+    embeddings = features.read(views, levels=False).embedding.numpy()
     one_kind = np.zeros(len(photos), np.int64)
     return [
         ReviewItem(

@@ -17,7 +17,7 @@ from components.backbone import Backbone
 from components.classifier import ClassifierSettings, choose, fit_candidates
 from components.classifier.candidates import Candidate, fit_candidate
 from components.features import Features, FeaturesSettings, PhotoFeatures, View, class_embeddings, features_cache
-from components.files import digest
+from components.files import digest, sha256_bytes
 from components.heads import Support
 from components.ingest import Entry, Ingested, IngestSettings, Listing, draw_sample, groups_of, ingest
 from components.ldc import LdcHead, LdcSettings, fit_ldc
@@ -123,7 +123,8 @@ class _Set:
         self._labels = self._ingested.classes["class"].to_pylist()
 
     def _read(self, root: Path, listing: Listing | None) -> Ingested:
-        read = ingest(root, settings=replace(self._limits, shots=0), listing=listing)
+        examined = self._protocol.workspace.features_cache / f"examined-{sha256_bytes(bytes(root))[:16]}.sqlite"
+        read = ingest(root, settings=replace(self._limits, shots=0), listing=listing, examined=examined)
         for image_id, path in zip(read.manifest["id"].to_pylist(), read.manifest["path"].to_pylist(), strict=True):
             self._files[image_id] = root / path
         return read

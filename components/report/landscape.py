@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,22 +44,23 @@ def landscape(
     added = labels >= len(sources.bundle["class_names"])
     right = {photo.path: photo.right for photo in sources.answers}
     is_right = np.array([right.get(path, True) for path in sources.measured.paths], dtype=bool)
-    measured = sources.measured.embeddings.astype(np.float64)
+    measured = sources.measured.embeddings
     kinds = {
-        "without a label": sources.pool.astype(np.float64),
+        "without a label": sources.pool,
         "learnt from": rows[~added],
         "added classes": rows[added],
-        "measured, right": measured[is_right] if len(measured) else measured[:0],
-        "measured, wrong": measured[~is_right] if len(measured) else measured[:0],
+        "measured, right": measured[_some(np.flatnonzero(is_right))] if len(measured) else measured,
+        "measured, wrong": measured[_some(np.flatnonzero(~is_right))] if len(measured) else measured,
     }
     points: dict[str, NDArray[np.float64]] = {
-        name: (_some(each) - centre) @ plane if len(each) else np.empty((0, 2)) for name, each in kinds.items()
+        name: (_some(each).astype(np.float64) - centre) @ plane if len(each) else np.empty((0, 2))
+        for name, each in kinds.items()
     }
     places = (means - centre) @ plane
     names = [(sources.words[name], float(places[row, 0]), float(places[row, 1])) for row, name in enumerate(classes)]
     return points, names if len(names) <= _NAMES else []
 
 
-def _some(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _some(rows: NDArray[Any]) -> NDArray[Any]:
     """At most so many of them, evenly."""
     return rows if len(rows) <= _MOST else rows[np.linspace(0, len(rows) - 1, _MOST).astype(int)]

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from components.artefacts import (
     AnsweredPhoto,
+    FeatureKeys,
     PhotoTables,
     answers_file,
     embeddings_file,
     metrics_file,
     read_answers,
     read_answers_by_head,
-    read_clean_embeddings,
+    read_embeddings,
     read_metrics,
 )
 from components.bank import BankFacts
@@ -146,7 +147,6 @@ def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Em
         raise UserInputError(
             "the embeddings are missing", on=str(path), remedy="run `shotline train`, or `dvc checkout`"
         )
-    ids, embeddings = read_clean_embeddings(path)
     manifest = PhotoTables(workspace.validated).manifest(["id", "path", "class"])
     raw = workspace.raw.relative_to(workspace.root).as_posix()
     place = {
@@ -155,14 +155,15 @@ def _embedded(workspace: Workspace, bank: BankFacts, n_trained: int) -> tuple[Em
             *(manifest[column].to_pylist() for column in ("id", "path", "class")), strict=True
         )
     }
-    sample = PhotoTables(workspace.validated).sample()
-    role = dict(zip(sample["id"].to_pylist(), sample["role"].to_pylist(), strict=True))
-    roles = np.array([role.get(photo, "") for photo in ids.to_pylist()])
-    places = [place.get(photo, ("", "")) for photo in ids.to_pylist()]
-    every = Embedded([name for name, _ in places], [label for _, label in places], embeddings)
-    training, measured = (every.rows(np.flatnonzero(roles == each)) for each in ("support", "query"))
-    unlabelled = np.array([photo not in place for photo in ids.to_pylist()], dtype=bool)
-    return _with_added(training, workspace, bank, n_trained), measured, embeddings[unlabelled]
+
+    def of(role: str) -> Embedded:
+        views = FeatureKeys.read(workspace.features, [role]).views
+        clean = [(view.image_id, view.number) for view in views if view.number == 0]
+        places = [place.get(photo, ("", "")) for photo, _ in clean]
+        embeddings = read_embeddings(path, clean).numpy()
+        return Embedded([name for name, _ in places], [label for _, label in places], embeddings)
+
+    return _with_added(of("support"), workspace, bank, n_trained), of("query"), of("pool").embeddings
 
 
 def _with_added(training: Embedded, workspace: Workspace, bank: BankFacts, n_trained: int) -> Embedded:

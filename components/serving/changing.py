@@ -143,10 +143,10 @@ def _moved(root: Path, change: Change) -> dict[str, Any]:
 def follow_up(root: Path) -> None:
     """Update Feast and tell DVC after a change, as after a command, in processes of their own."""
     from components.live.keeping_online import keep_online
-    from components.serving.training import start_tracking
+    from components.live.keeping_tracked import keep_tracked
 
     keep_online(Workspace(root))
-    start_tracking(Workspace(root))
+    keep_tracked(Workspace(root))
 
 
 def live_part(root: Path) -> LiveWorkspace:

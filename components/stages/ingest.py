@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,18 @@ def run(workspace: Workspace, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserInputError: the photos changed while they were being read, so changes may have been missed.
     """
-    before = _listing(workspace.raw)
+    before = dict(_listing(workspace.raw))
     ingested = ingest(
         workspace.raw,
         settings=workspace.parameters.section("ingest", IngestSettings),
         class_names=workspace.class_names if workspace.class_names.is_file() else None,
         progress=lambda done, total: reporter.progress(done, total, "photos read"),
+        examined=workspace.features_cache / "examined.sqlite",
     )
-    if changed := sorted(before.items() ^ _listing(workspace.raw).items()):
+    if changed := sorted(_changed(before, workspace.raw)):
         raise UserInputError(
             "photos changed while they were being read",
-            on=str(workspace.raw / changed[0][0]),
+            on=str(workspace.raw / changed[0]),
             remedy="run again once they have settled",
         )
     for note in ingested.notes:
@@ -68,9 +70,16 @@ def _is_words(name: str) -> bool:
     return name.isascii() and not any(letter.isdigit() for letter in name)
 
 
-def _listing(root: Path) -> dict[str, tuple[int, int]]:
+def _changed(before: dict[str, tuple[int, int]], root: Path) -> Iterator[str]:
+    """Files that have come, gone or changed since; empties `before`."""
+    for path, status in _listing(root):
+        if before.pop(path, None) != status:
+            yield path
+    yield from before
+
+
+def _listing(root: Path) -> Iterator[tuple[str, tuple[int, int]]]:
     """Each file with its size and modification time, which must stay the same while it is read."""
-    found = {}
     for folder, _, files in os.walk(root):
         for file in files:
             path = Path(folder, file)
@@ -78,5 +87,4 @@ def _listing(root: Path) -> dict[str, tuple[int, int]]:
                 status = path.lstat()
             except OSError:  # removed since its folder was listed (the second listing shows it), or not readable
                 continue
-            found[path.relative_to(root).as_posix()] = (status.st_size, status.st_mtime_ns)
-    return found
+            yield path.relative_to(root).as_posix(), (status.st_size, status.st_mtime_ns)

@@ -116,7 +116,7 @@ def _features(
             remedy="run the stage features again, as `dvc repro` and `shotline train` do",
         )
     pooled = heads is not None and all(head.level_mode == "pooled" for head in heads)
-    read = cached.read(recorded.views, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
+    read = cached.read(recorded.views, embedding=False, pooled=pooled, mapped=not pooled, progress=encoding(reporter))
     return Features(embedding, read.levels, read.class_tokens)
 
 

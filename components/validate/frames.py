@@ -37,8 +37,9 @@ def photos_frame(manifest: pa.Table, sample: pa.Table) -> pd.DataFrame:
     photos["aspect_ratio"] = (sides.max(axis=1) / sides.min(axis=1)).round(2)
     support_of: dict[str, str] = {}
     classes_of: dict[str, set[str]] = defaultdict(set)
+    shared = photos[photos["group"].duplicated(keep=False)]  # most groups are one photo
     for path, label, group, its_role in zip(
-        photos["path"], photos["class"], photos["group"], photos["role"], strict=True
+        shared["path"], shared["class"], shared["group"], shared["role"], strict=True
     ):
         classes_of[group].add(label)
         if its_role == "support":
@@ -53,7 +54,7 @@ def photos_frame(manifest: pa.Table, sample: pa.Table) -> pd.DataFrame:
     )
     photos["twin_in_class"] = pd.Series(
         [
-            ", ".join(sorted(classes_of[group] - {label})) or None
+            ", ".join(sorted(classes_of[group] - {label})) or None if group in classes_of else None
             for group, label in zip(photos["group"], photos["class"], strict=True)
         ],
         dtype=object,
@@ -63,11 +64,9 @@ def photos_frame(manifest: pa.Table, sample: pa.Table) -> pd.DataFrame:
 
 def files_frame(manifest: pa.Table, quarantine: pa.Table) -> pd.DataFrame:
     """One row per file: path, class, `reason` (None where accepted), `decode_error` (the reason, where it is one)."""
-    accepted = manifest.select(["path", "class"]).to_pandas().assign(reason=None)
-    refused = quarantine.select(["path", "class", "reason"]).to_pandas()
-    files = pd.DataFrame(
-        accepted.to_dict("records") + refused.to_dict("records"), columns=["path", "class", "reason"], dtype=object
-    )
+    accepted = manifest.select(["path", "class"]).append_column("reason", pa.nulls(manifest.num_rows, pa.string()))
+    refused = quarantine.select(["path", "class", "reason"])
+    files = pa.concat_tables([accepted, refused]).to_pandas().astype(object)
     files["decode_error"] = files["reason"].where(files["reason"].isin(DECODE_ERRORS), None)
     return files
 

@@ -67,10 +67,9 @@ def live_versions(workspace: Path | None) -> tuple[Any, Any]:
 def keep_online(workspace: Any) -> None:
     """Start updating Feast's online store if it is behind, and tracking of arrivals by DVC."""
     from components.live import keeping_online
-    from flows.tracking import keep_tracked
+    from components.live.keeping_tracked import keep_tracked
 
     keep_tracked(workspace)
-
     if failure := keeping_online.keep_online(workspace):
         from flows.console import console
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from components import background
+from components.live import keeping_tracked
+from components.live.keeping_tracked import keep_tracked
 from components.workspace import Workspace
 from flows import tracking
 from flows.dvc import Pipeline
@@ -29,34 +29,35 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(root)
 
 
-def test_it_is_started_where_dvc_is_behind(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[list[str]] = []
+def test_it_is_started_where_dvc_is_behind(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "shotline"
+    program.write_text('#!/bin/sh\necho "$@" >> started\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(keeping_tracked, "shotline_program", lambda: str(program))
 
-    class Process:
-        def __init__(self, command: list[str], **_: object) -> None:
-            started.append(command)
+    def started() -> list[str]:
+        assert all(process.wait(30) == 0 for process in background._started)
+        return (workspace.root / "started").read_text().splitlines()
 
-        def poll(self) -> int:
-            return 0
-
-    monkeypatch.setattr(tracking, "subprocess", SimpleNamespace(Popen=Process, DEVNULL=subprocess.DEVNULL))
-    tracking.keep_tracked(workspace)
-    assert started == [[sys.executable, "-P", "-m", "flows.tracking", str(workspace.root)]]
+    keep_tracked(workspace)
+    assert [line.split() for line in started()] == [["track", "--workspace", str(workspace.root)]]
 
     assert tracking.track_arrivals(workspace)  # what the process does
     out = yaml.safe_load((workspace.arrivals / "photos.dvc").read_text())["outs"][0]
     assert (out["nfiles"], out["path"]) == (1, "photos")
     assert not (workspace.root / "data/raw.dvc").exists()
     assert not tracking.track_arrivals(workspace)
-    tracking.keep_tracked(workspace)
-    assert len(started) == 1
+    keep_tracked(workspace)
+    assert len(started()) == 1
 
     workspace.ledger.write_text("one line more\n")
-    tracking.keep_tracked(workspace)
-    assert len(started) == 2
+    keep_tracked(workspace)
+    assert len(started()) == 2
     (workspace.root / "params.yaml").write_text("tracking: {arrivals: false}\n")
-    tracking.keep_tracked(Workspace(workspace.root))
-    assert len(started) == 2
+    keep_tracked(Workspace(workspace.root))
+    assert len(started()) == 2
 
 
 def test_it_waits_for_another_command_of_dvcs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

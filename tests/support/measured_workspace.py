@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import torch
 
 from components.artefacts import (
+    FeatureKeys,
     embeddings_file,
     write_answers,
     write_answers_by_head,
@@ -18,6 +19,7 @@ from components.artefacts import (
 )
 from components.bank import AddedClass, Answering, ArrivalPhotos, Bank
 from components.evaluate import Query, answered, answered_by_head, evaluate, metrics, write_plots
+from components.features import View
 from components.features.carriers import Features
 from components.files import write_json
 from components.workspace import Workspace
@@ -60,6 +62,7 @@ def measured_workspace(root: Path, *, on_query: bool = True, added: bool = True)
     ids = [photo for photo, _, _ in rows]
     workspace.features.mkdir(parents=True)
     write_embeddings(embeddings_file(workspace.features), [(ids, [0] * len(ids), vectors)], datetime.now(UTC))
+    FeatureKeys([View(photo) for photo in ids], [role for _, _, role in rows], ids).write(workspace.features)
     bundle.save(workspace.bundle)
     bank.save(workspace.bank)
     query = Query(Features(embedding), labels, tuple(asked)) if on_query else None

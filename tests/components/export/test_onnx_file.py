@@ -41,8 +41,8 @@ from tests.support.drawn_rows import drawn_support
 from tests.support.saved_bundle import drawn_bundle
 from tests.support.small_export import draw_task, small_backbone, small_classifier
 
-# One head of each kind: an export takes seconds, the others' are soak.
-IN_EVERY_RUN = ("zero_shot", "linear_probe_levels", "map_lr", "ldc")
+# A map of the embedding, and one of the levels: an export takes seconds, the others' are soak.
+IN_EVERY_RUN = ("map_lr", "ldc")
 
 
 @pytest.fixture(scope="module")

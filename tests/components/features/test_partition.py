@@ -1,5 +1,6 @@
+import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from components.features import (
     plan,
     until_committed,
 )
+from components.features import partition as partition_module
+from components.features.carriers import Features
+from components.features.shard import save_shard
 from tests.conftest import FakeBackbone, draw_photo
 
 
@@ -139,6 +143,41 @@ def test_commit_names_what_is_missing_and_half_a_part_is_never_read(
     assert not (shared / f"{parts[2].id}.json").exists()  # damaged, so that it is encoded anew
     encode_missing([View(image_id) for image_id in photos], photos, backbone, cache, size=8)
     assert (shared / f"{parts[2].id}.safetensors").read_bytes() == whole
+
+
+def test_what_a_killed_writer_left_is_swept_and_others_go_on(
+    tmp_path: Path, photos: dict[str, Path], backbone: FakeBackbone
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (part,) = plan(manifest(photos), key(backbone))
+    of_this, old, young = (shared / f".{name}.safetensors.x1.safetensors" for name in (part.id, "0" * 32, "1" * 32))
+    for path in (of_this, old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+
+    encode_missing([View(image_id) for image_id in photos], photos, backbone, FeatureCache(shared))
+
+    assert {path.name for path in shared.iterdir()} == {f"{part.id}.safetensors", f"{part.id}.json", young.name}
+
+
+def test_a_worker_whose_file_is_swept_takes_the_others_word(
+    tmp_path: Path, photos: dict[str, Path], backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shared"
+    (part,) = plan(manifest(photos), key(backbone))
+    other = extract(part, ShardStore(str(tmp_path / "other")), Encoder(backbone, "grid"))
+
+    def slowly(path: Path, keys: Sequence[str], features: Features) -> None:
+        save_shard(path, keys, features)
+        monkeypatch.undo()
+        extract(part, ShardStore(str(folder)), Encoder(FakeBackbone(), "grid"))  # another worker is faster
+        ShardStore(str(folder)).sweep({part.id})
+
+    monkeypatch.setattr(partition_module, "save_shard", slowly)
+
+    assert extract(part, ShardStore(str(folder)), Encoder(backbone, "grid")) == other
+    assert contents(folder) == contents(tmp_path / "other")
 
 
 def test_a_store_that_fails_half_of_its_calls_is_asked_again_and_gives_the_same(

@@ -9,6 +9,8 @@ import pytest
 
 from components.errors import UserInputError
 from components.ingest import Ingested, IngestSettings, copy_photos, ingest, unreadable_paths
+from components.ingest.left_out import write_left_out
+from components.ingest.sources import Rejected
 
 Draw = Callable[..., Path]
 Build = Callable[[Path, Draw], None]
@@ -209,3 +211,9 @@ def test_a_photo_folder_that_may_not_be_read_is_the_users_mistake(
     locked(two_classes, 0o000)
     with pytest.raises(UserInputError, match="cannot be listed"):
         read(two_classes)
+
+
+def test_a_file_that_a_copy_left_out_is_told_once(two_classes: Path) -> None:
+    write_left_out(two_classes, [Rejected("crack/9.png", "crack", None, "unreadable", "its disk failed")])
+
+    assert read(two_classes).quarantine["path"].to_pylist() == ["crack/9.png"]

@@ -214,7 +214,7 @@ def test_a_pointer_that_is_none_says_what_to_do(place: Place) -> None:
             Versions(place.versions.folder).current()
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_done_the_replay_of_the_ledger_is_what_is_live(
     bundle: Bundle, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

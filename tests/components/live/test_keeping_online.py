@@ -29,7 +29,10 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         def poll(self) -> int:
             return 0
 
-    monkeypatch.setattr(keeping_online.subprocess, "Popen", Process)
+        pid = 0
+
+    monkeypatch.setattr("components.background.subprocess.Popen", Process)
+    monkeypatch.setattr("components.background.os.setpriority", lambda *_: None)
     return commands
 
 

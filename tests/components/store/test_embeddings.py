@@ -2,6 +2,8 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.nn import functional as F
@@ -42,6 +44,25 @@ def test_as_many_rows_come_back_as_were_asked_for_in_their_order(store: Embeddin
 
     assert torch.equal(store.read(wanted, SINCE), embeddings()[[5, 0, 0, 1]])
     assert torch.equal(read_embeddings(embeddings_file(folder / "data/features"), wanted), store.read(wanted, SINCE))
+
+
+def test_of_a_large_file_only_what_is_wanted_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.arange(40.0).reshape(20, 2)
+    chunks = [([str(row)], [0], rows[row : row + 1]) for row in range(20)]
+    write_embeddings(embeddings_file(tmp_path), chunks, SINCE)
+    groups: list[int] = []
+    real = pq.ParquetFile.read_row_group
+
+    def counted(self: pq.ParquetFile, group: int, columns: list[str]) -> pa.Table:
+        groups.append(group)
+        return real(self, group, columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    found = read_embeddings(embeddings_file(tmp_path), [("17", 0), ("4", 0)])
+
+    assert torch.equal(found, rows[[17, 4]])
+    assert groups == [0, 4, 17]  # the first one tells the width
+    assert read_embeddings(embeddings_file(tmp_path), []).shape == (0, 2)
 
 
 def test_the_definitions_are_applied_once(store: EmbeddingStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from filelock import FileLock
 from PIL import Image
 from starlette.types import ASGIApp
 
+from components import background
 from components.errors import RefusedByGateError
 from components.files import sha256_bytes
 from components.serving import training
@@ -24,7 +25,6 @@ from components.serving.edge.changes_process import ChangesProcess
 from components.serving.edge.openapi import openapi_document
 from components.serving.edge.probes import Readiness
 from components.serving.place import Place
-from components.workspace import Workspace
 from tests.conftest import draw_photo
 
 TOKEN = "a-token-of-enough-letters"
@@ -313,24 +313,6 @@ def test_what_lacks_something_is_told(workspace: Path, path: str, values: dict[s
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_dvc_is_told_of_a_change_by_a_process_of_its_own(
-    make_workspace: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace = Workspace(make_workspace())
-    program = tmp_path / "shotline"
-    program.write_text('#!/bin/sh\necho "$@" > arguments\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(training, "_program", lambda: str(program))
-
-    training.start_tracking(workspace)  # its parameters say that nothing is tracked
-    assert not (workspace.root / "arguments").exists()
-    workspace.set_parameters({"tracking.arrivals": True})
-    training.start_tracking(Workspace(workspace.root))
-
-    assert training._started[-1].wait(30) == 0
-    assert (workspace.root / "arguments").read_text().split() == ["track", "--workspace", str(workspace.root)]
-
-
 def test_a_training_is_a_process_of_its_own_that_tells_how_far_it_is(
     make_workspace: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,7 +320,7 @@ def test_a_training_is_a_process_of_its_own_that_tells_how_far_it_is(
     program = tmp_path / "shotline"
     program.write_text('#!/bin/sh\necho "$@" > arguments; env > environment\n')
     program.chmod(0o755)
-    monkeypatch.setattr(training, "_program", lambda: str(program))
+    monkeypatch.setattr(training, "shotline_program", lambda: str(program))
     monkeypatch.setenv("SHOTLINE_ADMIN_TOKEN", TOKEN)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     app = service(workspace)
@@ -347,7 +329,7 @@ def test_a_training_is_a_process_of_its_own_that_tells_how_far_it_is(
     answer = ask(app, "POST", "/train", json={"shots": 0})
 
     assert (answer.status_code, answer.json()["state"]) == (202, "starting")
-    assert training._started[-1].wait(30) == 0
+    assert background._started[-1].wait(30) == 0
     assert (workspace / "arguments").read_text().split() == [
         "train",
         "--workspace",
