@@ -19,6 +19,7 @@ from components.serving.edge.changes_process import ChangesProcess
 from components.serving.edge.errors import RefusedError, error_response
 from components.serving.edge.forms import RequestForm, posted_form
 from components.serving.edge.guard import Guard, require_allowed
+from components.serving.edge.limits import MOST_PHOTOS
 from components.serving.edge.openapi import admin_paths
 from components.serving.pictures import WorkspacePictures
 from components.serving.place import Place
@@ -33,7 +34,6 @@ _log = logging.getLogger("bentoml.shotline")
 OPEN_PATH = "/open"
 PHOTO = "shotline.photo"  # key in a request's scope: the photo at the end of its address
 _ADMIN_PATHS = admin_paths()
-_MOST_PHOTOS = 64
 _MOST_VERSIONS = 100
 _MOST_OF_CLASS = 200
 _OF_EACH_CLASS = 6
@@ -118,11 +118,11 @@ class Admin:
         name = _value(form, "name", "/add_class", "the name of the class")
         if not form.photos:
             raise _missing("/add_class", "no_images", "the request has no photo in the field images")
-        if len(form.photos) > _MOST_PHOTOS:
+        if len(form.photos) > MOST_PHOTOS:
             raise RefusedError(
                 HTTPStatus.BAD_REQUEST,
                 "bad_request",
-                f"the request has {len(form.photos)} photos; at most {_MOST_PHOTOS} are read",
+                f"the request has {len(form.photos)} photos; at most {MOST_PHOTOS} are read",
                 "send the rest in requests of their own: a class may be given more photos",
             )
         force = form.values.get("force", "").strip().lower()

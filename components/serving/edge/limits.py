@@ -1,4 +1,4 @@
-"""Limits of a request's size and slowness: its body is read completely before anything else waits for it.
+"""Limits of a request's size, photos and slowness: its body is read completely before anything else waits for it.
 
 So a slow or broken upload takes no place among the requests under way, and no time of the answer.
 """
@@ -18,7 +18,22 @@ from components.serving.edge.archives import ARCHIVE
 from components.serving.edge.errors import CLIENT_GONE, RefusedError
 from components.serving.edge.forms import MEDIA_TYPES, media_type
 
-__all__ = ["REFUSED", "UploadLimits", "Uploads", "refused"]
+__all__ = [
+    "MAX_TEXTS",
+    "MAX_TEXT_CHARACTERS",
+    "MAX_TOP",
+    "MOST_PHOTOS",
+    "REFUSED",
+    "UploadLimits",
+    "Uploads",
+    "refused",
+]
+
+MOST_PHOTOS = 64
+"""Photos of one request. An archive's: `MOST_IN_ARCHIVE`; bytes and pixels of a photo: `components.ingest.Limits`."""
+MAX_TEXTS = 64
+MAX_TEXT_CHARACTERS = 2_000  # a CLIP reads about 77 tokens
+MAX_TOP = 1_000
 
 REFUSED = "shotline.refused"  # key in a request's scope: the answer that is known before it is read
 _CLOSE = {"connection": "close"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from components.serving.edge.limits import MAX_TEXT_CHARACTERS, MAX_TEXTS, MAX_TOP, MOST_PHOTOS
 from components.serving.edge.openapi_schemas import ERROR, ERRORS, SCHEMAS
 
 __all__ = ["admin_paths", "openapi_document", "paths_with_body"]
@@ -23,10 +24,15 @@ _PHOTOS = {
         "format": "binary",
         "description": "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; base64 in JSON",
     },
-    "maxItems": 64,
+    "maxItems": MOST_PHOTOS,
     "description": "photos; the field image is taken too, and in JSON each is base64",
 }
-_TEXTS = {"type": "array", "items": {"type": "string", "maxLength": 2000}, "maxItems": 64, "description": "texts"}
+_TEXTS = {
+    "type": "array",
+    "items": {"type": "string", "maxLength": MAX_TEXT_CHARACTERS},
+    "maxItems": MAX_TEXTS,
+    "description": "texts",
+}
 
 
 def openapi_document(prefix: str = "") -> dict[str, Any]:
@@ -100,7 +106,7 @@ def _answering() -> dict[str, dict[str, Any]]:
                 {
                     "images": {**_PHOTOS, "maxItems": 1},
                     "text": {"type": "string"},
-                    "top": {"type": "integer", "minimum": 1, "maximum": 1000},
+                    "top": {"type": "integer", "minimum": 1, "maximum": MAX_TOP},
                 },
                 _each("Found"),
                 "-F text=rust -F top=20 URL/search",

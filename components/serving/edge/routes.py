@@ -26,7 +26,7 @@ from components.serving.edge.archives import ARCHIVE, Member, archive_batches
 from components.serving.edge.errors import RefusedError, error_response, status_response
 from components.serving.edge.forms import RequestForm, media_type, posted_form
 from components.serving.edge.gathering import Gathering
-from components.serving.edge.limits import refused
+from components.serving.edge.limits import MAX_TEXT_CHARACTERS, MAX_TEXTS, MAX_TOP, MOST_PHOTOS, refused
 from components.serving.edge.openapi import paths_with_body
 from components.serving.edge.pages import PREFIX, page, page_routes, wants_page
 from components.serving.edge.probes import Readiness
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["PATHS_WITH_BODY", "PREFIX", "edge_application"]
 
 _log = logging.getLogger("bentoml.shotline")
-
-MAX_IMAGES = 64  # per request
-MAX_TEXTS = 64
-MAX_TEXT_CHARACTERS = 2_000  # a CLIP reads about 77 tokens
-MAX_TOP = 1_000
 
 _USE = {
     "/classify": "send photos in the field images: curl -F images=@photo.jpg URL/classify; or a zip archive: curl -H "
@@ -233,8 +228,8 @@ def _keep(keeper: Keeper, photos: list[bytes], answers: list[dict[str, Any]]) ->
 
 
 def _photos(form: RequestForm) -> tuple[tuple[str | None, bytes], ...]:
-    if len(form.photos) > MAX_IMAGES:
-        raise _too_many(f"{len(form.photos)} photos; at most {MAX_IMAGES} are read")
+    if len(form.photos) > MOST_PHOTOS:
+        raise _too_many(f"{len(form.photos)} photos; at most {MOST_PHOTOS} are read")
     return form.photos
 
 
