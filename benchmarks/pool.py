@@ -43,7 +43,7 @@ Rows = tuple[Tensor, Tensor]
 
 
 def main() -> None:
-    """Print a table a pool, and write the rows if asked to."""
+    """Print the table, and write the rows if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
@@ -61,7 +61,8 @@ def main() -> None:
             if not found:
                 sys.exit(f"{arguments.features} holds no .npz with train{shots}_x and test_x")
             rows += found
-            print_rows(kind, shots, found)
+            print(f"{kind}, {shots} a class: {len(found)} fitted", file=sys.stderr, flush=True)
+    print_table(rows)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
@@ -133,26 +134,26 @@ def without_twins(pool: Rows, query: Tensor) -> tuple[Tensor, int]:
     return pool[0][~twins], int(twins.sum())
 
 
-def print_rows(kind: str, shots: int, rows: Sequence[dict[str, Any]]) -> None:
-    """One line a set: without, with, the difference, and its worst draw."""
-    by_set = defaultdict(list)
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Sets across, one line a pool and number of photos: without -> with, and the worst draw's gain."""
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    lines: dict[tuple[str, int], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        by_set[row["set"]].append(row)
-    print(
-        f"\n{kind}, {shots} a class\n\n| set | photos | left out | trust | map_lr | map_lr_pool | gain | worst draw |"
-    )
-    print("|---" * 8 + "|")
-    gains = []
-    for name, members in by_set.items():
-        with_pool, without = mean(row["map_lr_pool"] for row in members), mean(row["map_lr"] for row in members)
-        gains.append(with_pool - without)
-        worst = min(row["map_lr_pool"] - row["map_lr"] for row in members)
-        figures = [f"{mean(row[key] for row in members):.{digits}f}" for key, digits in COLUMNS]
-        print(f"| {name} | {' | '.join(figures)} | {gains[-1]:+.1f} | {worst:+.1f} |")
-    print(f"| mean | | | | | | {mean(gains):+.1f} | |", flush=True)
+        lines[row["pool"], row["shots"]][row["set"]].append(row)
+    print(f"| pool | photos a class | {' | '.join(sets)} | mean gain | worst set | left out a draw | trust |")
+    print("|---|---:" + "|---" * len(sets) + "|---:" * 4 + "|")
+    for (kind, shots), by_set in lines.items():
+        cells, gains = [], []
+        for name in sets:
+            without, having = ([row[head] for row in by_set[name]] for head in HEADS)
+            worst = min(b - a for a, b in zip(without, having, strict=True))
+            gains.append(mean(having) - mean(without))
+            cells.append(f"{mean(without):.1f} -> {mean(having):.1f} ({worst:+.1f})")
+        found = [row for members in by_set.values() for row in members]
+        figures = f"{mean(gains):+.1f} | {min(gains):+.1f} | {mean(row['twins'] for row in found):.0f}"
+        trust = f"{min(row['trust'] for row in found):.2f} to {max(row['trust'] for row in found):.2f}"
+        print(f"| {kind} | {shots} | {' | '.join(cells)} | {figures} | {trust} |", flush=True)
 
-
-COLUMNS = (("photos", 0), ("twins", 0), ("trust", 2), ("map_lr", 1), ("map_lr_pool", 1))
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,8 @@
 Photo sets as `real_photos.py` takes them; embedded backbone. Of so many test photos (`--query`, drawn once) one half is the
 pool, the other is measured; a photo of the pool that is nearly a measured one (cosine of 0.98) is left out. *Shipped* is
 what the honest choice takes, of the same heads with and without `map_lr_pool`, LDC among them both times: without the pool,
-and with the start that has learnt from it. Seconds are of the processor: heads, LDC and choice.
+and with the start that has learnt from it. *By chance* is the calibration error that perfectly calibrated answers would show
+on so many photos. Heads that learn from no pool are fitted once for both. Seconds are of the processor: heads, LDC and choice.
 
 `--export` writes the embeddings instead, `train1` to `train16`, `val` and `test`, as `pool.py` and `review.py` take them.
 """
@@ -15,9 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -34,10 +38,11 @@ from components.heads import Support
 from components.ldc import LdcSettings, fit_ldc
 
 TWIN = 0.98
+LEARN_FROM_POOL = ("map_lr_pool", "ldc")
 
 
 def main() -> None:
-    """Print a line a set and number of shots."""
+    """Print the table, or write the embeddings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
@@ -59,7 +64,9 @@ def main() -> None:
         for shots in arguments.shots:
             found = [measure(photos, query, shots, seed, arguments.heads) for seed in arguments.seeds]
             rows += found
-            print_rows(found)
+            print(f"{photos.root.name}, {shots} a class: measured", file=sys.stderr, flush=True)
+    if rows:
+        print_table(rows)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
@@ -97,17 +104,26 @@ def measure(
     pool = query[0].embedding[half]
     twins = (pool @ measured.embedding.T).max(1).values >= TWIN
     row: dict[str, Any] = {"set": photos.root.name, "shots": shots, "seed": seed, "pool": int((~twins).sum())}
+    begun = time.process_time()
+    common = fit_candidates(support, [name for name in names if name not in LEARN_FROM_POOL])
+    seconds = time.process_time() - begun
     for kind, learnt_from in (("without", support), ("with", replace(support, pool=pool[~twins]))):
-        row[kind] = path(learnt_from, validation, measured, labels, names)
+        row[kind] = path(learnt_from, validation, measured, labels, common, [n for n in names if n in LEARN_FROM_POOL])
+        row[kind]["seconds"] += seconds
     return row
 
 
 def path(
-    support: Support, validation: Support | None, measured: Features, labels: Tensor, names: list[str]
+    support: Support,
+    validation: Support | None,
+    measured: Features,
+    labels: Tensor,
+    common: list[Candidate],
+    names: list[str],
 ) -> dict[str, Any]:
-    """What training does with one support set, and what comes of it."""
+    """What training does with one support set, and what comes of it; `common` has the heads that learn from no pool."""
     begun = time.process_time()
-    candidates = fit_candidates(support, [name for name in names if name != "ldc"])
+    candidates = [*common, *fit_candidates(support, [name for name in names if name != "ldc"])]
     if "ldc" in names:
         fit = fit_ldc(support, LdcSettings(), validation=validation)
         candidates.append(Candidate("ldc", fit.head, fit.out_of_fold))
@@ -115,37 +131,55 @@ def path(
     seconds = time.process_time() - begun
     scores = {each.name: each.head.scores(measured) for each in candidates}
     top1 = {name: 100 * float((each.argmax(1) == labels).double().mean()) for name, each in scores.items()}
-    shipped = choice.head.scores(measured) / choice.temperature
+    probabilities = torch.softmax(choice.head.scores(measured) / choice.temperature, 1)
     return {
         "top1": top1,
         "shipped": choice.name,
         "regret": max(top1.values()) - top1[choice.name],
-        "ece": 100 * expected_calibration_error(torch.softmax(shipped, 1), labels),
+        "ece": 100 * expected_calibration_error(probabilities, labels),
+        "ece_by_chance": 100 * by_chance(probabilities),
         "seconds": seconds,
     }
 
 
-def print_rows(rows: list[dict[str, Any]]) -> None:
-    """Means over seeds, without -> with."""
-    cells = defaultdict(list)
-    for row in rows:
-        without, having = row["without"], row["with"]
-        for name in ("regret", "ece", "seconds"):
-            cells[name].append((without[name], having[name]))
-        cells["shipped"].append((without["top1"][without["shipped"]], having["top1"][having["shipped"]]))
-        if "ldc" in having["top1"]:
-            cells["ldc"].append((without["top1"]["ldc"], having["top1"]["ldc"]))
-        if "map_lr_pool" in having["top1"]:
-            cells["map_lr"].append((without["top1"]["map_lr"], having["top1"]["map_lr_pool"]))
-    said = [
-        f"{name} {mean(a for a, _ in pairs):.1f} -> {mean(b for _, b in pairs):.1f}" for name, pairs in cells.items()
-    ]
-    shipped = ", ".join(f"{row['without']['shipped']} -> {row['with']['shipped']}" for row in rows)
-    print(
-        f"{rows[0]['set']}, {rows[0]['shots']} a class, {rows[0]['pool']} in the pool: {'; '.join(said)} ({shipped})",
-        flush=True,
-    )
+def by_chance(probabilities: Tensor, draws: int = 20) -> float:
+    """The mean calibration error if the answers were perfectly calibrated: labels are drawn from the probabilities."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.multinomial(probabilities.double(), draws, replacement=True, generator=generator)
+    return mean(expected_calibration_error(probabilities, each) for each in labels.T)
 
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """A line a set and number of shots: means over seeds, without -> with."""
+    print("| set | photos a class | pool | " + " | ".join(COLUMNS) + " | taken |")
+    print("|---|---:|---:" + "|---" * len(COLUMNS) + "|---|")
+    by_task = defaultdict(list)
+    for row in rows:
+        by_task[row["set"], row["shots"]].append(row)
+    for (name, shots), members in by_task.items():
+        cells = []
+        for figure in COLUMNS.values():
+            without, having = (mean(figure(row[kind], kind) for row in members) for kind in ("without", "with"))
+            cells.append("" if math.isnan(without + having) else f"{without:.1f} -> {having:.1f}")
+        taken = ", ".join(f"{row['without']['shipped']} -> {row['with']['shipped']}" for row in members)
+        size = f"{mean(row['pool'] for row in members):.0f}"
+        print(f"| {name} | {shots} | {size} | {' | '.join(cells)} | {taken} |", flush=True)
+
+
+def of_map_lr(found: dict[str, Any], kind: str) -> float:
+    """Top-1 of MAP-LR, in its form with the pool if there is one."""
+    return found["top1"].get("map_lr_pool" if kind == "with" else "map_lr", math.nan)  # type: ignore[no-any-return]
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any], str], float]] = {
+    "shipped": lambda found, kind: found["top1"][found["shipped"]],
+    "LDC": lambda found, kind: found["top1"].get("ldc", math.nan),
+    "MAP-LR": of_map_lr,
+    "regret": lambda found, kind: found["regret"],
+    "ECE %": lambda found, kind: found["ece"],
+    "by chance": lambda found, kind: found["ece_by_chance"],
+    "seconds": lambda found, kind: found["seconds"],
+}
 
 if __name__ == "__main__":
     main()

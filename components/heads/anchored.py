@@ -3,7 +3,7 @@
 Without an anchor a pool that holds few of the classes drags the others' means into them (TransCLIP's way: 16 points lost
 at one photo per class; docs/experiments/pool.md). Here the labelled photos count several times, and each photo of the
 pool pulls as strongly as its class is certain. The photos farthest from a class do not pull, since photos of unknown
-classes lie there. A pool that seems to lack most of the classes is trusted less, down to not at all.
+classes lie there. A pool that seems to lack most of the classes, or some of a few, is trusted less, down to not at all.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _FAR_SHARE = 0.2  # this share of the photos taken for a class, the farthest fro
 _SCATTER_SHARE = 0.5  # weight of a pool photo in the spread within classes; less if more photos are labelled
 _PHOTOS_A_CLASS = 12.0  # a pool with fewer photos per class is trusted proportionally less
 _COVERAGE = (0.25, 0.55)  # share of the classes that a pool seems to hold: from no trust to full trust
+_FEW_CLASSES = 5  # a pool that seems to hold no more classes than this, or all but one, is not trusted
+_STEP = 0.1  # from no trust to full trust it is at least this share of the classes
 _COVERAGE_SPREAD = 4.0
 _BLOCK = 8192  # photos of the pool that are worked on at once
 _LEAST_TRUST = 0.25  # less counts as none: it gained nothing, and lost a point if the pool held few classes
@@ -177,7 +179,8 @@ def _far(cosines: Tensor) -> Tensor:
 def _trust(whitened: _Sums, nothing: Tensor) -> float:
     """The weight of a pool, 0 to 1, by its size and by how many of the classes it seems to hold.
 
-    The number of classes is the exponential of the entropy of the mean answer, as a share of all classes.
+    The number of classes is the exponential of the entropy of the mean answer. Of few classes a pool must seem to hold
+    nearly all: noise alone spreads photos of four classes over six.
     """
     n_photos, n_classes = nothing.shape
     if n_photos == 0 or n_classes < 2:
@@ -186,6 +189,7 @@ def _trust(whitened: _Sums, nothing: Tensor) -> float:
     spread = float(cosines.std(1, correction=0).mean())
     mean = torch.softmax(_COVERAGE_SPREAD / max(spread, 1e-9) * cosines, 1).double().mean(0)
     held = float((-torch.special.xlogy(mean, mean).sum()).exp()) / n_classes
-    low, high = _COVERAGE
+    low = max(_COVERAGE[0], min(_FEW_CLASSES, n_classes - 1) / n_classes)
+    high = max(_COVERAGE[1], low + _STEP)
     trust = min(1.0, n_photos / (_PHOTOS_A_CLASS * n_classes)) * min(1.0, max(0.0, (held - low) / (high - low)))
     return trust if trust >= _LEAST_TRUST else 0.0

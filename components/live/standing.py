@@ -123,7 +123,7 @@ class Standing:
         stage: the stage that is running; empty if none is.
         to_consolidate: photos that are not in `data/raw`, by class.
         pool: photos without a label.
-        to_review: photos of the pool without a word.
+        to_review: photos of the pool on which nobody has given a word in a review.
         inboxes: the inboxes that were asked for, and those that are or were watched.
         behind: see `Behind`.
     """

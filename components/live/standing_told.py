@@ -73,7 +73,7 @@ def _waits(standing: Standing) -> list[str]:
         lines.append(f"{photos} of {_named(list(waiting))} for shotline consolidate")
     if standing.pool:
         lines.append(
-            f"{counted(standing.pool, 'photo')} in the pool, {standing.to_review:,} without a word (shotline review)"
+            f"{counted(standing.pool, 'photo')} in the pool, {standing.to_review:,} to review (shotline review)"
         )
     return lines or ["nothing in the workspace"]
 

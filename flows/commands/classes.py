@@ -74,7 +74,7 @@ def add_class(
 def review(
     top: Annotated[int, typer.Option(min=1, help="How many photos.")] = 20,
     into: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Copy them there, into a folder a likely class.")
+        Path | None, typer.Option(metavar="FOLDER", help="Copy them there, into a folder per likely class.")
     ] = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Instead: labels of trained photos that are probably wrong.")
@@ -93,7 +93,7 @@ def review(
     place = checked_workspace(workspace)
     items = next_photos(live_workspace(workspace), place, top)
     if not items:
-        console.print("  the pool has no photo without a word: shotline pool add FOLDER", style="dim")
+        console.print("  the pool has no photo left to review; more: shotline pool add FOLDER", style="dim")
     begun = not items or bool(items[0].likely)  # without one nothing is trained yet
     if into is not None:
         into_folders(items, into)
@@ -109,6 +109,13 @@ def review(
         console.print(
             "  nothing is trained yet: these are typical of the pool and unlike each other, so begin with them "
             "(--into FOLDER copies them)",
+            style="dim",
+            soft_wrap=True,
+        )
+    elif items and not as_json:
+        console.print(
+            "  label them on the page's tab Review (shotline serve), or with --into FOLDER, which copies them into a "
+            "folder per likely class",
             style="dim",
             soft_wrap=True,
         )

@@ -58,7 +58,7 @@ def show_doubtful(place: Any, live: Any, top: int, as_json: bool) -> None:
         if as_json:
             typer.echo(json.dumps({**each.to_json(), "path": path}, ensure_ascii=False))
         else:
-            typer.echo(f"{path}  is labelled {each.class_name}, looks like {each.taken_for}  ({each.margin:+.2f})")
+            typer.echo(f"{path}  is labelled {each.class_name}, looks like {each.taken_for}")
     told = (
         "look at each: shotline relabel PHOTO CLASS puts it right, --drop trains without it, --right keeps it; "
         "then: shotline train"

@@ -53,6 +53,10 @@ def add(
         there = f", {added.there} were there already" if added.there else ""
         bad = f", {len(added.refused)} cannot be used" if added.refused else ""
         typer.echo(f"{counted(len(added.added), 'photo')} added to the pool{there}{bad}")
+        if added.added:
+            console.print(
+                "  next: shotline train learns from them; shotline review says which to label first", style="dim"
+            )
     if added.refused and not (added.added or added.there):
         raise typer.Exit(UserInputError.exit_code)
 
@@ -121,7 +125,7 @@ def stats(
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    size = f"{facts['bytes'] / 1e6:,.1f} MB of {facts['most_bytes'] / 1e6:,.0f}"
+    size = f"{facts['bytes'] / 1e6:,.1f} MB of at most {facts['most_bytes'] / 1e6:,.0f}"
     typer.echo(f"{counted(len(photos), 'photo')}, {size}")
     for name, count in sorted(facts["origins"].items()):
         typer.echo(f"  {_ORIGINS.get(name, name)}: {count:,}")

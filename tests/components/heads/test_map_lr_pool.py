@@ -45,6 +45,19 @@ def test_a_pool_of_one_class_is_not_trusted() -> None:
     )
 
 
+@pytest.mark.parametrize(("n_classes", "held"), [(3, 1), (4, 2), (6, 2), (6, 4), (8, 4)])
+def test_a_pool_that_lacks_some_of_few_classes_is_not_trusted(n_classes: int, held: int) -> None:
+    support = drawn_support(n_classes, 4, noise=1.0, words=False, pool=40)
+    assert support.pool is not None
+    embedding, labels = support.features.embedding, support.labels
+
+    whole = learn_from_pool(embedding, labels, n_classes, support.pool, None)
+    lacking = learn_from_pool(embedding, labels, n_classes, support.pool[: 40 * held], None)
+
+    assert whole.trust > 0
+    assert lacking.trust == 0.0
+
+
 def test_without_trust_the_gaussian_is_the_one_without_a_pool() -> None:
     support = drawn_support(6, [1, 3, 2, 5, 1, 2], words=False)
     embedding, labels = support.features.embedding, support.labels

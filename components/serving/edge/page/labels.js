@@ -6,7 +6,7 @@ export function labelChecks() {
   const place = h("div", {}, h("p", { class: "waiting", role: "status" }, "Looking through the labels …"));
   const section = h("section", { class: "label-checks", "aria-label": "Labels that look wrong" },
     h("h2", {}, "Labels that look wrong"),
-    h("p", { class: "quiet" }, "These photos are trained on, and what had not seen them takes them for another class. What you say counts from the next training on; no file is moved."),
+    h("p", { class: "quiet" }, "The classifier was trained on these photos. Without them it takes them for another class. What you say counts from the next training on; no file is moved."),
     place);
   fetchAll();
   return section;

@@ -33,7 +33,7 @@ async function show(panel) {
   function next() {
     const item = items[0];
     if (!item) {
-      place.replaceChildren(h("p", { class: "note" }, "The pool has no photo that waits for a word. Put photos there: ", h("code", {}, "shotline pool add FOLDER"), "; or have the service keep what it is unsure of: ", h("code", {}, "shotline serve --keep"), "."));
+      place.replaceChildren(h("p", { class: "note" }, "No photo of the pool is left to review. Put photos there: ", h("code", {}, "shotline pool add FOLDER"), "; or have the service keep what it is unsure of: ", h("code", {}, "shotline serve --keep"), "."));
       return;
     }
     place.replaceChildren(card(item));
