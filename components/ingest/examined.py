@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -140,6 +141,7 @@ def _opened(file: Path | None, recipe: str) -> sqlite3.Connection:
     return database
 
 
+@cache
 def _recipe(limits: Limits) -> str:
     """What decides what is measured, besides the photo: the limits, the decoders, and the code of this room."""
     code = sha256_bytes(b"\0".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
