@@ -35,7 +35,7 @@ def keep_online(workspace: Workspace) -> str | None:
     # -P: modules in the current folder must not be imported
     command = [sys.executable, "-P", "-m", "components.live.keeping_online", str(workspace.root)]
     try:
-        start_in_background(command, folder=Path.cwd(), log=workspace.feature_store / "online.log")
+        start_in_background(command, folder=workspace.root, log=workspace.feature_store / "online.log")
     except OSError as error:  # the change is live already; this can be done later
         return f"it cannot be started: {error.strerror}"
     return failure
