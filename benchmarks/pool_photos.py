@@ -1,13 +1,16 @@
 """The whole path with and without a pool on real photos: every head, LDC, the choice, calibration, seconds.
 
     python benchmarks/pool_photos.py FOLDER [FOLDER ...] [--shots 1 4 16] [--seeds 1 2 3] [--query 1200] [--json FILE]
-                                     [--export DIR]
+                                     [--pools full few2 unknown] [--export DIR]
 
 Photo sets as `real_photos.py` takes them; embedded backbone. Of so many test photos (`--query`, drawn once) one half is the
 pool, the other is measured; a photo of the pool that is nearly a measured one (cosine of 0.98) is left out. *Shipped* is
 what the honest choice takes, of the same heads with and without `map_lr_pool`, LDC among them both times: without the pool,
 and with the start that has learnt from it. *By chance* is the calibration error that perfectly calibrated answers would show
 on so many photos. Heads that learn from no pool are fitted once for both. Seconds are of the processor: heads, LDC and choice.
+
+`--pools` names what the pool holds, as in `pool.py`: `full` the half, `fewN` 64 photos of N classes, `unknown` the half
+where 30 % of the classes are taken out of the task and their photos stay in the pool.
 
 `--export` writes the embeddings instead, `train1` to `train16`, `val` and `test`, as `pool.py` and `review.py` take them.
 """
@@ -30,6 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 from lib.photo_sets import PhotoSet, photo_set
+from pool import FEW, TWIN, UNKNOWN_SHARE
 from torch import Tensor
 
 from components.classifier import CLASSIFIER_HEADS, Candidate, choose, expected_calibration_error, fit_candidates
@@ -37,7 +41,6 @@ from components.features import Features, View
 from components.heads import Support
 from components.ldc import LdcSettings, fit_ldc
 
-TWIN = 0.98
 LEARN_FROM_POOL = ("map_lr_pool", "ldc")
 
 
@@ -48,6 +51,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     parser.add_argument("--query", type=int, default=1200)
+    parser.add_argument("--pools", nargs="*", default=["full"])
     parser.add_argument("--heads", nargs="*", default=[*CLASSIFIER_HEADS, "ldc"])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "shotline-benchmark-features")
     parser.add_argument("--export", type=Path)
@@ -61,10 +65,10 @@ def main() -> None:
         if arguments.export is not None:
             export(photos, query, arguments.shots, arguments.export)
             continue
-        for shots in arguments.shots:
-            found = [measure(photos, query, shots, seed, arguments.heads) for seed in arguments.seeds]
-            rows += found
-            print(f"{photos.root.name}, {shots} a class: measured", file=sys.stderr, flush=True)
+        for kind in arguments.pools:
+            for shots in arguments.shots:
+                rows += [measure(photos, query, kind, shots, seed, arguments.heads) for seed in arguments.seeds]
+                print(f"{photos.root.name}, {kind}, {shots} a class: measured", file=sys.stderr, flush=True)
     if rows:
         print_table(rows)
     if arguments.json is not None:
@@ -94,23 +98,46 @@ def export(photos: PhotoSet, query: tuple[Features, Tensor], shots: list[int], f
 
 
 def measure(
-    photos: PhotoSet, query: tuple[Features, Tensor], shots: int, seed: int, names: list[str]
+    photos: PhotoSet, query: tuple[Features, Tensor], kind: str, shots: int, seed: int, names: list[str]
 ) -> dict[str, Any]:
     """Top-1, ECE and processor seconds with and without the pool."""
     support, validation = photos.support(shots, seed), photos.validation(shots, seed)
-    order = torch.randperm(len(query[1]), generator=torch.Generator().manual_seed(seed))
+    features, labels = query
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=generator)
     half, asked = order[: len(order) // 2], order[len(order) // 2 :]
-    measured, labels = query[0][asked], query[1][asked]
-    pool = query[0].embedding[half]
-    twins = (pool @ measured.embedding.T).max(1).values >= TWIN
-    row: dict[str, Any] = {"set": photos.root.name, "shots": shots, "seed": seed, "pool": int((~twins).sum())}
+    classes = torch.randperm(support.n_classes, generator=generator)
+    if kind.startswith("few"):
+        half = half[torch.isin(labels[half], classes[: int(kind[3:])])][:FEW]
+    if kind == "unknown":
+        known = classes[round(UNKNOWN_SHARE * len(classes)) :].sort().values
+        asked = asked[torch.isin(labels[asked], known)]
+        support, labels = of_classes(support, known), torch.searchsorted(known, labels)
+        validation = None if validation is None else of_classes(validation, known)
+    measured = features[asked]
+    pool = features.embedding[half]
+    pool = pool[(pool @ measured.embedding.T).max(1).values < TWIN]
+    row: dict[str, Any] = {"set": photos.root.name, "kind": kind, "shots": shots, "seed": seed, "pool": len(pool)}
     begun = time.process_time()
     common = fit_candidates(support, [name for name in names if name not in LEARN_FROM_POOL])
     seconds = time.process_time() - begun
-    for kind, learnt_from in (("without", support), ("with", replace(support, pool=pool[~twins]))):
-        row[kind] = path(learnt_from, validation, measured, labels, common, [n for n in names if n in LEARN_FROM_POOL])
-        row[kind]["seconds"] += seconds
+    learning = [name for name in names if name in LEARN_FROM_POOL]
+    for column, learnt_from in (("without", support), ("with", replace(support, pool=pool))):
+        row[column] = path(learnt_from, validation, measured, labels[asked], common, learning)
+        row[column]["seconds"] += seconds
     return row
+
+
+def of_classes(support: Support, classes: Tensor) -> Support:
+    """The rows of some classes, numbered anew; `classes` is sorted."""
+    kept = support.rows(torch.isin(support.labels, classes))
+    text = support.text_embeddings
+    return replace(
+        kept,
+        labels=torch.searchsorted(classes, kept.labels),
+        n_classes=len(classes),
+        text_embeddings=None if text is None else text[classes],
+    )
 
 
 def path(
@@ -150,20 +177,20 @@ def by_chance(probabilities: Tensor, draws: int = 20) -> float:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """A line a set and number of shots: means over seeds, without -> with."""
-    print("| set | photos a class | pool | " + " | ".join(COLUMNS) + " | taken |")
-    print("|---|---:|---:" + "|---" * len(COLUMNS) + "|---|")
+    """A line a set, pool and number of shots: means over seeds, without -> with."""
+    print("| set | pool | photos a class | photos of the pool | " + " | ".join(COLUMNS) + " | taken |")
+    print("|---|---|---:|---:" + "|---" * len(COLUMNS) + "|---|")
     by_task = defaultdict(list)
     for row in rows:
-        by_task[row["set"], row["shots"]].append(row)
-    for (name, shots), members in by_task.items():
+        by_task[row["set"], row["kind"], row["shots"]].append(row)
+    for (name, pool, shots), members in by_task.items():
         cells = []
         for figure in COLUMNS.values():
             without, having = (mean(figure(row[kind], kind) for row in members) for kind in ("without", "with"))
             cells.append("" if math.isnan(without + having) else f"{without:.1f} -> {having:.1f}")
         taken = ", ".join(f"{row['without']['shipped']} -> {row['with']['shipped']}" for row in members)
         size = f"{mean(row['pool'] for row in members):.0f}"
-        print(f"| {name} | {shots} | {size} | {' | '.join(cells)} | {taken} |", flush=True)
+        print(f"| {name} | {pool} | {shots} | {size} | {' | '.join(cells)} | {taken} |", flush=True)
 
 
 def of_map_lr(found: dict[str, Any], kind: str) -> float:
