@@ -57,20 +57,12 @@ class Ingested:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """An accepted photo: its place in the data and what was measured; the fields of `tables.MANIFEST`."""
+class Photo(Measured):
+    """An accepted photo: what was measured of it and its place in the data; the fields of `tables.MANIFEST`."""
 
-    id: str
     path: str
     label: str
     split: str | None
-    width: int
-    height: int
-    mode: str
-    size_bytes: int
-    blur: float
-    flaw: str | None
-    thumbnail: bytes
 
 
 def ingest(
