@@ -58,9 +58,13 @@ def add_photos(
         progress: called with (files read, files in all).
 
     Raises:
-        UserInputError: a source is missing, or the pool would become too large; nothing is added.
+        UserInputError: a source is missing, none holds a file, or the pool would become too large; nothing is added.
     """
     files = [found for source in sources for found in _files(source)]
+    if sources and not files:
+        raise UserInputError(
+            "there are no files", on=", ".join(map(str, sources)), remedy="give photos, or folders of them"
+        )
     _require_room(pool, [path for path, _ in files], most_bytes)
     result = PoolAdded()
     there = 0

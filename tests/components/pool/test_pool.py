@@ -60,6 +60,19 @@ def test_what_would_not_fit_is_refused_before_anything_is_written(tmp_path: Path
     assert not pool.folder.exists()
 
 
+def test_nothing_at_all_is_told_but_one_empty_folder_among_others_is_no_fault(tmp_path: Path, folder: Path) -> None:
+    pool, empty = Pool(tmp_path / "data/pool"), tmp_path / "empty"
+    empty.mkdir()
+    (empty / "Thumbs.db").write_bytes(b"x")
+
+    with pytest.raises(UserInputError, match="there are no files") as caught:
+        add(pool, empty)
+
+    assert caught.value.on == str(empty)
+    assert not pool.folder.exists()
+    assert len(add(pool, empty, folder).added) == 3
+
+
 def test_photos_are_forgotten_by_hash_or_name(tmp_path: Path, folder: Path) -> None:
     pool = Pool(tmp_path / "data/pool")
     first, second, third = add(pool, folder).added
