@@ -9,8 +9,8 @@ what the honest choice takes, of the same heads with and without `map_lr_pool`, 
 and with the start that has learnt from it. *By chance* is the calibration error that perfectly calibrated answers would show
 on so many photos. Heads that learn from no pool are fitted once for both. Seconds are of the processor: heads, LDC and choice.
 
-`--pools` names what the pool holds, as in `pool.py`: `full` the half, `fewN` 64 photos of N classes, `unknown` the half
-where 30 % of the classes are taken out of the task and their photos stay in the pool.
+`--pools` names what the pool holds: `full` the half, `fewN` 64 photos of the N classes that the half has most of, `unknown`
+the half where 30 % of the classes are taken out of the task and their photos stay in the pool.
 
 `--export` writes the embeddings instead, `train1` to `train16`, `val` and `test`, as `pool.py` and `review.py` take them.
 """
@@ -24,8 +24,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -65,10 +66,10 @@ def main() -> None:
         if arguments.export is not None:
             export(photos, query, arguments.shots, arguments.export)
             continue
-        for kind in arguments.pools:
-            for shots in arguments.shots:
-                rows += [measure(photos, query, kind, shots, seed, arguments.heads) for seed in arguments.seeds]
-                print(f"{photos.root.name}, {kind}, {shots} a class: measured", file=sys.stderr, flush=True)
+        for shots in arguments.shots:
+            for seed in arguments.seeds:
+                rows += measure(photos, query, arguments.pools, shots, seed, arguments.heads)
+            print(f"{photos.root.name}, {shots} a class: measured", file=sys.stderr, flush=True)
     if rows:
         print_table(rows)
     if arguments.json is not None:
@@ -98,34 +99,48 @@ def export(photos: PhotoSet, query: tuple[Features, Tensor], shots: list[int], f
 
 
 def measure(
-    photos: PhotoSet, query: tuple[Features, Tensor], kind: str, shots: int, seed: int, names: list[str]
-) -> dict[str, Any]:
-    """Top-1, ECE and processor seconds with and without the pool."""
-    support, validation = photos.support(shots, seed), photos.validation(shots, seed)
+    photos: PhotoSet, query: tuple[Features, Tensor], kinds: list[str], shots: int, seed: int, names: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Top-1, ECE and processor seconds without a pool and with each of these; without it is fitted once for pools alike."""
     features, labels = query
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator)
     half, asked = order[: len(order) // 2], order[len(order) // 2 :]
-    classes = torch.randperm(support.n_classes, generator=generator)
-    if kind.startswith("few"):
-        half = half[torch.isin(labels[half], classes[: int(kind[3:])])][:FEW]
-    if kind == "unknown":
-        known = classes[round(UNKNOWN_SHARE * len(classes)) :].sort().values
-        asked = asked[torch.isin(labels[asked], known)]
-        support, labels = of_classes(support, known), torch.searchsorted(known, labels)
-        validation = None if validation is None else of_classes(validation, known)
-    measured = features[asked]
-    pool = features.embedding[half]
-    pool = pool[(pool @ measured.embedding.T).max(1).values < TWIN]
-    row: dict[str, Any] = {"set": photos.root.name, "kind": kind, "shots": shots, "seed": seed, "pool": len(pool)}
-    begun = time.process_time()
-    common = fit_candidates(support, [name for name in names if name not in LEARN_FROM_POOL])
-    seconds = time.process_time() - begun
-    learning = [name for name in names if name in LEARN_FROM_POOL]
-    for column, learnt_from in (("without", support), ("with", replace(support, pool=pool))):
-        row[column] = path(learnt_from, validation, measured, labels[asked], common, learning)
-        row[column]["seconds"] += seconds
-    return row
+    classes = torch.randperm(photos.support(shots, seed).n_classes, generator=generator)
+    known = {False: classes.sort().values, True: classes[round(UNKNOWN_SHARE * len(classes)) :].sort().values}
+    fullest = labels[half].bincount(minlength=len(classes)).argsort(descending=True, stable=True)
+
+    @cache
+    def without(unknown: bool) -> Without:
+        support, validation = photos.support(shots, seed), photos.validation(shots, seed)
+        support, validation = (each and of_classes(each, known[unknown]) for each in (support, validation))
+        assert support is not None
+        rows = asked[torch.isin(labels[asked], known[unknown])]
+        measured, answers = features[rows], torch.searchsorted(known[unknown], labels[rows])
+        begun = time.process_time()
+        common = fit_candidates(support, [name for name in names if name not in LEARN_FROM_POOL])
+        task = Without(support, validation, measured, answers, common, time.process_time() - begun)
+        task.found = path(task, support, names)
+        return task
+
+    for kind in kinds:
+        task = without(kind == "unknown")
+        rows = half
+        if kind.startswith("few"):
+            rows = half[torch.isin(labels[half], fullest[: int(kind[3:])])]
+        pool = features.embedding[rows]
+        pool = pool[(pool @ task.measured.embedding.T).max(1).values < TWIN]
+        pool = pool[:FEW] if kind.startswith("few") else pool
+        found = path(task, replace(task.support, pool=pool), names)
+        yield {
+            "set": photos.root.name,
+            "kind": kind,
+            "shots": shots,
+            "seed": seed,
+            "pool": len(pool),
+            "without": task.found,
+            "with": found,
+        }
 
 
 def of_classes(support: Support, classes: Tensor) -> Support:
@@ -140,30 +155,37 @@ def of_classes(support: Support, classes: Tensor) -> Support:
     )
 
 
-def path(
-    support: Support,
-    validation: Support | None,
-    measured: Features,
-    labels: Tensor,
-    common: list[Candidate],
-    names: list[str],
-) -> dict[str, Any]:
-    """What training does with one support set, and what comes of it; `common` has the heads that learn from no pool."""
+@dataclass
+class Without:
+    """One task before it has a pool; `common` are the heads that learn from none, and what they took."""
+
+    support: Support
+    validation: Support | None
+    measured: Features
+    labels: Tensor
+    common: list[Candidate]
+    seconds: float
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+def path(task: Without, support: Support, names: list[str]) -> dict[str, Any]:
+    """What training does with one support set, and what comes of it."""
     begun = time.process_time()
-    candidates = [*common, *fit_candidates(support, [name for name in names if name != "ldc"])]
+    learning = [name for name in names if name in LEARN_FROM_POOL and name != "ldc"]
+    candidates = [*task.common, *fit_candidates(support, learning)]
     if "ldc" in names:
-        fit = fit_ldc(support, LdcSettings(), validation=validation)
+        fit = fit_ldc(support, LdcSettings(), validation=task.validation)
         candidates.append(Candidate("ldc", fit.head, fit.out_of_fold))
-    choice = choose(candidates, support, validation=validation)
-    seconds = time.process_time() - begun
-    scores = {each.name: each.head.scores(measured) for each in candidates}
-    top1 = {name: 100 * float((each.argmax(1) == labels).double().mean()) for name, each in scores.items()}
-    probabilities = torch.softmax(choice.head.scores(measured) / choice.temperature, 1)
+    choice = choose(candidates, support, validation=task.validation)
+    seconds = time.process_time() - begun + task.seconds
+    scores = {each.name: each.head.scores(task.measured) for each in candidates}
+    top1 = {name: 100 * float((each.argmax(1) == task.labels).double().mean()) for name, each in scores.items()}
+    probabilities = torch.softmax(choice.head.scores(task.measured) / choice.temperature, 1)
     return {
         "top1": top1,
         "shipped": choice.name,
         "regret": max(top1.values()) - top1[choice.name],
-        "ece": 100 * expected_calibration_error(probabilities, labels),
+        "ece": 100 * expected_calibration_error(probabilities, task.labels),
         "ece_by_chance": 100 * by_chance(probabilities),
         "seconds": seconds,
     }
