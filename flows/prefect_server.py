@@ -12,6 +12,7 @@ from prefect.settings import (
 )
 
 from components.errors import UserInputError
+from flows.temporary_server import own_server, temporary_server
 
 __all__ = ["HEARTBEAT_S", "require_server", "run_settings", "server_url"]
 
@@ -22,16 +23,19 @@ HEARTBEAT_S = 30
 
 
 def server_url() -> str:
-    """The address of the server's API; empty if none is named."""
-    return PREFECT_API_URL.value() or ""
+    """The address of the server's API; empty if none is named but a temporary one of ours."""
+    url = PREFECT_API_URL.value() or ""
+    return "" if url == own_server() else url
 
 
 def run_settings() -> dict[Any, Any]:
     """Prefect's settings while a flow runs.
 
     Where a server is named it hears that the run is alive. A temporary one ends with us: the thread that would tell it
-    takes a second to end, and is left out.
+    takes a second to end, and is left out. If this process has begun one, this waits for it.
     """
+    if not server_url() and (url := temporary_server()):
+        return {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     return {
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S if server_url() else None,
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _STARTUP_S,

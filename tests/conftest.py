@@ -252,8 +252,8 @@ _CALLED: dict[str | Path, Callable[[list[str]], int | None]] = {"shotline": _sho
 
 def _prefect_of(environment: Mapping[str, str]) -> contextlib.AbstractContextManager[object]:
     """The server that the variables name: Prefect has read its settings when it was imported."""
-    if "PREFECT_API_URL" not in environment:
-        return contextlib.nullcontext()
+    if "PREFECT_API_URL" not in environment:  # a flow that is called here is refused before it asks a server
+        return mock.patch("flows.temporary_server.begin_temporary_server")
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     return temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]})

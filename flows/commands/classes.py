@@ -14,6 +14,7 @@ from components.wording import counted
 from flows.commands.labels import show_doubtful
 from flows.commands.shared import (
     WorkspaceOption,
+    begin_prefect,
     checked_workspace,
     expect_prefect,
     keep_online,
@@ -223,12 +224,12 @@ def consolidate(
     place = checked_workspace(workspace)
     run: Callable[..., dict[str, Any]]
     with place.turn():
-        # Every mistake is reported before a Prefect server is started.
         if plain:
             from flows.consolidation import check_consolidation, consolidate_classes
 
             run = consolidate_classes
         else:
+            begin_prefect()
             from flows.consolidate import run_consolidate
             from flows.consolidation import check_consolidation
             from flows.running import require_flows

@@ -12,6 +12,7 @@ import typer
 __all__ = [
     "WorkspaceOption",
     "afterwards",
+    "begin_prefect",
     "checked_workspace",
     "expect_prefect",
     "keep_online",
@@ -83,12 +84,20 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
+def begin_prefect() -> None:
+    """Have a temporary server start, where none is named, while all else is loaded and checked."""
+    quiet_prefect()
+    from flows.temporary_server import begin_temporary_server
+
+    begin_temporary_server()
+
+
 def expect_prefect() -> None:
     """Print what the command waits for before a flow begins."""
     from flows.console import console
+    from flows.temporary_server import own_server
 
-    if not os.environ.get("PREFECT_API_URL"):
+    if own_server():
         console.print(
             "[dim]starting a temporary Prefect server (PREFECT_API_URL names a running one, --plain does without)[/dim]"
         )
-    quiet_prefect()

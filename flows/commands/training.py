@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.shared import WorkspaceOption, checked_workspace, expect_prefect, keep_online, quiet_prefect
+from flows.commands.shared import WorkspaceOption, begin_prefect, checked_workspace, expect_prefect, keep_online
 
 __all__ = ["commands"]
 
@@ -57,6 +57,8 @@ def train(
     if as_of is not None:
         _train_as_of(place, as_of, as_json, others=[photos, shots, seed, backbone, beside, replace or None])
         return
+    if not plain:
+        begin_prefect()
     if backbone is None:
         _check_own_backbone(place)
     from components.live.training import TrainingProgress
@@ -67,7 +69,6 @@ def train(
     with place.turn(), reporter.telling():
         # All checks come before anything is copied, moved or written.
         if not plain:
-            quiet_prefect()  # before Prefect is imported
             from flows.running import require_flows
 
             require_flows()
