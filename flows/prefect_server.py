@@ -12,12 +12,10 @@ from prefect.settings import (
 )
 
 from components.errors import UserInputError
-from flows.temporary_server import own_server, temporary_server
+from flows.temporary_server import STARTUP_S, own_server, temporary_server
 
 __all__ = ["HEARTBEAT_S", "require_server", "run_settings", "server_url"]
 
-# Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
-_STARTUP_S = 120
 HEARTBEAT_S = 30
 """Pause between two signs of life of a run, where a server watches; Prefect allows no less."""
 
@@ -38,7 +36,7 @@ def run_settings() -> dict[Any, Any]:
         return {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     return {
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_S if server_url() else None,
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _STARTUP_S,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: STARTUP_S,
     }
 
 

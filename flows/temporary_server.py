@@ -12,8 +12,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
-__all__ = ["begin_temporary_server", "own_server", "temporary_server"]
+__all__ = ["STARTUP_S", "begin_temporary_server", "own_server", "temporary_server"]
+
+# Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
+STARTUP_S = 120
+"""How long a temporary server may take to answer, in seconds."""
 
 _begun: list[tuple[str, subprocess.Popen[bytes]]] = []  # at most one a process
 
@@ -45,15 +50,18 @@ def own_server() -> str:
 
 
 def temporary_server() -> str:
-    """As `own_server`, once it answers."""
+    """As `own_server`, once it answers; one that does not within `STARTUP_S` is ended."""
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
+    end = time.monotonic() + STARTUP_S
     with temporary_settings({PREFECT_API_URL: own_server()}):
         while own_server():
             with get_client(sync_client=True) as client:
                 if client.api_healthcheck() is None:
                     break
+            if time.monotonic() > end:
+                _begun.pop()[1].kill()
     return own_server()
 
 

@@ -83,3 +83,12 @@ def test_one_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert temporary_server.temporary_server() == ""
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
         assert server_url() == "http://127.0.0.1:1/api"
+
+
+def test_one_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(temporary_server, "_begun", [("http://127.0.0.1:1/api", process)])
+    monkeypatch.setattr(temporary_server, "STARTUP_S", 0)
+
+    assert temporary_server.temporary_server() == ""
+    assert process.wait(5) == -signal.SIGKILL
