@@ -58,6 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.accuracy:
+        print("| levels, views of each photo | top-1 % |\n|---|---:|")
         for mode in arguments.levels:
             photos = photo_set(arguments.folder, cache=arguments.cache, views=HELD_VIEWS[-1] - 1, levels=mode)
             compare(photos, mode, arguments.classes, arguments.shots, arguments.seeds)

@@ -111,7 +111,7 @@ def measure(
     fullest = labels[half].bincount(minlength=len(classes)).argsort(descending=True, stable=True)
 
     @cache
-    def without(unknown: bool) -> Without:
+    def without(unknown: bool) -> Task:
         support, validation = photos.support(shots, seed), photos.validation(shots, seed)
         support, validation = (each and of_classes(each, known[unknown]) for each in (support, validation))
         assert support is not None
@@ -119,7 +119,7 @@ def measure(
         measured, answers = features[rows], torch.searchsorted(known[unknown], labels[rows])
         begun = time.process_time()
         common = fit_candidates(support, [name for name in names if name not in LEARN_FROM_POOL])
-        task = Without(support, validation, measured, answers, common, time.process_time() - begun)
+        task = Task(support, validation, measured, answers, common, time.process_time() - begun)
         task.found = path(task, support, names)
         return task
 
@@ -156,7 +156,7 @@ def of_classes(support: Support, classes: Tensor) -> Support:
 
 
 @dataclass
-class Without:
+class Task:
     """One task before it has a pool; `common` are the heads that learn from none, and what they took."""
 
     support: Support
@@ -168,7 +168,7 @@ class Without:
     found: dict[str, Any] = field(default_factory=dict)
 
 
-def path(task: Without, support: Support, names: list[str]) -> dict[str, Any]:
+def path(task: Task, support: Support, names: list[str]) -> dict[str, Any]:
     """What training does with one support set, and what comes of it."""
     begun = time.process_time()
     learning = [name for name in names if name in LEARN_FROM_POOL and name != "ldc"]
