@@ -6,6 +6,9 @@ MAP-LR's logits of training photos come from fits that had not seen them.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
@@ -116,15 +119,17 @@ class CrossFits:
         if kind == "zero_shot":
             return ZeroShotStart.of(self.support)
         out = frozenset() if held_out is None else frozenset({held_out})
+        others = [fold for fold in range(int(self.folds.max()) + 1) if fold not in out]
+        others = [fold for fold in others if self._leaves_every_class(out | {fold})]
+        self._fit([out, *(out | {fold} for fold in others)])
         seen = self._scores(out, torch.arange(len(self.support)))
         unseen = torch.full_like(seen, float("nan"))
-        for fold in range(int(self.folds.max()) + 1):
+        for fold in others:
             rows = (self.folds == fold).nonzero().flatten()
-            if fold not in out and self._leaves_every_class(out | {fold}):
-                unseen[rows] = self._scores(out | {fold}, rows)
+            unseen[rows] = self._scores(out | {fold}, rows)
         trained_on = self._left(out)
         voices = voices_of(unseen[trained_on], seen[trained_on], self.support.rows(trained_on))
-        head = MapLR.closed_form(self._gaussian(out), voices, self.support)
+        head = MapLR.closed_form(self._gaussians[out], voices, self.support)
         logits = voices[0] * torch.where(unseen.isnan(), seen, unseen)
         if head.text_ is not None:
             logits += self.support.features.embedding @ head.text_.T
@@ -138,19 +143,22 @@ class CrossFits:
         return ~torch.isin(self.folds, torch.tensor(sorted(out), dtype=torch.int64))
 
     def _scores(self, out: frozenset[int], rows: Tensor) -> Tensor:
-        gaussian = self._gaussian(out)
+        gaussian = self._gaussians[out]
         return gaussian.scores(gaussian.whiten(self.support.features.embedding[rows]))
 
+    def _fit(self, wanted: Sequence[frozenset[int]]) -> None:
+        """Fit those that are not there yet, as many at a time as there are cores, each on one thread."""
+        missing = [out for out in wanted if out not in self._gaussians]
+        with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            self._gaussians |= dict(zip(missing, pool.map(self._gaussian, missing), strict=True))
+
     def _gaussian(self, out: frozenset[int]) -> TwoCovariance:
-        if out not in self._gaussians:
-            left = self._left(out)
-            embedding, labels = self.support.features.embedding[left], self.support.labels[left]
-            n_classes, pool, generic = self.support.n_classes, self.support.pool, self.support.covariance
-            if pool is not None and len(pool):
-                self._gaussians[out] = learn_from_pool(embedding, labels, n_classes, pool, generic).gaussian
-            else:
-                self._gaussians[out] = fit_two_covariance(embedding, labels, n_classes, generic)
-        return self._gaussians[out]
+        left = self._left(out)
+        embedding, labels = self.support.features.embedding[left], self.support.labels[left]
+        n_classes, pool, generic = self.support.n_classes, self.support.pool, self.support.covariance
+        if pool is not None and len(pool):
+            return learn_from_pool(embedding, labels, n_classes, pool, generic).gaussian
+        return fit_two_covariance(embedding, labels, n_classes, generic)
 
 
 def check_projector(support: Support) -> None:
