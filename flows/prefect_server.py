@@ -12,7 +12,7 @@ from prefect.settings import (
 )
 
 from components.errors import UserInputError
-from flows.temporary_server import STARTUP_S, own_server, temporary_server
+from flows.temporary_server import STARTUP_S, is_own, temporary_server
 
 __all__ = ["HEARTBEAT_S", "require_server", "run_settings", "server_url"]
 
@@ -23,7 +23,7 @@ HEARTBEAT_S = 30
 def server_url() -> str:
     """The address of the server's API; empty if none is named but a temporary one of ours."""
     url = PREFECT_API_URL.value() or ""
-    return "" if url == own_server() else url
+    return "" if is_own(url) else url
 
 
 def run_settings() -> dict[Any, Any]:

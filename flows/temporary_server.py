@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-__all__ = ["STARTUP_S", "begin_temporary_server", "own_server", "temporary_server"]
+__all__ = ["STARTUP_S", "begin_temporary_server", "is_own", "own_server", "temporary_server"]
 
 # Prefect waits 20 seconds for its temporary server; a machine that is busy needs more.
 STARTUP_S = 120
@@ -34,7 +34,8 @@ def begin_temporary_server() -> None:
     temporary = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(listening.fileno())],
+            # -P: a folder named flows where the command runs is not taken for ours.
+            [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
             env={**os.environ, **temporary, **settings},
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,
@@ -47,6 +48,11 @@ def begin_temporary_server() -> None:
 def own_server() -> str:
     """The address of the API of the server that this process began; empty if it began none, or it has ended."""
     return next((url for url, process in _begun if process.poll() is None), "")
+
+
+def is_own(url: str) -> bool:
+    """Whether that is the API of a server that this process began, even if it has ended since."""
+    return any(url == each for each, _ in _begun)
 
 
 def temporary_server() -> str:

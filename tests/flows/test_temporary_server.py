@@ -45,7 +45,11 @@ time.sleep(60)
 def test_a_flow_runs_on_it_and_it_ends_with_a_killed_process(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     environment["PREFECT_HOME"] = str(tmp_path)
-    with subprocess.Popen([sys.executable, "-c", RUN], env=environment, stdout=subprocess.PIPE, text=True) as process:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "__init__.py").write_text("raise SystemExit('a package of the same name')")
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", RUN], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
@@ -75,14 +79,18 @@ def test_none_is_begun_where_a_server_is_named_or_none_may_start(
     assert temporary_server.own_server() == ""
 
 
-def test_one_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_ended_is_not_waited_for_nor_taken_for_one_that_others_look_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     monkeypatch.setattr(temporary_server, "_begun", [("http://127.0.0.1:1/api", process)])
 
     assert temporary_server.temporary_server() == ""
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        assert server_url() == "http://127.0.0.1:1/api"
+        assert server_url() == ""
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:2/api"}):
+        assert server_url() == "http://127.0.0.1:2/api"
 
 
 def test_one_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
